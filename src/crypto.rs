@@ -1,0 +1,25 @@
+//! Keys, signatures and digests. The only place that names an algorithm crate: `p256` makes the ephemeral keys,
+//! aws-lc-rs verifies and hashes everything and holds the embedded stack's service keys.
+
+mod digest;
+mod service_key;
+mod signing_key;
+mod verifying_key;
+
+pub use digest::{DigestAlgorithm, Sha256Digest, sha1_fingerprint};
+pub use service_key::{ServiceKey, ServiceKeyError, ServiceKeyKind};
+pub use signing_key::SigningKey;
+pub use verifying_key::{BadSignature, KeyKind, SignatureAlgorithm, UnsupportedKey, VerifyingKey};
+
+/// `N` bytes from the operating system's random number generator.
+///
+/// Aborts the process when there is none: no secret may be made without it.
+#[must_use]
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+    let mut bytes = [0; N];
+    if SystemRandom::new().fill(&mut bytes).is_err() {
+        std::process::abort();
+    }
+    bytes
+}

@@ -1,0 +1,6 @@
+//! skeleton
+pub mod command_error;
+pub mod crypto;
+pub mod instance;
+pub mod signing_config;
+pub mod trusted_root;
