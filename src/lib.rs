@@ -4,3 +4,4 @@ pub mod crypto;
 pub mod instance;
 pub mod signing_config;
 pub mod trusted_root;
+pub mod x509;

@@ -1,0 +1,271 @@
+//! The path from a leaf to a trusted certificate authority (RFC 5280 §6), at a given time.
+//!
+//! The authorities of an instance are read once; the links between their certificates are verified once, when the
+//! first leaf needs them. What is left for each leaf is one signature and the validity periods.
+
+use std::sync::OnceLock;
+
+use const_oid::ObjectIdentifier;
+use const_oid::db::rfc5280::{
+    ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE,
+    ID_CE_SUBJECT_KEY_IDENTIFIER, ID_KP_CODE_SIGNING,
+};
+use jiff::Timestamp;
+use x509_cert::ext::pkix::{
+    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectKeyIdentifier,
+};
+
+use super::{Certificate, MalformedCertificate, display_name};
+use crate::crypto::{UnsupportedKey, VerifyingKey};
+use crate::trusted_root::{CertificateAuthority, TimeRange, TrustedRoot};
+
+/// The certificate authorities of one trusted root, ready to be asked.
+#[derive(Debug)]
+pub struct Authorities(Vec<Authority>);
+
+impl Authorities {
+    /// Reads every authority's certificates.
+    ///
+    /// # Errors
+    /// [`AuthorityError`] when one cannot be read or may not issue: such a trusted root decides nothing.
+    pub fn new(trusted_root: &TrustedRoot) -> Result<Self, AuthorityError> {
+        trusted_root.certificate_authorities.iter().map(Authority::new).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Finds the authority that issued `leaf` and verifies its signature on it.
+    ///
+    /// # Errors
+    /// [`PathError::UnknownAuthority`] when none of them could have issued it, [`PathError::Signature`] when one is
+    /// named as the issuer and did not sign.
+    pub fn issuer_of(&self, leaf: &Certificate) -> Result<IssuedBy<'_>, PathError> {
+        let mut error = PathError::UnknownAuthority { issuer: display_name(leaf.issuer()) };
+        for authority in self.0.iter().filter(|authority| authority.may_have_issued(leaf)) {
+            match authority.signed(leaf) {
+                Ok(()) => return Ok(IssuedBy { authority }),
+                Err(other) => error = other,
+            }
+        }
+        Err(error)
+    }
+}
+
+/// A leaf's certificate issuer, whose signature on it was verified; nothing is said about time yet.
+#[derive(Clone, Copy, Debug)]
+pub struct IssuedBy<'a> {
+    authority: &'a Authority,
+}
+
+impl IssuedBy<'_> {
+    /// The issuing key, as an SCT names it.
+    #[must_use]
+    pub fn issuer_key(&self) -> &VerifyingKey {
+        &self.authority.key
+    }
+
+    /// Verifies that `leaf`, its issuer and every certificate above were valid, and the authority in use, at `at`.
+    ///
+    /// # Errors
+    /// [`PathError`] names what was not.
+    pub fn valid_at(&self, leaf: &Certificate, at: Timestamp) -> Result<VerifiedPath, PathError> {
+        if !leaf.is_valid_at(at) {
+            return Err(PathError::LeafOutsideValidity {
+                at,
+                not_before: leaf.not_before(),
+                not_after: leaf.not_after(),
+            });
+        }
+        self.authority.valid_at(at)?;
+        Ok(VerifiedPath { at })
+    }
+}
+
+/// A path that held at a time; only [`IssuedBy::valid_at`] makes one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VerifiedPath {
+    at: Timestamp,
+}
+
+impl VerifiedPath {
+    /// When it held.
+    #[must_use]
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+}
+
+#[derive(Debug)]
+struct Authority {
+    /// Issuer of leaves first, trust anchor last.
+    chain: Vec<Certificate>,
+    key: VerifyingKey,
+    key_identifier: Option<SubjectKeyIdentifier>,
+    valid_for: TimeRange,
+    links: OnceLock<Result<(), PathError>>,
+}
+
+impl Authority {
+    fn new(authority: &CertificateAuthority) -> Result<Self, AuthorityError> {
+        let chain: Vec<Certificate> =
+            authority.chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
+        for (below, certificate) in chain.iter().enumerate() {
+            may_issue(certificate, below)?;
+        }
+        let issuer = chain.first().ok_or(AuthorityError::Empty)?;
+        Ok(Self {
+            key: issuer.public_key().map_err(AuthorityError::Key)?,
+            key_identifier: issuer.extension(ID_CE_SUBJECT_KEY_IDENTIFIER)?,
+            valid_for: authority.valid_for,
+            links: OnceLock::new(),
+            chain,
+        })
+    }
+
+    /// By name, and by key identifier where both sides have one: two authorities may share a name.
+    fn may_have_issued(&self, leaf: &Certificate) -> bool {
+        if self.chain.first().is_none_or(|issuer| issuer.subject() != leaf.issuer()) {
+            return false;
+        }
+        let named: Option<AuthorityKeyIdentifier> = leaf.extension(ID_CE_AUTHORITY_KEY_IDENTIFIER).unwrap_or_default();
+        match (named.and_then(|named| named.key_identifier), &self.key_identifier) {
+            (Some(named), Some(own)) => named == own.0,
+            _ => true,
+        }
+    }
+
+    fn signed(&self, leaf: &Certificate) -> Result<(), PathError> {
+        signed_by(leaf, &self.key)?;
+        self.links.get_or_init(|| self.verify_links()).clone()
+    }
+
+    fn verify_links(&self) -> Result<(), PathError> {
+        for (lower, upper) in self.chain.iter().zip(self.chain.iter().skip(1)) {
+            if lower.issuer() != upper.subject() {
+                return Err(PathError::BrokenAuthority { subject: display_name(lower.subject()) });
+            }
+            let key = upper.public_key().ok();
+            if key.is_none_or(|key| signed_by(lower, &key).is_err()) {
+                return Err(PathError::BrokenAuthority { subject: display_name(lower.subject()) });
+            }
+        }
+        Ok(())
+    }
+
+    fn valid_at(&self, at: Timestamp) -> Result<(), PathError> {
+        if !self.valid_for.contains(at) {
+            return Err(PathError::AuthorityOutsideValidity { at, valid_for: self.valid_for });
+        }
+        for certificate in &self.chain {
+            if !certificate.is_valid_at(at) {
+                return Err(PathError::IssuerOutsideValidity { at, subject: display_name(certificate.subject()) });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn signed_by(certificate: &Certificate, key: &VerifyingKey) -> Result<(), PathError> {
+    let bad = || PathError::Signature { issuer: display_name(certificate.issuer()) };
+    let algorithm = certificate.signature_algorithm().ok_or_else(bad)?;
+    key.verify_with(algorithm, certificate.tbs_der(), certificate.signature()).map_err(|_| bad())
+}
+
+/// RFC 5280 §6.1.4 (k)–(o) for a certificate with `below` others between it and the leaf.
+fn may_issue(certificate: &Certificate, below: usize) -> Result<(), AuthorityError> {
+    for extension in certificate.extensions() {
+        if extension.critical && !UNDERSTOOD.contains(&extension.extn_id) {
+            return Err(AuthorityError::UnknownCriticalExtension(extension.extn_id));
+        }
+    }
+    let subject = || display_name(certificate.subject());
+    let constraints: Option<BasicConstraints> = certificate.extension(ID_CE_BASIC_CONSTRAINTS)?;
+    let constraints = constraints.filter(|constraints| constraints.ca);
+    let Some(constraints) = constraints else { return Err(AuthorityError::MayNotIssue(subject())) };
+    if constraints.path_len_constraint.is_some_and(|length| usize::from(length) < below) {
+        return Err(AuthorityError::PathTooLong(subject()));
+    }
+    let usage: Option<KeyUsage> = certificate.extension(ID_CE_KEY_USAGE)?;
+    let purposes: Option<ExtendedKeyUsage> = certificate.extension(ID_CE_EXT_KEY_USAGE)?;
+    let other_purpose = purposes.is_some_and(|purposes| {
+        !purposes.0.iter().any(|purpose| *purpose == ID_KP_CODE_SIGNING || *purpose == ANY_EXTENDED_KEY_USAGE)
+    });
+    if usage.is_some_and(|usage| !usage.key_cert_sign()) || other_purpose {
+        return Err(AuthorityError::MayNotIssue(subject()));
+    }
+    Ok(())
+}
+
+/// A leaf that leads to no trusted authority at the time in question.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// The trusted root vouches for the authority at other times.
+    #[error("the certificate authority was not trusted at {at} (trusted {valid_for})")]
+    AuthorityOutsideValidity {
+        /// When it would have been needed.
+        at: Timestamp,
+        /// When it is trusted.
+        valid_for: TimeRange,
+    },
+    /// The trusted root's own certificates do not lead to one another.
+    #[error("the trusted root is broken: the certificate {subject:?} is not signed by the one above it")]
+    BrokenAuthority {
+        /// Whose certificate.
+        subject: String,
+    },
+    /// A certificate above the leaf.
+    #[error("the certificate of the authority {subject:?} was not valid at {at}")]
+    IssuerOutsideValidity {
+        /// When it would have been needed.
+        at: Timestamp,
+        /// Whose certificate.
+        subject: String,
+    },
+    /// The leaf itself.
+    #[error("the certificate was not valid at {at} (valid {not_before} to {not_after})")]
+    LeafOutsideValidity {
+        /// When it would have been needed.
+        at: Timestamp,
+        /// The first instant of its validity.
+        not_before: Timestamp,
+        /// The last instant of its validity.
+        not_after: Timestamp,
+    },
+    /// The authority that the leaf names did not sign it.
+    #[error("the certificate is not signed by the authority that it names, {issuer:?}")]
+    Signature {
+        /// Whom it names.
+        issuer: String,
+    },
+    /// No trusted authority has the name (and key) that the leaf gives.
+    #[error("the certificate authority {issuer:?} is not trusted")]
+    UnknownAuthority {
+        /// Whom it names.
+        issuer: String,
+    },
+}
+
+/// A certificate authority in a trusted root that cannot vouch for anyone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthorityError {
+    /// No certificates at all.
+    #[error("a certificate authority in the trusted root has no certificates")]
+    Empty,
+    /// Its key.
+    #[error("the key of a certificate authority in the trusted root: {0}")]
+    Key(UnsupportedKey),
+    /// A certificate that does not decode.
+    #[error("a certificate authority in the trusted root: {0}")]
+    Malformed(#[from] MalformedCertificate),
+    /// Not CA:TRUE, no keyCertSign, or for another purpose than code signing.
+    #[error("the trusted root's certificate {0:?} may not issue signing certificates")]
+    MayNotIssue(String),
+    /// pathLenConstraint.
+    #[error("the trusted root's certificate {0:?} allows fewer certificates below it")]
+    PathTooLong(String),
+    /// RFC 5280 §4.2; name constraints are among what waxseal does not process.
+    #[error("critical extension {0} of a certificate in the trusted root is not understood")]
+    UnknownCriticalExtension(ObjectIdentifier),
+}
+
+const UNDERSTOOD: [ObjectIdentifier; 3] = [ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE];
+
+const ANY_EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
