@@ -1,6 +1,8 @@
 //! skeleton
+pub mod cli;
 pub mod command_error;
 pub mod crypto;
+pub mod escape;
 pub mod instance;
 pub mod signing_config;
 pub mod trusted_root;

@@ -1,0 +1,458 @@
+//! The command line: two grammars, one [`Invocation`]. Touches nothing, reads nothing but its arguments.
+//!
+//! Git and the programs that do as Git does call waxseal in gpgsm's grammar ([`gpg_flags`]); people and scripts call its
+//! commands. The first argument decides, so that a signer named `verify` (`-u verify`) is never taken for a command.
+
+use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+mod gpg_flags;
+
+/// What one run of the program is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Invocation {
+    /// The hidden browser of tests and of `scripts/try`.
+    FollowLogin(FollowLogin),
+    /// Sign the payload as Git asks for it.
+    GitSign(GitSign),
+    /// Verify one signature as Git asks for it.
+    GitVerify(GitVerify),
+    /// Print this text on stdout: a help page or the version.
+    Print(String),
+    /// Run the embedded Sigstore.
+    Serve(Serve),
+    /// Look after the instances that are trusted.
+    Trust(Trust),
+    /// Verify objects of the repository.
+    Verify(Verify),
+}
+
+/// `waxseal --status-fd=2 -bsau KEY`, and the other spellings of it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct GitSign {
+    /// Who is asked to sign: Git's `user.signingKey`, or `Name <address>` of the committer; may be empty or not UTF-8.
+    pub local_user: Option<OsString>,
+    /// Where status lines go; `None`: there are none.
+    pub status_fd: Option<StatusFd>,
+    /// PEM is wanted, not DER.
+    pub armor: bool,
+    /// Where the payload is.
+    pub payload: Input,
+    /// Where the signature goes; `None`: stdout.
+    pub output: Option<PathBuf>,
+}
+
+/// `waxseal --status-fd=1 --verify SIGNATURE PAYLOAD`
+#[derive(Debug, PartialEq, Eq)]
+pub struct GitVerify {
+    /// Where status lines go; `None`: there are none.
+    pub status_fd: Option<StatusFd>,
+    /// Where the armored signature is.
+    pub signature: Input,
+    /// Where the payload is. Git passes `-`; jj and gitoxide pass a file.
+    pub payload: Input,
+}
+
+/// Bytes to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Input {
+    /// A file.
+    File(PathBuf),
+    /// Standard input: `-`, or no operand.
+    #[default]
+    Stdin,
+}
+
+/// `--status-fd N`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusFd {
+    /// 1
+    Stdout,
+    /// 2
+    Stderr,
+    /// An inherited descriptor from 3 on.
+    Inherited(u32),
+}
+
+/// `waxseal verify`
+#[derive(Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// Revisions and ranges as they were typed; empty: HEAD.
+    pub revisions: Vec<OsString>,
+    /// JSON lines, not lines for people.
+    pub json: bool,
+    /// The only trusted root of this run.
+    pub trusted_root: Option<PathBuf>,
+    /// Who may have signed.
+    pub admitted: AdmittedFlags,
+    /// The instance that must have vouched for the identity that the flags name.
+    pub instance: Option<String>,
+    /// No object at all is no failure.
+    pub allow_empty: bool,
+    /// Certificates need not prove that they were logged.
+    pub insecure_ignore_sct: bool,
+}
+
+/// Who may sign, as far as flags say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdmittedFlags {
+    /// `--any-identity`
+    Anyone,
+    /// `--certificate-identity…` and `--certificate-oidc-issuer…`
+    Identity {
+        /// The subject alternative name.
+        identity: Pattern,
+        /// The OIDC issuer.
+        issuer: Pattern,
+    },
+    /// No flag: the settings say.
+    Unsaid,
+}
+
+/// A value, or a regular expression for values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pattern {
+    /// Byte for byte.
+    Exact(String),
+    /// Must match the whole.
+    Regexp(String),
+}
+
+/// `waxseal trust`
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub enum Trust {
+    /// Trust a Sigstore instance under a name
+    Add(TrustAdd),
+    /// List the instances that are trusted
+    List,
+    /// Show whom an instance vouches for and where it signs
+    Show {
+        /// The instance
+        name: String,
+    },
+    /// Stop trusting an instance
+    Remove {
+        /// The instance
+        name: String,
+    },
+}
+
+/// `waxseal trust add`
+#[derive(Args, Debug, PartialEq, Eq)]
+#[command(group = ArgGroup::new("source").required(true).args(["url", "trusted_root"]))]
+pub struct TrustAdd {
+    /// What to call it
+    pub name: String,
+    /// Fetch URL/trust/trusted_root.json and URL/trust/signing_config.v0.2.json (https, or loopback)
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// The digest that trusted root and signing config together must have, as `waxseal serve` prints it
+    #[arg(long, value_name = "HEX", requires = "url", conflicts_with = "trusted_root")]
+    pub sha256: Option<String>,
+    /// Take the trusted root from a file
+    #[arg(long, value_name = "FILE")]
+    pub trusted_root: Option<PathBuf>,
+    /// Take the signing config from a file; without it the instance only verifies
+    #[arg(long, value_name = "FILE", requires = "trusted_root", conflicts_with = "url")]
+    pub signing_config: Option<PathBuf>,
+}
+
+/// `waxseal serve`
+#[derive(Args, Debug, PartialEq, Eq)]
+pub struct Serve {
+    /// Folder for keys and logs; made when it is not there
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Where to listen; port 0 finds a free one, once
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// The address that clients use; fixed at the first start
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Log in everyone who asks as this address (may be given several times; loopback only)
+    #[arg(long, value_name = "EMAIL")]
+    pub auto_login: Vec<String>,
+}
+
+/// `waxseal follow-login`
+#[derive(Args, Debug, PartialEq, Eq)]
+pub struct FollowLogin {
+    /// Where the login begins
+    pub url: String,
+}
+
+/// Reads the command line, program name first.
+///
+/// # Errors
+/// [`UsageError`] when nothing can be made of it: exit code 2, and nothing on stdout.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, UsageError> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let operands = arguments.get(1..).unwrap_or_default();
+    match operands.first().map(|first| first.as_os_str()) {
+        None => Err(UsageError::Nothing { help: OwnCommandLine::command().render_help().to_string() }),
+        Some(first) if speaks_gpg(first, operands) => gpg_flags::parse(operands),
+        Some(_) => own_command(&arguments),
+    }
+}
+
+/// A command line that says nothing waxseal could do.
+#[derive(Debug, thiserror::Error)]
+pub enum UsageError {
+    /// clap's words.
+    #[error("{0}")]
+    Command(String),
+    /// An identity without the one who vouched for it.
+    #[error("{identity} needs --certificate-oidc-issuer")]
+    IdentityWithoutIssuer {
+        /// The flag that stands alone.
+        identity: &'static str,
+    },
+    /// An issuer without an identity.
+    #[error("{issuer} needs --certificate-identity")]
+    IssuerWithoutIdentity {
+        /// The flag that stands alone.
+        issuer: &'static str,
+    },
+    /// No argument at all.
+    #[error("no command was given")]
+    Nothing {
+        /// The help page.
+        help: String,
+    },
+    /// In Git's grammar: neither signing nor verifying was asked for, or both.
+    #[error("exactly one of --sign and --verify is needed")]
+    OneOperation,
+    /// In Git's grammar: an attached signature is not what Git makes.
+    #[error("--verify needs two operands: a signature file, and the signed data or '-'")]
+    VerifyOperands,
+    /// In Git's grammar: more than one payload.
+    #[error("only one payload can be signed at a time")]
+    SignOperands,
+    /// In Git's grammar: an option that gpgsm may know, and waxseal does not.
+    #[error("unknown option {0}")]
+    UnknownOption(String),
+    /// In Git's grammar: an option that wants a value came last.
+    #[error("{0} needs a value")]
+    MissingValue(String),
+    /// In Git's grammar: an option that takes no value got one.
+    #[error("{0} takes no value")]
+    UnexpectedValue(String),
+    /// In Git's grammar: not a file descriptor to write to.
+    #[error("{0:?} is no file descriptor that status lines can go to")]
+    StatusFd(OsString),
+}
+
+impl UsageError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::IdentityWithoutIssuer { .. } => Some("an address means nothing until you say who vouched for it"),
+            Self::IssuerWithoutIdentity { .. } => Some("--any-identity admits everyone"),
+            Self::OneOperation | Self::UnknownOption(_) | Self::MissingValue(_) | Self::UnexpectedValue(_) => {
+                Some("\"waxseal --help\" lists the commands")
+            }
+            Self::VerifyOperands => {
+                Some("Git's signatures are detached; \"waxseal verify\" reads them from a repository")
+            }
+            Self::Command(_) | Self::Nothing { .. } | Self::SignOperands | Self::StatusFd(_) => None,
+        }
+    }
+}
+
+/// Whether the arguments are in gpgsm's grammar.
+fn speaks_gpg(first: &OsStr, operands: &[OsString]) -> bool {
+    let own = |argument: &OsStr| ["--help", "-h", "--version", "-V"].iter().any(|flag| argument == *flag);
+    if first.as_encoded_bytes().starts_with(b"-") {
+        return !own(first);
+    }
+    // A signature file may come before "--verify".
+    let command = OwnCommandLine::command().get_subcommands().any(|command| first == command.get_name());
+    !command && first != "help" && operands.iter().any(|argument| argument == "--verify")
+}
+
+fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
+    let parsed = OwnCommandLine::command()
+        .try_get_matches_from(arguments)
+        .and_then(|mut matches| OwnCommandLine::from_arg_matches_mut(&mut matches));
+    match parsed {
+        Ok(line) => match line.command {
+            OwnCommand::FollowLogin(follow) => Ok(Invocation::FollowLogin(follow)),
+            OwnCommand::Serve(serve) => Ok(Invocation::Serve(serve)),
+            OwnCommand::Trust { command } => Ok(Invocation::Trust(command)),
+            OwnCommand::Verify(flags) => flags.resolve().map(Invocation::Verify),
+        },
+        Err(error) if error.use_stderr() => {
+            let text = error.render().to_string();
+            let text = text.strip_prefix("error: ").unwrap_or(&text);
+            Err(UsageError::Command(text.trim_end().to_owned()))
+        }
+        Err(help_or_version) => Ok(Invocation::Print(help_or_version.render().to_string())),
+    }
+}
+
+/// Keyless signing and verification of Git commits
+///
+/// Git calls waxseal by itself once it is set up:
+///
+///   git config --global gpg.format x509
+///   git config --global gpg.x509.program waxseal
+#[derive(Parser)]
+#[command(name = "waxseal", version, verbatim_doc_comment, subcommand_required = true)]
+struct OwnCommandLine {
+    #[command(subcommand)]
+    command: OwnCommand,
+}
+
+#[derive(Subcommand)]
+enum OwnCommand {
+    #[command(hide = true)]
+    FollowLogin(FollowLogin),
+    /// Run a Sigstore of your own: login, certificate authority, logs
+    Serve(Serve),
+    /// Add, list, show and remove trusted Sigstore instances
+    Trust {
+        #[command(subcommand)]
+        command: Trust,
+    },
+    /// Verify signed commits and tags
+    Verify(VerifyFlags),
+}
+
+#[derive(Args)]
+struct VerifyFlags {
+    /// Commits, tags, or ranges A..B; HEAD when none is given. An annotated tag is the tag object itself
+    #[arg(value_name = "REV | A..B | TAG")]
+    revisions: Vec<OsString>,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    json: bool,
+    /// Trust this trusted_root.json and nothing else
+    #[arg(long, value_name = "FILE")]
+    trusted_root: Option<PathBuf>,
+    /// The identity that must have signed: an e-mail address or URI, byte for byte
+    #[arg(long, value_name = "IDENTITY", conflicts_with = "certificate_identity_regexp")]
+    certificate_identity: Option<String>,
+    /// The same as a regular expression for the whole identity
+    #[arg(long, value_name = "REGEXP")]
+    certificate_identity_regexp: Option<String>,
+    /// The OIDC issuer that must have vouched for the identity
+    #[arg(long, value_name = "URL", conflicts_with = "certificate_oidc_issuer_regexp")]
+    certificate_oidc_issuer: Option<String>,
+    /// The same as a regular expression for the whole issuer
+    #[arg(long, value_name = "REGEXP")]
+    certificate_oidc_issuer_regexp: Option<String>,
+    /// Admit everyone: only the signatures count
+    #[arg(long, conflicts_with_all = ["certificate_identity", "certificate_identity_regexp",
+        "certificate_oidc_issuer", "certificate_oidc_issuer_regexp"])]
+    any_identity: bool,
+    /// The instance that must have issued the certificate
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
+    /// Succeed when there is no object to verify
+    #[arg(long)]
+    allow_empty: bool,
+    /// Do not ask for proof that certificates were logged
+    #[arg(long, action = ArgAction::SetTrue)]
+    insecure_ignore_sct: bool,
+}
+
+impl VerifyFlags {
+    fn resolve(self) -> Result<Verify, UsageError> {
+        let pattern = |exact: Option<String>, regexp: Option<String>| {
+            exact.map(Pattern::Exact).or_else(|| regexp.map(Pattern::Regexp))
+        };
+        let identity = pattern(self.certificate_identity, self.certificate_identity_regexp);
+        let issuer = pattern(self.certificate_oidc_issuer, self.certificate_oidc_issuer_regexp);
+        let admitted = match (identity, issuer) {
+            (Some(identity), Some(issuer)) => AdmittedFlags::Identity { identity, issuer },
+            (Some(Pattern::Exact(_)), None) => {
+                return Err(UsageError::IdentityWithoutIssuer { identity: "--certificate-identity" });
+            }
+            (Some(Pattern::Regexp(_)), None) => {
+                return Err(UsageError::IdentityWithoutIssuer { identity: "--certificate-identity-regexp" });
+            }
+            (None, Some(Pattern::Exact(_))) => {
+                return Err(UsageError::IssuerWithoutIdentity { issuer: "--certificate-oidc-issuer" });
+            }
+            (None, Some(Pattern::Regexp(_))) => {
+                return Err(UsageError::IssuerWithoutIdentity { issuer: "--certificate-oidc-issuer-regexp" });
+            }
+            (None, None) if self.any_identity => AdmittedFlags::Anyone,
+            (None, None) => AdmittedFlags::Unsaid,
+        };
+        Ok(Verify {
+            revisions: self.revisions,
+            json: self.json,
+            trusted_root: self.trusted_root,
+            admitted,
+            instance: self.instance,
+            allow_empty: self.allow_empty,
+            insecure_ignore_sct: self.insecure_ignore_sct,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &[&str]) -> Result<Invocation, UsageError> {
+        parse(std::iter::once("waxseal").chain(line.iter().copied()).map(OsString::from))
+    }
+
+    #[test]
+    fn the_grammars_are_told_apart() {
+        assert!(matches!(parsed(&["--status-fd=2", "-bsau", "verify"]), Ok(Invocation::GitSign(_))));
+        assert!(matches!(parsed(&["sig", "--verify", "-"]), Ok(Invocation::GitVerify(_))));
+        assert!(matches!(parsed(&["-"]), Err(UsageError::OneOperation)));
+        assert!(matches!(parsed(&["verify", "--any-identity"]), Ok(Invocation::Verify(_))));
+        assert!(matches!(parsed(&["verify", "--verify"]), Err(UsageError::Command(_))));
+        assert!(matches!(parsed(&["verfy"]), Err(UsageError::Command(text)) if text.contains("'verify'")));
+        assert!(matches!(parsed(&[]), Err(UsageError::Nothing { help }) if help.contains("Usage")));
+        assert!(matches!(parsed(&["--version"]), Ok(Invocation::Print(text)) if text.starts_with("waxseal ")));
+        assert!(matches!(parsed(&["verify", "--help"]), Ok(Invocation::Print(_))));
+        assert!(matches!(parsed(&["--help"]), Ok(Invocation::Print(text)) if !text.contains("follow-login")));
+    }
+
+    #[test]
+    fn an_identity_is_an_address_and_who_vouched_for_it() {
+        let flags = |line: &[&str]| match parsed(&[&["verify"], line].concat()) {
+            Ok(Invocation::Verify(verify)) => Ok(verify.admitted),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.to_string()),
+        };
+        let (identity, issuer) = ("--certificate-identity", "--certificate-oidc-issuer");
+        assert_eq!(flags(&["HEAD"]), Ok(AdmittedFlags::Unsaid));
+        assert_eq!(flags(&["--any-identity"]), Ok(AdmittedFlags::Anyone));
+        assert_eq!(
+            flags(&[identity, "a@example.org", "--certificate-oidc-issuer-regexp", "https://.*"]),
+            Ok(AdmittedFlags::Identity {
+                identity: Pattern::Exact("a@example.org".into()),
+                issuer: Pattern::Regexp("https://.*".into())
+            })
+        );
+        assert_eq!(flags(&[identity, "a"]), Err("--certificate-identity needs --certificate-oidc-issuer".into()));
+        assert_eq!(flags(&[issuer, "a"]), Err("--certificate-oidc-issuer needs --certificate-identity".into()));
+        assert!(flags(&["--any-identity", identity, "a", issuer, "b"]).unwrap_err().contains("cannot be used with"));
+        assert!(flags(&[identity, "a", "--certificate-identity-regexp", "b", issuer, "c"]).is_err());
+    }
+
+    #[test]
+    fn an_instance_comes_from_one_place() {
+        let add = |line: &[&str]| parsed(&[&["trust", "add", "own"], line].concat());
+        assert!(add(&[]).is_err());
+        assert!(add(&["--url", "https://x", "--trusted-root", "f"]).is_err());
+        assert!(add(&["--trusted-root", "f", "--sha256", "00"]).is_err());
+        assert!(matches!(add(&["--url", "https://x", "--sha256", "00"]), Ok(Invocation::Trust(Trust::Add(_)))));
+        assert!(matches!(add(&["--trusted-root", "f"]), Ok(Invocation::Trust(Trust::Add(_)))));
+    }
+
+    #[test]
+    fn clap_finds_no_contradiction() {
+        OwnCommandLine::command().debug_assert();
+    }
+}

@@ -1,0 +1,155 @@
+//! Bytes that others chose, made safe for the sink they are printed to.
+//!
+//! Names in certificates, subjects of commits, answers of servers: all may hold line feeds that forge a status line,
+//! escape sequences that repaint a terminal, or characters that turn the reading direction.
+
+use std::fmt::Write as _;
+use std::io;
+
+use serde_json::Value;
+use serde_json::ser::Formatter;
+
+/// For a terminal, one line: what would move the cursor, turn the text or stay invisible is percent-escaped, and so is
+/// a `%` that would read as such an escape.
+#[must_use]
+pub fn terminal(bytes: impl AsRef<[u8]>) -> String {
+    escaped(bytes.as_ref(), |rest| {
+        let mut digits = rest.bytes().skip(1);
+        let mut digit = || digits.next().is_some_and(|byte| byte.is_ascii_hexdigit());
+        digit() && digit()
+    })
+}
+
+/// For a `[GNUPG:]` status line: as GnuPG does, every `%` is escaped too.
+#[must_use]
+pub fn status_line(bytes: impl AsRef<[u8]>) -> String {
+    escaped(bytes.as_ref(), |_rest| true)
+}
+
+/// For JSON: a string, or `{"base64": …}` for bytes that are not UTF-8.
+#[must_use]
+pub fn json(bytes: impl AsRef<[u8]>) -> Value {
+    use base64::Engine as _;
+    let bytes = bytes.as_ref();
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Value::String(text.to_owned()),
+        Err(_not_utf8) => {
+            let base64 = base64::engine::general_purpose::STANDARD.encode(bytes);
+            Value::Object([("base64".to_owned(), Value::String(base64))].into_iter().collect())
+        }
+    }
+}
+
+/// Compact JSON that may be shown on a terminal: it says the same, with invisible characters as `\u` escapes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct VisibleJson;
+
+impl Formatter for VisibleJson {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(misleading) {
+            let (plain, tail) = rest.split_at(at);
+            writer.write_all(plain.as_bytes())?;
+            let mut characters = tail.chars();
+            let mut units = [0; 2];
+            for unit in characters.next().unwrap_or_default().encode_utf16(&mut units) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = characters.as_str();
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+fn escaped(bytes: &[u8], percent_is_escaped: impl Fn(&str) -> bool) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        let text = chunk.valid();
+        for (at, character) in text.char_indices() {
+            let escape = match character {
+                '%' => percent_is_escaped(text.get(at..).unwrap_or_default()),
+                other => misleading(other),
+            };
+            if escape {
+                percent(&mut out, character.encode_utf8(&mut [0; 4]).as_bytes());
+            } else {
+                out.push(character);
+            }
+        }
+        percent(&mut out, chunk.invalid());
+    }
+    out
+}
+
+fn percent(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        // Writing into a String cannot fail.
+        write!(out, "%{byte:02X}").unwrap_or_default();
+    }
+}
+
+/// Control characters; line and paragraph separators; Unicode 16 `Default_Ignorable_Code_Point` and the other format
+/// characters: bidi controls, zero-width characters, tags, variation selectors, blank fillers.
+fn misleading(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}'
+            | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}'
+            | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize as _;
+
+    use super::*;
+
+    const HOSTILE: &[u8] =
+        b"a\n[GNUPG:] GOODSIG x\r\0\x1b[2K\x7f\xc2\x9b\xe2\x80\xa8\xe2\x80\xae\xe2\x80\x8b\xff% 100% %0a\xc3\xa9";
+
+    #[test]
+    fn a_status_line_stays_one_line_of_visible_text() {
+        assert_eq!(
+            status_line(HOSTILE),
+            "a%0A[GNUPG:] GOODSIG x%0D%00%1B[2K%7F%C2%9B%E2%80%A8%E2%80%AE%E2%80%8B%FF%25 100%25 %250aé"
+        );
+    }
+
+    #[test]
+    fn a_terminal_line_keeps_a_percent_sign_that_escapes_nothing() {
+        assert_eq!(
+            terminal(HOSTILE),
+            "a%0A[GNUPG:] GOODSIG x%0D%00%1B[2K%7F%C2%9B%E2%80%A8%E2%80%AE%E2%80%8B%FF% 100% %250aé"
+        );
+    }
+
+    #[test]
+    fn json_says_the_same_with_nothing_invisible() {
+        let text = "é\u{202e}\u{e0041}\u{9b}\u{2028}\n\"";
+        let mut out = Vec::new();
+        json(text).serialize(&mut serde_json::Serializer::with_formatter(&mut out, VisibleJson)).unwrap();
+        assert_eq!(String::from_utf8(out.clone()).unwrap(), r#""é\u202e\udb40\udc41\u009b\u2028\n\"""#);
+        assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        assert_eq!(json(b"\xff"), serde_json::json!({ "base64": "/w==" }));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_in_nothing_misleading_comes_out(bytes: Vec<u8>) {
+            for out in [terminal(&bytes), status_line(&bytes)] {
+                proptest::prop_assert!(!out.chars().any(misleading));
+            }
+        }
+
+        #[test]
+        fn different_names_look_different(left: Vec<u8>, right: Vec<u8>) {
+            proptest::prop_assert_eq!(status_line(&left) == status_line(&right), left == right);
+            proptest::prop_assert_eq!(terminal(&left) == terminal(&right), left == right);
+        }
+    }
+}
