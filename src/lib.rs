@@ -1,5 +1,6 @@
 //! skeleton
 pub mod cli;
+pub mod cms;
 pub mod command_error;
 pub mod crypto;
 pub mod escape;
