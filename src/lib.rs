@@ -5,6 +5,7 @@ pub mod command_error;
 pub mod crypto;
 pub mod escape;
 pub mod instance;
+pub mod settings;
 pub mod signing_config;
 pub mod trusted_root;
 pub mod x509;
