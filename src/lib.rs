@@ -4,6 +4,7 @@ pub mod cms;
 pub mod command_error;
 pub mod crypto;
 pub mod escape;
+pub mod identity_token;
 pub mod instance;
 pub mod settings;
 pub mod signing_config;
