@@ -8,5 +8,6 @@ pub mod identity_token;
 pub mod instance;
 pub mod settings;
 pub mod signing_config;
+pub mod tlog;
 pub mod trusted_root;
 pub mod x509;
