@@ -1,0 +1,396 @@
+//! The one HTTP client: whom it talks to, how long it waits, how much of an answer it reads, and what it says when
+//! that goes wrong.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use url::{Host, Url};
+
+use crate::crypto::random_bytes;
+use crate::escape;
+
+/// Sends requests over https, and over http to this machine only. Redirects are never followed: a request carries a
+/// token or a code that belongs to one service.
+///
+/// Nothing is set up before the first request: loading the system's certificates takes milliseconds.
+#[derive(Debug, Default)]
+pub struct Http {
+    limits: Limits,
+    https: OnceLock<reqwest::Client>,
+    loopback: OnceLock<reqwest::Client>,
+}
+
+impl Http {
+    /// A client with other limits than the usual ones.
+    #[must_use]
+    pub fn with_limits(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// Sends a GET request, and demands status 200.
+    ///
+    /// # Errors
+    /// [`ServiceError`], also for every other status.
+    pub async fn get(&self, service: ServiceName, address: &str) -> Result<Vec<u8>, ServiceError> {
+        let request = request(service, Method::GET, address, Vec::new())?;
+        let response = self.send(service, Repeat::Always, &request).await?;
+        match response.status() {
+            StatusCode::OK => Ok(response.into_body()),
+            _ => Err(ServiceError::refused(service, address, &response)),
+        }
+    }
+
+    /// Sends `request` and reads the answer whole, whatever its status.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when there is no whole answer within the limits.
+    pub async fn send(
+        &self,
+        service: ServiceName,
+        repeat: Repeat,
+        request: &Request<Vec<u8>>,
+    ) -> Result<Response<Vec<u8>>, ServiceError> {
+        let address = request.uri().to_string();
+        let fail = |problem| ServiceError::new(service, &address, problem);
+        let client = self.client(&address).map_err(fail)?;
+        tokio::time::timeout(self.limits.whole, self.attempts(client, repeat, request))
+            .await
+            .unwrap_or(Err(Problem::TimedOut(self.limits.whole)))
+            .map_err(fail)
+    }
+
+    async fn attempts(
+        &self,
+        client: &reqwest::Client,
+        repeat: Repeat,
+        request: &Request<Vec<u8>>,
+    ) -> Result<Response<Vec<u8>>, Problem> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..ATTEMPTS {
+            let outcome = self.attempt(client, request).await;
+            let Some(wish) = repeat.wait_before_another(&outcome) else { return outcome };
+            tokio::time::sleep(wish.unwrap_or(pause) + jitter(pause)).await;
+            pause *= 2;
+        }
+        self.attempt(client, request).await
+    }
+
+    async fn attempt(
+        &self,
+        client: &reqwest::Client,
+        request: &Request<Vec<u8>>,
+    ) -> Result<Response<Vec<u8>>, Problem> {
+        let request = reqwest::Request::try_from(request.clone()).map_err(|error| Problem::of(&error))?;
+        let mut answer = client.execute(request).await.map_err(|error| Problem::of(&error))?;
+        let limit = self.limits.response_bytes;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| Problem::of(&error))? {
+            if body.len() + chunk.len() > limit {
+                return Err(Problem::TooLarge(limit));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut response = Response::new(body);
+        *response.status_mut() = answer.status();
+        *response.headers_mut() = std::mem::take(answer.headers_mut());
+        Ok(response)
+    }
+
+    fn client(&self, address: &str) -> Result<&reqwest::Client, Problem> {
+        let (cell, transport) = match Transport::of(address)? {
+            Transport::Https => (&self.https, Transport::Https),
+            Transport::Loopback => (&self.loopback, Transport::Loopback),
+        };
+        if cell.get().is_none() {
+            let client = transport.client(&self.limits).map_err(|error| Problem::NoClient(innermost(&error)))?;
+            // Two threads may have built one each; whichever came first is used.
+            drop(cell.set(client));
+        }
+        cell.get().ok_or_else(|| Problem::NoClient("it vanished".to_owned()))
+    }
+}
+
+/// A request with a JSON body, or with none.
+///
+/// # Errors
+/// [`Problem::BadAddress`] when `address` is not one.
+pub(super) fn request(
+    service: ServiceName,
+    method: Method,
+    address: &str,
+    body: Vec<u8>,
+) -> Result<Request<Vec<u8>>, ServiceError> {
+    let json = !body.is_empty();
+    let mut request = Request::builder()
+        .method(method)
+        .uri(address)
+        .body(body)
+        .map_err(|_| ServiceError::new(service, address, Problem::BadAddress))?;
+    if json {
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
+    Ok(request)
+}
+
+/// How much time and memory one request may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Until a connection stands, TLS included.
+    pub connect: Duration,
+    /// Until the last byte of the answer, repeated attempts included.
+    pub whole: Duration,
+    /// Of the body of the answer.
+    pub response_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            // A log answers after its next checkpoint: up to 10 s with the defaults of rekor-tiles, so 20 s and some.
+            whole: Duration::from_secs(30),
+            // The largest real answer, a trusted root, has under 64 KiB.
+            response_bytes: 1 << 20,
+        }
+    }
+}
+
+/// Whether a request may be sent more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// It changes nothing, or the second time says so.
+    Always,
+    /// Each one that arrives counts: a certificate is issued, a code is used up.
+    UnlessSent,
+}
+
+impl Repeat {
+    /// `None`: no other attempt. `Some(None)`: after the usual pause.
+    fn wait_before_another(self, outcome: &Result<Response<Vec<u8>>, Problem>) -> Option<Option<Duration>> {
+        match (self, outcome) {
+            (_, Err(Problem::Unreachable(_))) => Some(None),
+            (Self::Always, Err(Problem::Broken(_))) => Some(None),
+            (Self::Always, Ok(response)) if BUSY.contains(&response.status()) => Some(retry_after(response)),
+            _ => None,
+        }
+    }
+}
+
+/// A service did not do its part.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{service} at {address} {problem}")]
+pub struct ServiceError {
+    /// Which one.
+    pub service: ServiceName,
+    /// Where it was looked for; without a query.
+    pub address: String,
+    /// What happened.
+    pub problem: Problem,
+}
+
+impl ServiceError {
+    /// `problem` of `service`; `address` is escaped and cut at its query.
+    #[must_use]
+    pub fn new(service: ServiceName, address: &str, problem: Problem) -> Self {
+        let address = address.split(['?', '#']).next().unwrap_or_default();
+        Self { service, address: escape::terminal(excerpt(address.as_bytes())), problem }
+    }
+
+    /// An answer whose status is not the wanted one.
+    #[must_use]
+    pub fn refused(service: ServiceName, address: &str, response: &Response<Vec<u8>>) -> Self {
+        let said = said(response.body());
+        Self::new(service, address, Problem::Refused { status: response.status().as_u16(), said })
+    }
+
+    /// An answer with the wanted status that cannot be used.
+    #[must_use]
+    pub fn garbage(service: ServiceName, address: &str, what: &'static str) -> Self {
+        Self::new(service, address, Problem::Garbage(what))
+    }
+}
+
+/// What happened to a request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// Not an absolute http or https address, or one with a user name.
+    #[error("has an address that cannot be used")]
+    BadAddress,
+    /// The connection ended early, or what came is not HTTP. Why.
+    #[error("did not answer properly: {0}")]
+    Broken(String),
+    /// The status promised more. What is wrong.
+    #[error("gave an answer that cannot be used: {0}")]
+    Garbage(&'static str),
+    /// Plain http to another machine.
+    #[error("must be asked over https (plain http is for this machine only)")]
+    Insecure,
+    /// The client could not be set up. Why.
+    #[error("could not be asked, TLS cannot be set up: {0}")]
+    NoClient(String),
+    /// Another status than the wanted one.
+    #[error("refused with status {status}{}", quoted(.said))]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// What the body says about it, escaped and cut; may be empty.
+        said: String,
+    },
+    /// No whole answer in time.
+    #[error("did not answer within {} s", .0.as_secs_f32())]
+    TimedOut(Duration),
+    /// More bytes than any answer needs.
+    #[error("answered with more than {0} bytes")]
+    TooLarge(usize),
+    /// No connection. Why.
+    #[error("cannot be reached: {0}")]
+    Unreachable(String),
+}
+
+impl Problem {
+    fn of(error: &reqwest::Error) -> Self {
+        let why = innermost(error);
+        if error.is_connect() { Self::Unreachable(why) } else { Self::Broken(why) }
+    }
+}
+
+/// The services that waxseal asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServiceName {
+    /// Fulcio.
+    CertificateAuthority,
+    /// OpenID Connect.
+    OidcIssuer,
+    /// Rekor.
+    TransparencyLog,
+    /// Where `waxseal trust add --url` reads.
+    TrustMaterial,
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::CertificateAuthority => "the certificate authority",
+            Self::OidcIssuer => "the OpenID Connect issuer",
+            Self::TransparencyLog => "the transparency log",
+            Self::TrustMaterial => "the source of trust material",
+        })
+    }
+}
+
+enum Transport {
+    Https,
+    Loopback,
+}
+
+impl Transport {
+    fn of(address: &str) -> Result<Self, Problem> {
+        let url = Url::parse(address).map_err(|_| Problem::BadAddress)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Problem::BadAddress);
+        }
+        match (url.scheme(), url.host()) {
+            ("https", Some(_)) => Ok(Self::Https),
+            ("http", Some(host)) if is_loopback(&host) => Ok(Self::Loopback),
+            ("http", Some(_)) => Err(Problem::Insecure),
+            _ => Err(Problem::BadAddress),
+        }
+    }
+
+    fn client(&self, limits: &Limits) -> Result<reqwest::Client, reqwest::Error> {
+        let builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(limits.connect);
+        match self {
+            Self::Https => builder.https_only(true).build(),
+            // No certificates to load, no proxy between two programs of one machine, and a name that nobody else's
+            // resolver may answer (RFC 6761 §6.3).
+            Self::Loopback => builder
+                .tls_certs_only([])
+                .no_proxy()
+                .resolve_to_addrs(LOCALHOST, &LOOPBACK.map(|ip| SocketAddr::new(ip, 0)))
+                .build(),
+        }
+    }
+}
+
+/// Whether `host` can only be this machine: `localhost`, 127.0.0.0/8 or ::1.
+#[must_use]
+pub fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == LOCALHOST,
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// Whether waxseal, or a browser that it starts, may be sent to `address`: https anywhere, http on this machine.
+#[must_use]
+pub fn is_web_address(address: &str) -> bool {
+    Transport::of(address).is_ok()
+}
+
+/// What an error body wants to tell: `message` of Fulcio and Rekor, `error` and `error_description` of OAuth, or the
+/// text itself.
+fn said(body: &[u8]) -> String {
+    let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let member = |name: &str| json.as_ref()?.get(name)?.as_str().map(str::to_owned);
+    let text = match (member("message"), member("error"), member("error_description")) {
+        (Some(message), _, _) => message,
+        (None, Some(error), Some(description)) => format!("{error}: {description}"),
+        (None, Some(text), None) | (None, None, Some(text)) => text,
+        (None, None, None) => return escape::terminal(excerpt(body)).trim().to_owned(),
+    };
+    escape::terminal(excerpt(text.as_bytes())).trim().to_owned()
+}
+
+fn excerpt(bytes: &[u8]) -> &[u8] {
+    bytes.get(..EXCERPT_BYTES).unwrap_or(bytes)
+}
+
+fn quoted(said: &str) -> String {
+    if said.is_empty() { String::new() } else { format!(": \"{said}\"") }
+}
+
+/// The first cause: the outer layers only say that sending failed, and repeat the address.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    escape::terminal(excerpt(cause.to_string().as_bytes()))
+}
+
+fn retry_after(response: &Response<Vec<u8>>) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
+}
+
+/// Up to half of `pause`, so that clients which failed together do not come back together.
+fn jitter(pause: Duration) -> Duration {
+    pause * u32::from(random_bytes::<1>()[0]) / 512
+}
+
+const USER_AGENT: &str = concat!("waxseal/", env!("CARGO_PKG_VERSION"));
+const LOCALHOST: &str = "localhost";
+const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+const ATTEMPTS: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Enough for every error message in the recorded exchanges.
+const EXCERPT_BYTES: usize = 200;
+/// "Not now": what each real server sends when it is overloaded or being replaced.
+const BUSY: [StatusCode; 4] = [
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::BAD_GATEWAY,
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::GATEWAY_TIMEOUT,
+];
+
+#[cfg(test)]
+mod tests;
