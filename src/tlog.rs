@@ -77,3 +77,94 @@ fn log_signature_algorithm(kind: KeyKind) -> SignatureAlgorithm {
 
 /// An audit path in a tree of 2^63 leaves has 63 hashes.
 const MAX_PROOF_HASHES: usize = 63;
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::checkpoint::Checkpoint;
+    use super::*;
+    use crate::trusted_root::TrustedRoot;
+
+    /// What the real servers wrote, where it is at hand.
+    fn corpus() -> Option<PathBuf> {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        let found = ["../shared", "../../shared"].map(|shared| root.join(shared).join("corpus/real-servers"));
+        let found = found.into_iter().find(|corpus| corpus.is_dir());
+        if found.is_none() {
+            println!("skipped: no ../shared/corpus/real-servers");
+        }
+        found
+    }
+
+    fn trusted_root(corpus: &std::path::Path) -> TrustedRoot {
+        TrustedRoot::parse(&std::fs::read(corpus.join("trust/trusted_root.json")).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_root_of_a_real_log_is_recomputed() {
+        let Some(corpus) = corpus() else { return };
+        let read = |name: &str| std::fs::read(corpus.join("rekor-v2-log").join(name)).unwrap();
+        let mut entries = [read("tile/entries/000"), read("tile/entries/001.p/44")].concat();
+        let mut leaves = Vec::new();
+        while let [high, low, ..] = entries[..] {
+            let end = 2 + usize::from(u16::from_be_bytes([high, low]));
+            leaves.push(merkle::leaf_hash(&entries[2..end]));
+            entries.drain(..end);
+        }
+        let stored = [read("tile/0/000"), read("tile/0/001.p/44")].concat();
+        assert_eq!(leaves.iter().flat_map(|leaf| leaf.0).collect::<Vec<_>>(), stored);
+        let mut nodes = std::collections::HashMap::new();
+        for (index, leaf) in (0..).zip(&leaves) {
+            let mut read = |level, index| Ok::<_, std::convert::Infallible>(nodes[&(level, index)]);
+            let Ok(completed) = merkle::completed_by(index, *leaf, &mut read);
+            nodes.extend(completed.into_iter().map(|(level, index, hash)| ((level, index), hash)));
+        }
+        assert_eq!(nodes[&(8, 0)].0.as_slice(), read("tile/1/000.p/1"));
+        let mut read_node = |level, index| Ok::<_, std::convert::Infallible>(nodes[&(level, index)]);
+        let Ok(root) = merkle::root(300, &mut read_node);
+        let log = &trusted_root(&corpus).transparency_logs[1];
+        let text = String::from_utf8(read("checkpoint")).unwrap();
+        let checkpoint = Checkpoint::verify(&text, log).unwrap();
+        assert_eq!((checkpoint.tree_size(), checkpoint.root_hash()), (300, root));
+        for index in [0, 1, 255, 256, 299] {
+            let Ok(path) = merkle::inclusion_proof(index, 300, &mut read_node);
+            let leaf = leaves[usize::try_from(index).unwrap()];
+            assert_eq!(merkle::root_from_inclusion(leaf, index, 300, &path), Ok(root));
+        }
+    }
+
+    #[test]
+    fn a_real_rekor_servers_answers_verify() {
+        let Some(corpus) = corpus() else { return };
+        let log = &trusted_root(&corpus).transparency_logs[0];
+        let exchanges = std::fs::read_to_string(corpus.join("exchanges.jsonl")).unwrap();
+        let mut verified = 0;
+        for line in exchanges.lines() {
+            let exchange: serde_json::Value = serde_json::from_str(line).unwrap();
+            let answer = exchange["response_body"]["text"].as_str().unwrap_or_default();
+            if exchange["server"] != "rekor-v1" || !answer.contains("signedEntryTimestamp") || !answer.starts_with('{')
+            {
+                continue;
+            }
+            let (id, entry) = rekor_json::read(answer.as_bytes()).unwrap();
+            assert_eq!(rekor_json::answer(&id, &entry).to_string(), answer.trim_end());
+            assert_eq!(proto::decode(&proto::encode(&entry)).as_ref(), Ok(&entry));
+            let body = &entry.canonicalized_body;
+            let promise = entry.inclusion_promise.as_ref().unwrap().verify(&entry, body, log).unwrap();
+            assert_eq!(promise.integrated_time().as_second(), entry.integrated_time);
+            let proof = entry.inclusion_proof.as_ref().unwrap();
+            let checkpoint = Checkpoint::verify(&proof.checkpoint, log).unwrap();
+            let leaf = merkle::leaf_hash(body);
+            let root = merkle::root_from_inclusion(leaf, proof.leaf_index, checkpoint.tree_size(), &proof.hashes);
+            assert_eq!(root, Ok(checkpoint.root_hash()));
+            if exchange["method"] == "POST" && entry.kind_version.kind == hashedrekord::KIND {
+                let proposed = exchange["request_body"]["text"].as_str().unwrap();
+                let proposed = hashedrekord::ProposedEntry::read(proposed.as_bytes()).unwrap();
+                assert_eq!(proposed.canonical_body(), *body, "{}", exchange["name"]);
+            }
+            verified += 1;
+        }
+        assert!(verified >= 10, "{verified}");
+    }
+}
