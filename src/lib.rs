@@ -1,15 +1,43 @@
-//! skeleton
-pub mod cli;
+//! waxseal signs Git commits and tags without keys to keep, and verifies what any Sigstore tool signed.
+//!
+//! A commit goes in as bytes, leaves as a signature that Git can store, and is believed again only after [`verify`] has
+//! tied it to a certificate, a time and a log entry.
+//!
+//! # The map
+//! Three zones, told apart by what they may import (`tests/layering.rs` holds them to it):
+//!
+//! - **pure**: bytes, trust, policy and time in, values out. [`signature`] opens the CMS envelope that Git stores into a
+//!   message and its verification material; [`verify`] runs the pipeline over them; [`x509`], [`tlog`], [`cms`],
+//!   [`crypto`], [`trusted_root`] know one standard each. Nothing here reads a clock, a file or a socket.
+//! - **edge**: [`services`], [`oidc`] and [`credential`] talk to an instance; [`sign`] turns a credential into
+//!   verification material; [`settings`], [`trust_store`] and [`git::repository`] read what the user has.
+//! - **stack**: [`stack`], a Sigstore of one's own for `waxseal serve`. It shares the pure zone with the client and
+//!   nothing else: between them is HTTP.
+//!
+//! # Trust boundaries
+//! Trusted: the user's instances on disk and the one that is compiled in, Git's configuration as far as Git trusts it, the
+//! local clock as a guard against the future. Not trusted: payloads, signatures, certificates, log entries, the work tree,
+//! and whatever a service answers until it was verified under the trusted root.
+
+// pure
 pub mod cms;
-pub mod command_error;
 pub mod crypto;
 pub mod escape;
+pub mod git;
 pub mod identity_token;
 pub mod instance;
-pub mod services;
-pub mod settings;
+pub mod signature;
 pub mod signing_config;
-pub mod terminal;
 pub mod tlog;
 pub mod trusted_root;
+pub mod verify;
 pub mod x509;
+
+// edge
+pub mod services;
+pub mod settings;
+pub mod terminal;
+
+// commands
+pub mod cli;
+pub mod command_error;

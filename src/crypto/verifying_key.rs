@@ -202,6 +202,15 @@ impl SignatureAlgorithm {
             _ => return None,
         })
     }
+
+    /// The digest that the scheme begins with; pure Ed25519 has none that shows.
+    #[must_use]
+    pub fn digest(self) -> Option<DigestAlgorithm> {
+        match self {
+            Self::Ecdsa(digest) | Self::RsaPkcs1(digest) => Some(digest),
+            Self::Ed25519 => None,
+        }
+    }
 }
 
 /// The signature does not verify. Why is not told: it would only help whoever forges.

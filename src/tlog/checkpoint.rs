@@ -70,6 +70,12 @@ impl Checkpoint {
         })
     }
 
+    /// Whether the origin ends in a tree ID, as Rekor v1 writes it and nothing else does.
+    #[must_use]
+    pub fn is_of_rekor_v1(&self) -> bool {
+        self.origin.rsplit_once(" - ").is_some_and(|(_, tree_id)| decimal(tree_id).is_some())
+    }
+
     /// The text that is signed.
     #[must_use]
     pub fn text(&self) -> String {

@@ -28,7 +28,35 @@ pub enum Verifier<'a> {
 /// The canonical body 0.0.1 for a signature over a message with this SHA-256.
 #[must_use]
 pub fn canonical_body(message: &Sha256Digest, signature: &[u8], verifier: Verifier<'_>) -> Vec<u8> {
-    body(DigestAlgorithm::Sha256, message.as_ref(), signature, verifier)
+    canonical_body_over(DigestAlgorithm::Sha256, message.as_ref(), signature, verifier)
+}
+
+/// The canonical body 0.0.1 for a signature over a message with this digest.
+#[must_use]
+pub fn canonical_body_over(
+    algorithm: DigestAlgorithm,
+    digest: &[u8],
+    signature: &[u8],
+    verifier: Verifier<'_>,
+) -> Vec<u8> {
+    let algorithm = match algorithm {
+        DigestAlgorithm::Sha256 => "sha256",
+        DigestAlgorithm::Sha384 => "sha384",
+        DigestAlgorithm::Sha512 => "sha512",
+    };
+    // RFC 8785: members in the order of their names, no space; the values need no escape.
+    let parts = [
+        r#"{"apiVersion":"0.0.1","kind":"hashedrekord","spec":{"data":{"hash":{"algorithm":""#,
+        algorithm,
+        r#"","value":""#,
+        &hex::encode(digest),
+        r#""}},"signature":{"content":""#,
+        &STANDARD.encode(signature),
+        r#"","publicKey":{"content":""#,
+        &STANDARD.encode(pem(verifier)),
+        r#""}}}}"#,
+    ];
+    parts.concat().into_bytes()
 }
 
 /// The certificate or key in PEM (RFC 7468): 64 columns, LF, a final newline.
@@ -113,7 +141,7 @@ impl ProposedEntry {
     /// The body to log, whatever the proposal's JSON and PEM looked like.
     #[must_use]
     pub fn canonical_body(&self) -> Vec<u8> {
-        body(self.algorithm, &self.digest, &self.signature, self.verifier())
+        canonical_body_over(self.algorithm, &self.digest, &self.signature, self.verifier())
     }
 
     /// Whose signature it is.
@@ -159,27 +187,6 @@ pub enum ProposedEntryError {
     /// Another version of this kind.
     #[error("hashedrekord of version {0:?} is not supported")]
     Version(String),
-}
-
-fn body(algorithm: DigestAlgorithm, digest: &[u8], signature: &[u8], verifier: Verifier<'_>) -> Vec<u8> {
-    let algorithm = match algorithm {
-        DigestAlgorithm::Sha256 => "sha256",
-        DigestAlgorithm::Sha384 => "sha384",
-        DigestAlgorithm::Sha512 => "sha512",
-    };
-    // RFC 8785: members in the order of their names, no space; the values need no escape.
-    let parts = [
-        r#"{"apiVersion":"0.0.1","kind":"hashedrekord","spec":{"data":{"hash":{"algorithm":""#,
-        algorithm,
-        r#"","value":""#,
-        &hex::encode(digest),
-        r#""}},"signature":{"content":""#,
-        &STANDARD.encode(signature),
-        r#"","publicKey":{"content":""#,
-        &STANDARD.encode(pem(verifier)),
-        r#""}}}}"#,
-    ];
-    parts.concat().into_bytes()
 }
 
 fn digest_length(algorithm: DigestAlgorithm) -> usize {
@@ -307,7 +314,7 @@ mod tests {
         let (key, _) = proposal(b"");
         let verifier = Verifier::PublicKey(&key.public_key_der());
         let digest = DigestAlgorithm::Sha512.digest(b"message");
-        let proposed = body(DigestAlgorithm::Sha512, &digest, &key.sign(b"message"), verifier);
+        let proposed = canonical_body_over(DigestAlgorithm::Sha512, &digest, &key.sign(b"message"), verifier);
         assert_eq!(ProposedEntry::read(&proposed), Err(ProposedEntryError::Signature(BadSignature)));
     }
 

@@ -17,11 +17,11 @@ use x509_cert::ext::pkix::{
 
 use super::{Certificate, MalformedCertificate, display_name};
 use crate::crypto::{UnsupportedKey, VerifyingKey};
-use crate::trusted_root::{CertificateAuthority, TimeRange, TrustedRoot};
+use crate::trusted_root::{TimeRange, TrustedRoot};
 
 /// The certificate authorities of one trusted root, ready to be asked.
 #[derive(Debug)]
-pub struct Authorities(Vec<Authority>);
+pub struct Authorities(Vec<Issuer>);
 
 impl Authorities {
     /// Reads every authority's certificates.
@@ -29,7 +29,16 @@ impl Authorities {
     /// # Errors
     /// [`AuthorityError`] when one cannot be read or may not issue: such a trusted root decides nothing.
     pub fn new(trusted_root: &TrustedRoot) -> Result<Self, AuthorityError> {
-        trusted_root.certificate_authorities.iter().map(Authority::new).collect::<Result<_, _>>().map(Self)
+        let mut issuers = Vec::new();
+        for authority in &trusted_root.certificate_authorities {
+            let chain: Vec<Certificate> =
+                authority.chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
+            // Any certificate of the chain may issue leaves: in May 2022 the public-good root did so itself.
+            for above in 0..chain.len() {
+                issuers.push(Issuer::new(chain.iter().skip(above).cloned().collect(), authority.valid_for)?);
+            }
+        }
+        Ok(Self(issuers))
     }
 
     /// Finds the authority that issued `leaf` and verifies its signature on it.
@@ -39,9 +48,9 @@ impl Authorities {
     /// named as the issuer and did not sign.
     pub fn issuer_of(&self, leaf: &Certificate) -> Result<IssuedBy<'_>, PathError> {
         let mut error = PathError::UnknownAuthority { issuer: display_name(leaf.issuer()) };
-        for authority in self.0.iter().filter(|authority| authority.may_have_issued(leaf)) {
-            match authority.signed(leaf) {
-                Ok(()) => return Ok(IssuedBy { authority }),
+        for issuer in self.0.iter().filter(|issuer| issuer.may_have_issued(leaf)) {
+            match issuer.signed(leaf) {
+                Ok(()) => return Ok(IssuedBy { issuer }),
                 Err(other) => error = other,
             }
         }
@@ -52,14 +61,14 @@ impl Authorities {
 /// A leaf's certificate issuer, whose signature on it was verified; nothing is said about time yet.
 #[derive(Clone, Copy, Debug)]
 pub struct IssuedBy<'a> {
-    authority: &'a Authority,
+    issuer: &'a Issuer,
 }
 
 impl IssuedBy<'_> {
     /// The issuing key, as an SCT names it.
     #[must_use]
     pub fn issuer_key(&self) -> &VerifyingKey {
-        &self.authority.key
+        &self.issuer.key
     }
 
     /// Verifies that `leaf`, its issuer and every certificate above were valid, and the authority in use, at `at`.
@@ -74,7 +83,7 @@ impl IssuedBy<'_> {
                 not_after: leaf.not_after(),
             });
         }
-        self.authority.valid_at(at)?;
+        self.issuer.valid_at(at)?;
         Ok(VerifiedPath { at })
     }
 }
@@ -93,8 +102,9 @@ impl VerifiedPath {
     }
 }
 
+/// A certificate that may issue leaves, with those above it.
 #[derive(Debug)]
-struct Authority {
+struct Issuer {
     /// Issuer of leaves first, trust anchor last.
     chain: Vec<Certificate>,
     key: VerifyingKey,
@@ -103,10 +113,8 @@ struct Authority {
     links: OnceLock<Result<(), PathError>>,
 }
 
-impl Authority {
-    fn new(authority: &CertificateAuthority) -> Result<Self, AuthorityError> {
-        let chain: Vec<Certificate> =
-            authority.chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
+impl Issuer {
+    fn new(chain: Vec<Certificate>, valid_for: TimeRange) -> Result<Self, AuthorityError> {
         for (below, certificate) in chain.iter().enumerate() {
             may_issue(certificate, below)?;
         }
@@ -114,7 +122,7 @@ impl Authority {
         Ok(Self {
             key: issuer.public_key().map_err(AuthorityError::Key)?,
             key_identifier: issuer.extension(ID_CE_SUBJECT_KEY_IDENTIFIER)?,
-            valid_for: authority.valid_for,
+            valid_for,
             links: OnceLock::new(),
             chain,
         })

@@ -1,0 +1,215 @@
+//! Git objects as bytes: the payload that is signed, and the signature that is stored with it.
+
+pub mod status_fd;
+
+use crate::signature::SignatureFormat;
+
+/// A commit or tag, split into what was signed and the signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedObject {
+    /// Commit or tag.
+    pub kind: ObjectKind,
+    /// The object's bytes without signature, exactly as Git hashed them and hands them to a verifier.
+    pub payload: Vec<u8>,
+    /// The signatures that the repository's hash function has a place for; more than one is never right.
+    pub signatures: Vec<Vec<u8>>,
+    hash: HashKind,
+}
+
+impl SignedObject {
+    /// Splits the raw bytes of an object of a repository that hashes with `hash`, byte for byte as Git does: of a
+    /// commit every header whose name begins with `gpgsig` leaves the payload, of a tag everything from the last line
+    /// that begins a signature on.
+    #[must_use]
+    pub fn parse(kind: ObjectKind, hash: HashKind, raw: &[u8]) -> Self {
+        match kind {
+            ObjectKind::Commit => Self::parse_commit(hash, raw),
+            ObjectKind::Tag => Self::parse_tag(hash, raw),
+        }
+    }
+
+    /// The object's bytes again, from payload and signature: what its id is the hash of. `None` unless it has exactly
+    /// one signature.
+    #[must_use]
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        let [signature] = self.signatures.as_slice() else { return None };
+        match self.kind {
+            ObjectKind::Commit => insert_header(&self.payload, self.hash.commit_header(), signature),
+            ObjectKind::Tag => Some([self.payload.as_slice(), signature].concat()),
+        }
+    }
+
+    fn parse_commit(hash: HashKind, raw: &[u8]) -> Self {
+        let mut payload = Vec::with_capacity(raw.len());
+        let mut signatures: Vec<Vec<u8>> = Vec::new();
+        let mut lines = raw.split_inclusive(|byte| *byte == b'\n');
+        // Where the lines that begin with a space belong.
+        let mut continued = Header::Signed;
+        for line in lines.by_ref() {
+            if line == b"\n" {
+                payload.extend_from_slice(line);
+                break;
+            }
+            if let Some(more) = line.strip_prefix(b" ") {
+                match continued {
+                    Header::Signed => payload.extend_from_slice(line),
+                    Header::Signature => {
+                        if let Some(signature) = signatures.last_mut() {
+                            signature.extend_from_slice(more);
+                        }
+                    }
+                    Header::OtherSignature => {}
+                }
+                continue;
+            }
+            continued = if let Some(first) = line.strip_prefix(hash.commit_header().as_bytes())
+                && let Some(first) = first.strip_prefix(b" ")
+            {
+                signatures.push(first.to_vec());
+                Header::Signature
+            } else if line.starts_with(b"gpgsig") {
+                Header::OtherSignature
+            } else {
+                payload.extend_from_slice(line);
+                Header::Signed
+            };
+        }
+        for line in lines {
+            payload.extend_from_slice(line);
+        }
+        Self { kind: ObjectKind::Commit, payload, signatures, hash }
+    }
+
+    fn parse_tag(hash: HashKind, raw: &[u8]) -> Self {
+        let mut start = 0;
+        let mut begins = None;
+        for line in raw.split_inclusive(|byte| *byte == b'\n') {
+            if SignatureFormat::of(line) != SignatureFormat::Unknown {
+                begins = Some(start);
+            }
+            start += line.len();
+        }
+        let (payload, signature) = raw.split_at(begins.unwrap_or(raw.len()));
+        let signatures = if signature.is_empty() { Vec::new() } else { vec![signature.to_vec()] };
+        Self { kind: ObjectKind::Tag, payload: payload.to_vec(), signatures, hash }
+    }
+}
+
+/// The kinds of object that Git signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ObjectKind {
+    /// A commit.
+    Commit,
+    /// An annotated tag.
+    Tag,
+}
+
+impl ObjectKind {
+    /// The kind's name in Git.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Commit => "commit",
+            Self::Tag => "tag",
+        }
+    }
+}
+
+/// The hash function of a repository (`extensions.objectFormat`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HashKind {
+    /// SHA-1.
+    Sha1,
+    /// SHA-256.
+    Sha256,
+}
+
+impl HashKind {
+    /// The commit header that holds the signature over this hash function's form of the object.
+    fn commit_header(self) -> &'static str {
+        match self {
+            Self::Sha1 => "gpgsig",
+            Self::Sha256 => "gpgsig-sha256",
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Header {
+    OtherSignature,
+    Signature,
+    Signed,
+}
+
+/// Puts the signature where Git does: last among the headers, each further line behind a space.
+fn insert_header(payload: &[u8], name: &str, signature: &[u8]) -> Option<Vec<u8>> {
+    let end = payload.windows(2).position(|two| two == b"\n\n")? + 1;
+    let (headers, message) = payload.split_at(end);
+    let mut object = Vec::with_capacity(payload.len() + signature.len() + 64);
+    object.extend_from_slice(headers);
+    object.extend_from_slice(name.as_bytes());
+    for line in signature.split_inclusive(|byte| *byte == b'\n') {
+        object.push(b' ');
+        object.extend_from_slice(line);
+    }
+    if object.last() != Some(&b'\n') {
+        object.push(b'\n');
+    }
+    object.extend_from_slice(message);
+    Some(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIGNATURE: &str = "-----BEGIN SIGNED MESSAGE-----\nMIIB\n-----END SIGNED MESSAGE-----\n";
+
+    #[test]
+    fn a_commit_comes_back_byte_for_byte() {
+        let raw = "tree 1\nauthor A\ncommitter C\nmergetag object 2\n type commit\n \n -----BEGIN SIGNED MESSAGE-----\n\
+                   gpgsig -----BEGIN SIGNED MESSAGE-----\n MIIB\n -----END SIGNED MESSAGE-----\n\n\
+                   gpgsig in the body\n\nno final newline";
+        let object = SignedObject::parse(ObjectKind::Commit, HashKind::Sha1, raw.as_bytes());
+        assert_eq!(object.signatures, [SIGNATURE.as_bytes()]);
+        assert!(object.payload.ends_with(b"\n\ngpgsig in the body\n\nno final newline"));
+        assert!(!object.payload.windows(6).take(140).any(|six| six == b"gpgsig"));
+        assert_eq!(object.to_bytes().unwrap(), raw.as_bytes());
+    }
+
+    #[test]
+    fn only_the_header_of_the_repositorys_hash_counts_and_every_gpgsig_leaves_the_payload() {
+        let raw = b"tree 1\nauthor A\ngpgsig a\n b\ngpgsig-sha256 c\n d\ngpgsig-evil e\ncommitter C\n\nm\n";
+        let sha1 = SignedObject::parse(ObjectKind::Commit, HashKind::Sha1, raw);
+        assert_eq!(sha1.signatures, [b"a\nb\n"]);
+        assert_eq!(sha1.payload, b"tree 1\nauthor A\ncommitter C\n\nm\n");
+        let sha256 = SignedObject::parse(ObjectKind::Commit, HashKind::Sha256, raw);
+        assert_eq!(sha256.signatures, [b"c\nd\n"]);
+        let twice = SignedObject::parse(ObjectKind::Commit, HashKind::Sha1, b"tree 1\ngpgsig a\ngpgsig b\n\nm\n");
+        assert_eq!(twice.signatures.len(), 2);
+        assert_eq!(twice.to_bytes(), None);
+    }
+
+    #[test]
+    fn a_tags_signature_begins_at_the_last_line_that_begins_one() {
+        let raw = format!("object 1\ntype commit\ntag v\n\n-----BEGIN PGP SIGNATURE-----\nquoted\n{SIGNATURE}");
+        let object = SignedObject::parse(ObjectKind::Tag, HashKind::Sha1, raw.as_bytes());
+        assert_eq!(object.signatures, [SIGNATURE.as_bytes()]);
+        assert!(object.payload.ends_with(b"quoted\n"));
+        assert_eq!(object.to_bytes().unwrap(), raw.as_bytes());
+        let glued = b"object 1\n\nmessage-----BEGIN SIGNED MESSAGE-----\nMIIB\n-----END SIGNED MESSAGE-----\n";
+        assert!(SignedObject::parse(ObjectKind::Tag, HashKind::Sha1, glued).signatures.is_empty());
+    }
+
+    #[test]
+    fn no_bytes_make_it_panic_or_lose_any() {
+        for raw in [&b""[..], b"\n", b" ", b"gpgsig", b"gpgsig \n", b" x\ngpgsig y", b"gpgsig-sha256 a\n b"] {
+            for hash in [HashKind::Sha1, HashKind::Sha256] {
+                let commit = SignedObject::parse(ObjectKind::Commit, hash, raw);
+                assert!(commit.payload.len() <= raw.len());
+                let tag = SignedObject::parse(ObjectKind::Tag, hash, raw);
+                assert_eq!(tag.payload.len() + tag.signatures.concat().len(), raw.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What Git signs: the bytes of a commit, a tag or a push certificate, without the signature.
+
+/// What a payload is, by its first line, as Git itself would have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PayloadKind {
+    /// Begins with `tree `.
+    Commit,
+    /// Anything else: no Git object begins like that.
+    Other,
+    /// Begins with `certificate version `: what `git push --signed` sends.
+    PushCertificate,
+    /// Begins with `object `.
+    Tag,
+}
+
+impl PayloadKind {
+    /// The kind of `payload`.
+    #[must_use]
+    pub fn of(payload: &[u8]) -> Self {
+        if payload.starts_with(b"tree ") {
+            Self::Commit
+        } else if payload.starts_with(b"object ") {
+            Self::Tag
+        } else if payload.starts_with(b"certificate version ") {
+            Self::PushCertificate
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// The value of the first header `name` (`author`, `committer`, `tagger`, `tag`, `pusher`) of an object or payload.
+#[must_use]
+pub fn header<'a>(payload: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    headers(payload).find(|line| line.0 == name.as_bytes()).map(|line| line.1)
+}
+
+/// The first line of the message, without its line end.
+#[must_use]
+pub fn subject(payload: &[u8]) -> &[u8] {
+    let message = payload.windows(2).position(|two| two == b"\n\n").and_then(|end| payload.get(end + 2..));
+    let mut lines = message.unwrap_or_default().split(|byte| *byte == b'\n');
+    let subject = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    subject.strip_suffix(b"\r").unwrap_or(subject)
+}
+
+/// Whether the headers are those that Git reads one way only: in a commit one tree, then the parents, one author, one
+/// committer; in a tag one object, type, tag and at most one tagger, in this order. Readers that take the last of two
+/// trees where Git takes the first would show something that nobody signed.
+#[must_use]
+pub fn has_ordered_headers(payload: &[u8]) -> bool {
+    let names: Vec<&[u8]> = headers(payload).map(|line| line.0).collect();
+    let count = |name: &[u8]| names.iter().filter(|other| **other == name).count();
+    match PayloadKind::of(payload) {
+        PayloadKind::Commit => {
+            let parents = count(b"parent");
+            let mut expected = vec![&b"tree"[..]];
+            expected.resize(1 + parents, b"parent");
+            expected.extend([&b"author"[..], b"committer"]);
+            names.starts_with(&expected) && [&b"tree"[..], b"author", b"committer"].iter().all(|name| count(name) == 1)
+        }
+        PayloadKind::Tag => {
+            names.starts_with(&[b"object", b"type", b"tag"])
+                && [&b"object"[..], b"type", b"tag"].iter().all(|name| count(name) == 1)
+                && count(b"tagger") <= 1
+        }
+        PayloadKind::Other | PayloadKind::PushCertificate => true,
+    }
+}
+
+/// Name and value of each header line; continuation lines, which begin with a space, are passed over.
+fn headers(payload: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    payload.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty()).filter_map(|line| {
+        let space = line.iter().position(|byte| *byte == b' ')?;
+        let (name, value) = line.split_at(space);
+        (!name.is_empty()).then(|| (name, value.get(1..).unwrap_or_default()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: &[u8] = b"tree 1\nparent 2\nauthor A <a@x> 1 +0000\ncommitter C <c@x> 2 +0000\n\nsubject\n\nbody\n";
+
+    #[test]
+    fn a_second_tree_is_seen() {
+        assert!(has_ordered_headers(COMMIT));
+        assert!(has_ordered_headers(b"tree 1\nauthor A\ncommitter C\nmergetag object 1\n tree 9\n\nm"));
+        assert!(!has_ordered_headers(b"tree 1\ntree 2\nauthor A\ncommitter C\n\nm"));
+        assert!(!has_ordered_headers(b"tree 1\nauthor A\nparent 2\ncommitter C\n\nm"));
+        assert!(!has_ordered_headers(b"tree 1\nauthor A\ncommitter C\ntree 2\n\nm"));
+        assert!(!has_ordered_headers(b"object 1\ntag v\ntype commit\n\nm"));
+    }
+
+    #[test]
+    fn headers_end_at_the_blank_line() {
+        assert_eq!(header(COMMIT, "committer"), Some(&b"C <c@x> 2 +0000"[..]));
+        assert_eq!(header(b"tree 1\n\ncommitter C", "committer"), None);
+        assert_eq!(subject(COMMIT), b"subject");
+        assert_eq!(subject(b"tree 1\n\n\r\nlate\r\n"), b"late");
+        assert_eq!(subject(b"tree 1\n"), b"");
+    }
+}

@@ -1,0 +1,190 @@
+//! What can be wrong, what can be missing, and the stable code of each.
+
+use jiff::Timestamp;
+
+use crate::instance::InstanceName;
+use crate::signature::UnsupportedEvidence;
+use crate::signature::git::{BindingError, MalformedSignature};
+use crate::tlog::checkpoint::CheckpointError;
+use crate::tlog::merkle::BadProof;
+use crate::tlog::promise::PromiseError;
+use crate::trusted_root::{LogId, TimeRange};
+use crate::x509::LeafError;
+use crate::x509::path::PathError;
+use crate::x509::sct::SctError;
+
+/// Something that is there is wrong: the object is rejected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// The signature is not about this content, or not in a form that can be believed.
+    #[error(transparent)]
+    Binding(#[from] BindingError),
+    /// The log entry.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// `instance.toml` does not let the instance vouch for this issuer.
+    #[error("the instance {instance} may not vouch for identities of {issuer}")]
+    IssuerNotAdmitted {
+        /// The OIDC issuer in the certificate.
+        issuer: String,
+        /// The instance whose authority issued it.
+        instance: InstanceName,
+    },
+    /// The certificate is not a signing certificate.
+    #[error(transparent)]
+    Leaf(#[from] LeafError),
+    /// No signature to speak of.
+    #[error(transparent)]
+    Malformed(#[from] MalformedSignature),
+    /// The path to a trusted authority.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The signed certificate timestamp.
+    #[error(transparent)]
+    Sct(#[from] SctError),
+    /// Git would concatenate them.
+    #[error("the object has {0} signature headers, not one")]
+    SeveralSignatures(usize),
+    /// The certificate's key did not make this signature.
+    #[error("the signature does not verify with the certificate's key")]
+    Signature,
+    /// The algorithm is unknown or too weak.
+    #[error("the signature's algorithm is not supported")]
+    SignatureAlgorithm,
+}
+
+impl VerifyError {
+    /// The stable code (`docs/errors.md`).
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Binding(BindingError::Attributes(_) | BindingError::DigestsDiffer | BindingError::NotStrict(_)) => {
+                "signature-form"
+            }
+            Self::Binding(BindingError::DigestAlgorithm) | Self::SignatureAlgorithm => "unsupported-algorithm",
+            Self::Binding(BindingError::Headers) => "malformed-object",
+            Self::Binding(BindingError::Payload) => "payload-mismatch",
+            Self::Entry(EntryError::Body) => "log-entry-mismatch",
+            Self::Entry(EntryError::Checkpoint(_) | EntryError::CheckpointDiffers) => "checkpoint",
+            Self::Entry(EntryError::KindVersion { .. }) => "log-entry-kind",
+            Self::Entry(EntryError::LogOutsideValidity { .. }) => "log-outside-validity",
+            Self::Entry(EntryError::Promise(_)) => "inclusion-promise",
+            Self::Entry(EntryError::Proof(_)) => "inclusion-proof",
+            Self::Entry(EntryError::UnknownLog(_)) | Self::Sct(SctError::UnknownLog(_)) => "unknown-log",
+            Self::IssuerNotAdmitted { .. } => "issuer-not-admitted",
+            Self::Leaf(_) => "certificate-form",
+            Self::Malformed(_) => "malformed-signature",
+            Self::Path(PathError::AuthorityOutsideValidity { .. } | PathError::IssuerOutsideValidity { .. }) => {
+                "authority-outside-validity"
+            }
+            Self::Path(PathError::BrokenAuthority { .. }) => "trust-material",
+            Self::Path(PathError::LeafOutsideValidity { .. }) => "certificate-outside-validity",
+            Self::Path(PathError::Signature { .. }) => "certificate-signature",
+            Self::Path(PathError::UnknownAuthority { .. }) => "unknown-ca",
+            Self::Sct(_) => "sct",
+            Self::SeveralSignatures(_) => "several-signatures",
+            Self::Signature => "bad-signature",
+        }
+    }
+}
+
+/// A log entry that does not prove what it should.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EntryError {
+    /// A body came along and is not the one that this signature gives.
+    #[error("the log entry is about another signature")]
+    Body,
+    /// The checkpoint's form or signature.
+    #[error("the log's checkpoint: {0}")]
+    Checkpoint(CheckpointError),
+    /// The proof leads to another tree than the checkpoint's.
+    #[error("the inclusion proof and the checkpoint speak of different trees")]
+    CheckpointDiffers,
+    /// Another kind of entry than a signature's.
+    #[error("log entry kind {kind:?} version {version:?} is not a signature's")]
+    KindVersion {
+        /// What it calls itself.
+        kind: String,
+        /// And in which version.
+        version: String,
+    },
+    /// The log was not trusted when it took the entry.
+    #[error("log {log_id} was not trusted at {at} (trusted {valid_for})")]
+    LogOutsideValidity {
+        /// Which log.
+        log_id: LogId,
+        /// When it took the entry.
+        at: Timestamp,
+        /// When it is trusted.
+        valid_for: TimeRange,
+    },
+    /// The signed entry timestamp.
+    #[error("the log's inclusion promise: {0}")]
+    Promise(PromiseError),
+    /// The Merkle audit path.
+    #[error("the log's inclusion proof: {0}")]
+    Proof(BadProof),
+    /// No trusted log has this ID.
+    #[error("log {0} is not trusted")]
+    UnknownLog(LogId),
+}
+
+/// Something that is needed is not there, or cannot be read: the object is undecided.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Missing {
+    /// The evidence is later than the local clock.
+    #[error("the log's time {at} lies ahead of the local clock {now}")]
+    Clock {
+        /// What the log says.
+        at: Timestamp,
+        /// What the clock says.
+        now: Timestamp,
+    },
+    /// The entry has no inclusion proof.
+    #[error("the log entry has no inclusion proof")]
+    InclusionProof,
+    /// The signature says nothing of a log.
+    #[error("the signature carries no log entry; only the log itself could show one")]
+    LogEntry,
+    /// The repository has no such object.
+    #[error("the object is missing")]
+    ObjectMissing,
+    /// The object is there and cannot be read.
+    #[error("the object cannot be read: {0}")]
+    ObjectUnreadable(String),
+    /// Without the signed entry timestamp nothing says when.
+    #[error("the log entry has no inclusion promise, so nothing proves its time")]
+    Promise,
+    /// The trusted root lists CT logs and the certificate was in none.
+    #[error("the certificate carries no signed certificate timestamp")]
+    Sct,
+    /// The trusted root contradicts itself.
+    #[error("the trusted root of {instance} is broken: the certificate {subject:?} is not signed by the one above it")]
+    TrustMaterial {
+        /// Whose trusted root.
+        instance: InstanceName,
+        /// Whose certificate.
+        subject: String,
+    },
+    /// Recognised, and not verified yet.
+    #[error(transparent)]
+    Unsupported(#[from] UnsupportedEvidence),
+}
+
+impl Missing {
+    /// The stable code (`docs/errors.md`).
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Clock { .. } => "clock",
+            Self::InclusionProof => "inclusion-proof-absent",
+            Self::LogEntry => "log-entry-absent",
+            Self::ObjectMissing => "object-missing",
+            Self::ObjectUnreadable(_) => "object-unreadable",
+            Self::Promise => "inclusion-promise-absent",
+            Self::Sct => "sct-absent",
+            Self::TrustMaterial { .. } => "trust-material",
+            Self::Unsupported(_) => "unsupported-evidence",
+        }
+    }
+}

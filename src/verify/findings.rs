@@ -1,0 +1,78 @@
+//! What each step found, for objects that are not verified. Nothing here can become a verified signature.
+
+use jiff::Timestamp;
+
+use super::error::{Missing, VerifyError};
+use crate::instance::InstanceName;
+use crate::x509::CertificateClaims;
+
+/// The steps of the pipeline with their outcomes; empty where it was never entered.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    /// Whom the certificate names: a claim.
+    pub claims: Option<CertificateClaims>,
+    /// The instance whose authority issued the certificate.
+    pub instance: Option<InstanceName>,
+    /// When the signer says it signed: a claim.
+    pub signing_time: Option<Timestamp>,
+    /// In the order of the pipeline.
+    pub steps: Vec<Finding>,
+}
+
+/// One step.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Which.
+    pub step: Step,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// The steps of the pipeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// The leaf's form.
+    Certificate,
+    /// Inclusion, checkpoint and promise.
+    LogEntry,
+    /// The payload's digest.
+    Payload,
+    /// From leaf to authority.
+    Path,
+    /// Signed certificate timestamps.
+    Sct,
+    /// The signature over the message.
+    Signature,
+    /// A time that somebody trusted vouches for.
+    Time,
+    /// RFC 3161.
+    TimeStampToken,
+}
+
+impl Step {
+    /// The step's name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::LogEntry => "log_entry",
+            Self::Payload => "payload",
+            Self::Path => "path",
+            Self::Sct => "sct",
+            Self::Signature => "signature",
+            Self::Time => "time",
+            Self::TimeStampToken => "timestamp_token",
+        }
+    }
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It held; what it showed.
+    Held(String),
+    /// What it needs is not there.
+    Missing(Missing),
+    /// What is there is wrong.
+    Wrong(VerifyError),
+}

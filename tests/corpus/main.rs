@@ -1,0 +1,108 @@
+//! Real signed objects, made by other people's tools: every one gets the verdict that it deserves, offline.
+//!
+//! The objects lie outside the repository, in `../shared/corpus`; without them each test says that it was skipped.
+
+mod objects;
+
+use jiff::Timestamp;
+use objects::{Corpus, Row};
+use waxseal::git::{HashKind, SignedObject};
+use waxseal::instance::{Instance, InstanceBounds, InstanceName};
+use waxseal::trusted_root::TrustedRoot;
+use waxseal::verify::findings::{Outcome, Step};
+use waxseal::verify::{SctRequirement, Verdict, Verifier};
+
+#[test]
+fn public_good_objects_get_their_verdicts() {
+    let Some(corpus) = Corpus::open("public-good") else { return };
+    let verifier = verifier(&corpus);
+    let mut seen = [0; 4];
+    corpus.each("objects.batch", |row, raw| {
+        let object = SignedObject::parse(row.kind(), HashKind::Sha1, raw);
+        assert_eq!(object.to_bytes().as_deref(), Some(raw), "{}: payload and armor give the object again", row.oid());
+        let verdict = verifier.verdict(&object.payload, &object.signatures[0]);
+        match (row.get("certificate_authority"), row.get("rekor"), &verdict) {
+            ("public-good", "offline", Verdict::Verified(signature)) => {
+                seen[0] += 1;
+                assert_eq!(signature.san().as_str(), row.get("subject_alternative_name"));
+                assert_eq!(signature.issuer(), row.get("oidc_issuer"));
+            }
+            ("public-good", "online", Verdict::Undecided(undecided)) => {
+                seen[1] += 1;
+                assert_eq!(undecided.missing().reason(), "log-entry-absent", "{}", row.oid());
+                held_offline(row, &verdict);
+            }
+            ("public-good", "per-field", Verdict::Undecided(undecided)) => {
+                seen[2] += 1;
+                assert_eq!(undecided.missing().reason(), "unsupported-evidence");
+            }
+            ("other-ca", _, Verdict::Rejected(rejection)) => {
+                seen[3] += 1;
+                assert_eq!(rejection.error().reason(), "unknown-ca", "{}", row.oid());
+            }
+            _ => panic!("{}: {verdict:#?}", row.oid()),
+        }
+    });
+    assert_eq!(seen, [12, 1040, 1, 4]);
+}
+
+#[test]
+fn real_servers_objects_get_their_verdicts() {
+    let Some(corpus) = Corpus::open("real-servers") else { return };
+    let verifier = verifier(&corpus);
+    let mut seen = 0;
+    for (batch, hash) in [("objects.sha1.batch", HashKind::Sha1), ("objects.sha256.batch", HashKind::Sha256)] {
+        corpus.each(batch, |row, raw| {
+            seen += 1;
+            let object = SignedObject::parse(row.kind(), hash, raw);
+            assert_eq!(object.to_bytes().as_deref(), Some(raw), "{}", row.oid());
+            let verdict = verifier.verdict(&object.payload, &object.signatures[0]);
+            match (row.get("written_with"), &verdict) {
+                ("offline", Verdict::Verified(signature)) => {
+                    assert_eq!(signature.san().as_str(), row.get("subject_alternative_name"));
+                }
+                ("offline" | "online", Verdict::Undecided(undecided)) if row.get("written_with") == "online" => {
+                    assert_eq!(undecided.missing().reason(), "log-entry-absent", "{}", row.oid());
+                    held_offline(row, &verdict);
+                }
+                (written_with, Verdict::Undecided(undecided))
+                    if written_with.contains("tsa") || written_with.starts_with("v2") =>
+                {
+                    held_offline(row, &verdict);
+                    let missing = undecided.missing().reason();
+                    assert!(
+                        ["unsupported-evidence", "log-entry-absent"].contains(&missing),
+                        "{}: {missing}",
+                        row.oid()
+                    );
+                }
+                _ => panic!("{} {}: {verdict:#?}", row.oid(), row.get("written_with")),
+            }
+        });
+    }
+    assert_eq!(seen, 97);
+}
+
+/// Of an undecided object the path, the SCT where there is one, the CMS signature and the digest held.
+fn held_offline(row: &Row, verdict: &Verdict) {
+    let Verdict::Undecided(undecided) = verdict else { panic!("{verdict:?}") };
+    let outcome = |step: Step| {
+        undecided.findings().steps.iter().find(|finding| finding.step == step).map(|finding| &finding.outcome)
+    };
+    for step in [Step::Certificate, Step::Path, Step::Signature, Step::Payload] {
+        assert!(matches!(outcome(step), Some(Outcome::Held(_))), "{}: {step:?} {:?}", row.oid(), outcome(step));
+    }
+    match (row.get("sct"), outcome(Step::Sct)) {
+        ("True" | "embedded", Some(Outcome::Held(_))) => {}
+        ("False", Some(Outcome::Missing(missing))) => assert_eq!(missing.reason(), "sct-absent"),
+        (sct, other) => panic!("{}: sct {sct} {other:?}", row.oid()),
+    }
+}
+
+fn verifier(corpus: &Corpus) -> Verifier {
+    let trusted_root = TrustedRoot::parse(&corpus.read("trust/trusted_root.json")).unwrap();
+    let name: InstanceName = "corpus".parse().unwrap();
+    let instance = Instance { name, trusted_root, signing_config: None, bounds: InstanceBounds::default() };
+    let now: Timestamp = "2026-11-25T00:00:00Z".parse().unwrap();
+    Verifier::new(vec![instance], now, SctRequirement::default()).unwrap()
+}
