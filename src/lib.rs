@@ -29,6 +29,7 @@ pub mod instance;
 pub mod signature;
 pub mod signing_config;
 pub mod tlog;
+pub mod trust_store;
 pub mod trusted_root;
 pub mod verify;
 pub mod x509;
