@@ -35,6 +35,8 @@ pub mod verify;
 pub mod x509;
 
 // edge
+pub mod credential;
+pub mod oidc;
 pub mod services;
 pub mod settings;
 pub mod terminal;

@@ -1,6 +1,8 @@
 //! The services of an instance: which address for which job, and asking them.
 
+pub mod fulcio;
 pub mod http;
+pub mod rekor;
 
 use jiff::Timestamp;
 

@@ -209,8 +209,8 @@ impl ServiceError {
 
     /// An answer with the wanted status that cannot be used.
     #[must_use]
-    pub fn garbage(service: ServiceName, address: &str, what: &'static str) -> Self {
-        Self::new(service, address, Problem::Garbage(what))
+    pub fn garbage(service: ServiceName, address: &str, what: impl fmt::Display) -> Self {
+        Self::new(service, address, Problem::Garbage(what.to_string()))
     }
 }
 
@@ -225,7 +225,7 @@ pub enum Problem {
     Broken(String),
     /// The status promised more. What is wrong.
     #[error("gave an answer that cannot be used: {0}")]
-    Garbage(&'static str),
+    Garbage(String),
     /// Plain http to another machine.
     #[error("must be asked over https (plain http is for this machine only)")]
     Insecure,

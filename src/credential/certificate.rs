@@ -1,0 +1,133 @@
+//! What is asked of a fresh certificate before anything is signed with it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::token;
+use crate::crypto::SigningKey;
+use crate::escape;
+use crate::identity_token::Claims;
+use crate::instance::{Instance, InstanceName};
+use crate::x509::path::{Authorities, AuthorityError, IssuedBy, PathError};
+use crate::x509::sct::{SctError, SignedCertificateTimestamp, tbs_without_scts};
+use crate::x509::{Certificate, LeafError, SigningCertificate};
+
+/// The certificate carries `key`, leads to the instance's trusted root, was logged, and names the identity in `claims`.
+pub(super) fn check(
+    leaf: Certificate,
+    key: &SigningKey,
+    claims: &Claims,
+    instance: &Instance,
+    now: Timestamp,
+) -> Result<SigningCertificate, CertificateError> {
+    let leaf = SigningCertificate::read(leaf)?;
+    if *leaf.public_key() != key.verifying_key() {
+        return Err(CertificateError::OtherKey);
+    }
+    let authorities = Authorities::new(&instance.trusted_root)?;
+    let issued_by = authorities.issuer_of(leaf.certificate())?;
+    issued_by.valid_at(leaf.certificate(), forgiving(now, leaf.certificate().not_before()))?;
+    verify_scts(leaf.certificate(), issued_by, instance)?;
+    let issuer = &leaf.claims().issuer;
+    if *issuer != claims.issuer && claims.connector_id.as_ref() != Some(issuer) {
+        return Err(CertificateError::OtherIssuer { certificate: issuer.clone(), token: claims.issuer.clone() });
+    }
+    if !instance.bounds.admits_issuer(issuer) {
+        let (issuer, instance) = (issuer.clone(), instance.name.clone());
+        return Err(CertificateError::IssuerNotAdmitted { issuer, instance });
+    }
+    let name = leaf.claims().san.as_str();
+    match token::expected_name(claims) {
+        Some(expected) if expected != name => {
+            Err(CertificateError::OtherName { certificate: name.to_owned(), token: expected })
+        }
+        _ => Ok(leaf),
+    }
+}
+
+/// A clock that is a little slow must not keep anyone from signing: the certificate's first second is taken for now.
+fn forgiving(now: Timestamp, not_before: Timestamp) -> Timestamp {
+    let ahead = not_before.duration_since(now);
+    if ahead > SignedDuration::ZERO && ahead <= CLOCK_TOLERANCE { not_before } else { now }
+}
+
+fn verify_scts(leaf: &Certificate, issued_by: IssuedBy<'_>, instance: &Instance) -> Result<(), CertificateError> {
+    let ct_logs = &instance.trusted_root.ct_logs;
+    let scts = SignedCertificateTimestamp::embedded_in(leaf)?;
+    if scts.is_empty() && ct_logs.iter().any(|log| log.valid_for.contains(leaf.not_before())) {
+        return Err(CertificateError::NoSct);
+    }
+    let tbs = tbs_without_scts(leaf)?;
+    let issuer_key_hash = issued_by.issuer_key().spki_sha256();
+    for sct in scts {
+        sct.verify(issuer_key_hash, &tbs, ct_logs)?;
+    }
+    Ok(())
+}
+
+/// A certificate that nothing is signed with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// The trusted root.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// `instance.toml` does not list its issuer.
+    #[error("the instance {instance} may not vouch for identities of {}", escape::terminal(.issuer))]
+    IssuerNotAdmitted {
+        /// The OIDC issuer in the certificate.
+        issuer: String,
+        /// Whose bounds.
+        instance: InstanceName,
+    },
+    /// Not a signing certificate.
+    #[error(transparent)]
+    Leaf(#[from] LeafError),
+    /// The trusted root lists a CT log, and the certificate was in none.
+    #[error("it carries no signed certificate timestamp")]
+    NoSct,
+    /// Vouched for by another OIDC issuer.
+    #[error(
+        "it says that {} vouched for the identity, and the token is from {}",
+        escape::terminal(.certificate),
+        escape::terminal(.token)
+    )]
+    OtherIssuer {
+        /// Who vouched according to the certificate.
+        certificate: String,
+        /// `iss`
+        token: String,
+    },
+    /// For another key.
+    #[error("it certifies another key")]
+    OtherKey,
+    /// For another identity.
+    #[error("it names {}, and the token is that of {}", escape::terminal(.certificate), escape::terminal(.token))]
+    OtherName {
+        /// The subject alternative name.
+        certificate: String,
+        /// The one to expect.
+        token: String,
+    },
+    /// The path to the trusted root.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The signed certificate timestamp.
+    #[error(transparent)]
+    Sct(#[from] SctError),
+}
+
+/// As for evidence from the future when verifying.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_clock_is_forgiven_and_a_wrong_one_is_not() {
+        let now: Timestamp = "2026-11-25T12:00:00Z".parse().unwrap();
+        let later = |seconds| now + SignedDuration::from_secs(seconds);
+        assert_eq!(forgiving(now, later(300)), later(300));
+        assert_eq!(forgiving(now, later(301)), now);
+        assert_eq!(forgiving(now, later(-1)), now);
+    }
+}

@@ -1,0 +1,283 @@
+//! The loopback address that the browser is sent back to (RFC 8252 §7.3).
+//!
+//! Anyone on this machine, and any page in the browser, can send requests here. What does not carry the right state is
+//! answered and forgotten; it cannot end the login.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::page::Page;
+
+/// A listener for one login.
+#[derive(Debug)]
+pub(super) struct Callback {
+    ipv4: TcpListener,
+    /// Absent where the machine has no IPv6 or somebody else has the port there.
+    ipv6: Option<TcpListener>,
+    port: u16,
+}
+
+impl Callback {
+    /// Listens on a free port of 127.0.0.1, and of ::1 where possible: `localhost` may mean either.
+    pub(super) async fn listen() -> io::Result<Self> {
+        let ipv4 = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let port = ipv4.local_addr()?.port();
+        let ipv6 = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await.ok();
+        Ok(Self { ipv4, ipv6, port })
+    }
+
+    /// The form that Sigstore's issuers accept from every client: `localhost`, any port, this path.
+    pub(super) fn redirect_uri(&self) -> String {
+        format!("http://localhost:{}{PATH}", self.port)
+    }
+
+    /// Waits, for ever, for a request that carries `state` and a code or an error.
+    pub(super) async fn response(&self, state: &str) -> Response {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let mut connections = JoinSet::new();
+        loop {
+            let stream = tokio::select! {
+                response = receiver.recv() => match response {
+                    Some(response) => {
+                        connections.detach_all();
+                        return response;
+                    }
+                    // Not reached: `sender` lives as long as this loop.
+                    None => continue,
+                },
+                Some(_ended) = connections.join_next(), if !connections.is_empty() => continue,
+                accepted = self.accept(), if connections.len() < MAX_CONNECTIONS => accepted,
+            };
+            if let Ok(stream) = stream {
+                connections.spawn(serve(stream, state.to_owned(), sender.clone()));
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        match &self.ipv6 {
+            None => Ok(self.ipv4.accept().await?.0),
+            Some(ipv6) => tokio::select! {
+                accepted = self.ipv4.accept() => Ok(accepted?.0),
+                accepted = ipv6.accept() => Ok(accepted?.0),
+            },
+        }
+    }
+}
+
+/// The issuer's answer, with the browser still waiting for a page.
+#[derive(Debug)]
+pub(super) struct Response {
+    pub(super) parameters: Parameters,
+    page: oneshot::Sender<(Page, oneshot::Sender<()>)>,
+}
+
+impl Response {
+    /// Shows `page` in the browser, and waits until it was sent; not long, if the browser went away.
+    pub(super) async fn show(self, page: Page) {
+        let (sent, receipt) = oneshot::channel();
+        if self.page.send((page, sent)).is_ok() {
+            drop(tokio::time::timeout(WRITE_TIME, receipt).await);
+        }
+    }
+}
+
+/// The parameters of an authorization response (RFC 6749 §4.1.2, RFC 9207 §2), of which the state was right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Parameters {
+    pub(super) outcome: Outcome,
+    /// `iss`
+    pub(super) issuer: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Code(String),
+    Error { error: String, description: String },
+}
+
+/// One connection: one request, one answer.
+async fn serve(mut stream: TcpStream, state: String, responses: mpsc::Sender<Response>) {
+    let Ok(Some(head)) = tokio::time::timeout(READ_TIME, read_head(&mut stream)).await else { return };
+    let parameters = match route(&head, &state) {
+        Ok(parameters) => parameters,
+        Err(refusal) => return write(&mut stream, &refusal).await,
+    };
+    let (sender, receiver) = oneshot::channel();
+    let already_answered = || Page::refusal(400, "This login has already been answered.");
+    if responses.try_send(Response { parameters, page: sender }).is_err() {
+        return write(&mut stream, &already_answered()).await;
+    }
+    match receiver.await {
+        Ok((page, sent)) => {
+            write(&mut stream, &page).await;
+            // An error means that whoever waited has stopped waiting.
+            sent.send(()).unwrap_or_default();
+        }
+        Err(_) => write(&mut stream, &already_answered()).await,
+    }
+}
+
+/// Reads up to the empty line that ends a request head; `None` when it does not come.
+async fn read_head(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    let mut chunk = [0; 2048];
+    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+        let read = stream.read(&mut chunk).await.ok()?;
+        if read == 0 || head.len() + read > MAX_HEAD_BYTES {
+            return None;
+        }
+        head.extend_from_slice(chunk.get(..read)?);
+    }
+    String::from_utf8(head).ok()
+}
+
+async fn write(stream: &mut TcpStream, page: &Page) {
+    let bytes = page.to_http();
+    let sending = async {
+        stream.write_all(&bytes).await?;
+        stream.shutdown().await
+    };
+    // A browser that does not want the answer does not get it.
+    drop(tokio::time::timeout(WRITE_TIME, sending).await);
+}
+
+/// Request line and state decide: another path is 404, another method 405, another state 400.
+fn route(head: &str, state: &str) -> Result<Parameters, Page> {
+    let refusal = |status, why| Err(Page::refusal(status, why));
+    let mut words = head.lines().next().unwrap_or_default().split(' ');
+    let (Some(method), Some(target)) = (words.next(), words.next()) else {
+        return refusal(400, "This is not an HTTP request.");
+    };
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    if path != PATH {
+        return refusal(404, "There is nothing here.");
+    }
+    if method != "GET" {
+        return refusal(405, "This address is only for the way back from a login.");
+    }
+    let Some(query) = Query::parse(query) else {
+        return refusal(400, "A parameter was given twice.");
+    };
+    if query.state.as_deref() != Some(state) {
+        return refusal(400, "This is not the login that is being waited for.");
+    }
+    let outcome = match (query.code, query.error) {
+        (Some(code), None) if !code.is_empty() => Outcome::Code(code),
+        (None, Some(error)) => Outcome::Error { error, description: query.error_description.unwrap_or_default() },
+        _ => return refusal(400, "There must be either a code or an error."),
+    };
+    Ok(Parameters { outcome, issuer: query.iss })
+}
+
+#[derive(Default)]
+struct Query {
+    state: Option<String>,
+    code: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+    iss: Option<String>,
+}
+
+impl Query {
+    /// `None` when a parameter that matters comes twice (RFC 6749 §3.1).
+    fn parse(query: &str) -> Option<Self> {
+        let mut parsed = Self::default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let place = match name.as_ref() {
+                "state" => &mut parsed.state,
+                "code" => &mut parsed.code,
+                "error" => &mut parsed.error,
+                "error_description" => &mut parsed.error_description,
+                "iss" => &mut parsed.iss,
+                _ => continue,
+            };
+            if place.replace(value.into_owned()).is_some() {
+                return None;
+            }
+        }
+        Some(parsed)
+    }
+}
+
+const PATH: &str = "/auth/callback";
+/// What servers commonly take as a request head; authorization codes have well under 4 KiB.
+const MAX_HEAD_BYTES: usize = 16 << 10;
+/// A browser opens two or three, some of them in advance and silent.
+const MAX_CONNECTIONS: usize = 16;
+const READ_TIME: Duration = Duration::from_secs(10);
+const WRITE_TIME: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(request_line: &str) -> String {
+        format!("{request_line} HTTP/1.1\r\nHost: localhost:1\r\n\r\n")
+    }
+
+    fn status(request_line: &str) -> u16 {
+        route(&head(request_line), "right").unwrap_err().status()
+    }
+
+    #[test]
+    fn only_the_right_path_and_state_count() {
+        assert_eq!(status("GET /favicon.ico"), 404);
+        assert_eq!(status("GET /auth/callback/?state=right&code=c"), 404);
+        assert_eq!(status("POST /auth/callback?state=right&code=c"), 405);
+        assert_eq!(status("GET /auth/callback"), 400);
+        assert_eq!(status("GET /auth/callback?state=wrong&code=c"), 400);
+        assert_eq!(status("GET /auth/callback?state=right"), 400);
+        assert_eq!(status("GET /auth/callback?state=right&code="), 400);
+        assert_eq!(status("GET /auth/callback?state=right&code=a&code=b"), 400);
+        assert_eq!(status("GET /auth/callback?state=right&code=a&error=b"), 400);
+        assert_eq!(route("garbage\r\n\r\n", "right").unwrap_err().status(), 400);
+        assert_eq!(
+            route(&head("GET /auth/callback?code=a%20b&x=y&iss=https%3A%2F%2Fi&state=right"), "right"),
+            Ok(Parameters { outcome: Outcome::Code("a b".to_owned()), issuer: Some("https://i".to_owned()) })
+        );
+        assert_eq!(
+            route(&head("GET /auth/callback?state=right&error=access_denied&error_description=no"), "right"),
+            Ok(Parameters {
+                outcome: Outcome::Error { error: "access_denied".to_owned(), description: "no".to_owned() },
+                issuer: None
+            })
+        );
+    }
+
+    async fn get(port: u16, target: &str) -> String {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        stream.write_all(head(&format!("GET {target}")).as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn strangers_do_not_end_the_wait() {
+        let callback = Callback::listen().await.unwrap();
+        let port = callback.port;
+        assert_eq!(callback.redirect_uri(), format!("http://localhost:{port}/auth/callback"));
+        let _silent = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.unwrap();
+        let browser = tokio::spawn(async move {
+            let stranger = get(port, "/auth/callback?state=guess&code=evil").await;
+            let favicon = get(port, "/favicon.ico").await;
+            let page = get(port, "/auth/callback?state=right&code=good").await;
+            (stranger, favicon, page)
+        });
+        let response = callback.response("right").await;
+        assert_eq!(response.parameters.outcome, Outcome::Code("good".to_owned()));
+        response.show(Page::signed_in("alice@example.org")).await;
+        let (stranger, favicon, page) = browser.await.unwrap();
+        assert!(stranger.starts_with("HTTP/1.1 400 "), "{stranger}");
+        assert!(favicon.starts_with("HTTP/1.1 404 "), "{favicon}");
+        assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
+        assert!(page.contains("alice@example.org"), "{page}");
+    }
+}
