@@ -31,6 +31,7 @@ pub mod signing_config;
 pub mod tlog;
 pub mod trust_store;
 pub mod trusted_root;
+pub mod trust_digest;
 pub mod verify;
 pub mod x509;
 
