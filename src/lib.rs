@@ -29,9 +29,8 @@ pub mod instance;
 pub mod signature;
 pub mod signing_config;
 pub mod tlog;
-pub mod trust_store;
-pub mod trusted_root;
 pub mod trust_digest;
+pub mod trusted_root;
 pub mod verify;
 pub mod x509;
 
@@ -41,7 +40,9 @@ pub mod oidc;
 pub mod services;
 pub mod settings;
 pub mod terminal;
+pub mod trust_store;
 
 // commands
 pub mod cli;
 pub mod command_error;
+pub mod commands;

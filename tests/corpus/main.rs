@@ -2,6 +2,14 @@
 //!
 //! The objects lie outside the repository, in `../shared/corpus`; without them each test says that it was skipped.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and says what it skips"
+)]
+
 mod objects;
 
 use jiff::Timestamp;

@@ -1,0 +1,5 @@
+//! What each invocation does.
+
+pub mod git_verify;
+pub mod identity_policy;
+mod status_fd;

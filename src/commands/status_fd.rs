@@ -1,0 +1,43 @@
+//! Where status lines go.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+
+use crate::cli::StatusFd;
+
+/// An opened status file descriptor, or none.
+pub(super) enum StatusOutput {
+    Inherited(File),
+    Nowhere,
+    Stderr,
+    Stdout,
+}
+
+impl StatusOutput {
+    /// Opens `fd`. Descriptors from 3 on are reached through `/dev/fd`, because only unsafe code can adopt one.
+    pub(super) fn open(fd: Option<StatusFd>) -> io::Result<Self> {
+        Ok(match fd {
+            None => Self::Nowhere,
+            Some(StatusFd::Inherited(number)) => {
+                Self::Inherited(OpenOptions::new().append(true).open(format!("/dev/fd/{number}"))?)
+            }
+            Some(StatusFd::Stderr) => Self::Stderr,
+            Some(StatusFd::Stdout) => Self::Stdout,
+        })
+    }
+
+    /// Writes whole lines, and sees to it that they arrive.
+    pub(super) fn write(&mut self, lines: &str) -> io::Result<()> {
+        match self {
+            Self::Inherited(file) => write_all(file, lines),
+            Self::Nowhere => Ok(()),
+            Self::Stderr => write_all(&mut io::stderr().lock(), lines),
+            Self::Stdout => write_all(&mut io::stdout().lock(), lines),
+        }
+    }
+}
+
+fn write_all(output: &mut impl Write, lines: &str) -> io::Result<()> {
+    output.write_all(lines.as_bytes())?;
+    output.flush()
+}
