@@ -3,6 +3,8 @@
 pub mod status_fd;
 
 use crate::signature::SignatureFormat;
+use crate::verify::error::VerifyError;
+use crate::verify::{Rejection, Verdict, Verifier};
 
 /// A commit or tag, split into what was signed and the signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,17 @@ impl SignedObject {
         match kind {
             ObjectKind::Commit => Self::parse_commit(hash, raw),
             ObjectKind::Tag => Self::parse_tag(hash, raw),
+        }
+    }
+
+    /// The verdict on the object. Git would concatenate several signatures; whoever reads one of them reads another
+    /// object than whoever reads the next.
+    #[must_use]
+    pub fn verdict(&self, verifier: &Verifier) -> Verdict {
+        match self.signatures.as_slice() {
+            [] => Verdict::Unsigned,
+            [signature] => verifier.verdict(&self.payload, signature),
+            several => Verdict::Rejected(Rejection::of(VerifyError::SeveralSignatures(several.len()))),
         }
     }
 

@@ -28,7 +28,7 @@ fn public_good_objects_get_their_verdicts() {
     corpus.each("objects.batch", |row, raw| {
         let object = SignedObject::parse(row.kind(), HashKind::Sha1, raw);
         assert_eq!(object.to_bytes().as_deref(), Some(raw), "{}: payload and armor give the object again", row.oid());
-        let verdict = verifier.verdict(&object.payload, &object.signatures[0]);
+        let verdict = object.verdict(&verifier);
         match (row.get("certificate_authority"), row.get("rekor"), &verdict) {
             ("public-good", "offline", Verdict::Verified(signature)) => {
                 seen[0] += 1;
@@ -64,7 +64,7 @@ fn real_servers_objects_get_their_verdicts() {
             seen += 1;
             let object = SignedObject::parse(row.kind(), hash, raw);
             assert_eq!(object.to_bytes().as_deref(), Some(raw), "{}", row.oid());
-            let verdict = verifier.verdict(&object.payload, &object.signatures[0]);
+            let verdict = object.verdict(&verifier);
             match (row.get("written_with"), &verdict) {
                 ("offline", Verdict::Verified(signature)) => {
                     assert_eq!(signature.san().as_str(), row.get("subject_alternative_name"));
