@@ -20,6 +20,8 @@ pub enum Invocation {
     GitSign(GitSign),
     /// Verify one signature as Git asks for it.
     GitVerify(GitVerify),
+    /// Open a browser, in a process of its own.
+    OpenBrowser(OpenBrowser),
     /// Print this text on stdout: a help page or the version.
     Print(String),
     /// Run the embedded Sigstore.
@@ -184,6 +186,13 @@ pub struct FollowLogin {
     pub url: String,
 }
 
+/// `waxseal open-browser`: how waxseal starts itself to open a browser (`oidc/opener.rs`)
+#[derive(Args, Debug, PartialEq, Eq)]
+pub struct OpenBrowser {
+    /// What to show
+    pub url: String,
+}
+
 /// Reads the command line, program name first.
 ///
 /// # Errors
@@ -281,6 +290,7 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
     match parsed {
         Ok(line) => match line.command {
             OwnCommand::FollowLogin(follow) => Ok(Invocation::FollowLogin(follow)),
+            OwnCommand::OpenBrowser(open) => Ok(Invocation::OpenBrowser(open)),
             OwnCommand::Serve(serve) => Ok(Invocation::Serve(serve)),
             OwnCommand::Trust { command } => Ok(Invocation::Trust(command)),
             OwnCommand::Verify(flags) => flags.resolve().map(Invocation::Verify),
@@ -311,6 +321,8 @@ struct OwnCommandLine {
 enum OwnCommand {
     #[command(hide = true)]
     FollowLogin(FollowLogin),
+    #[command(hide = true)]
+    OpenBrowser(OpenBrowser),
     /// Run a Sigstore of your own: login, certificate authority, logs
     Serve(Serve),
     /// Add, list, show and remove trusted Sigstore instances

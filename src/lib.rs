@@ -39,6 +39,7 @@ pub mod credential;
 pub mod oidc;
 pub mod services;
 pub mod settings;
+pub mod sign;
 pub mod terminal;
 pub mod trust_store;
 

@@ -51,9 +51,6 @@ pub enum LoginError {
     /// The address of the login page.
     #[error("the issuer names a login page that is neither https nor on this machine: {}", escape::terminal(.0))]
     AuthorizationEndpoint(String),
-    /// Ctrl-C.
-    #[error("the login was interrupted")]
-    Interrupted,
     /// The ID token is not what was asked for.
     #[error("the issuer's identity token is not acceptable: {}", claims_error(.0))]
     IdToken(ClaimsVerificationError),

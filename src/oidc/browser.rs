@@ -99,7 +99,6 @@ impl AuthorizationRequest {
             response = callback.response(self.state.secret()) => Ok(response),
             error = no_browser => Err(error),
             () = tokio::time::sleep(LOGIN_TIME) => Err(LoginError::TimedOut(LOGIN_TIME)),
-            Ok(()) = tokio::signal::ctrl_c() => Err(LoginError::Interrupted),
         }
     }
 

@@ -1,0 +1,197 @@
+//! `git commit -S`: the payload on stdin becomes an armored signature on stdout, then SIG_CREATED on the status fd.
+//!
+//! Ctrl-C needs no handler: until the whole signature is written, at the very end, nothing was begun that could be left
+//! half done, and the browser runs in a process group of its own.
+
+mod failure;
+mod payload;
+mod public_consent;
+mod signature_output;
+
+use std::io;
+
+use jiff::Timestamp;
+
+use self::public_consent::PublicConsent;
+use super::status_fd::StatusOutput;
+use crate::cli::GitSign;
+use crate::cms::armor;
+use crate::cms::attributes::SignedAttributes;
+use crate::command_error::CommandError;
+use crate::credential::{Issuance, RequestedSigner, SigningCredential};
+use crate::identity_token::IdentityToken;
+use crate::instance::Instance;
+use crate::oidc::{Login, LoginError, Opener};
+use crate::services::Services;
+use crate::services::http::Http;
+use crate::settings::{DEFAULT_CLIENT_ID, Settings};
+use crate::sign;
+use crate::signature::git;
+use crate::terminal::Terminal;
+use crate::trust_store::TrustStore;
+use crate::verify::{SctRequirement, VerifiedSignature, Verifier};
+
+/// Signs as `request` wants it. Exit code 0 only when the whole signature was written.
+///
+/// # Errors
+/// [`CommandError`], which was then also shown on the terminal and kept in the state folder: Git before 2.40 drops what
+/// a failing signer says on stderr.
+pub fn run(request: &GitSign, now: Timestamp) -> Result<(), CommandError> {
+    // First of all and whatever comes: Git waits until the payload is taken, and a browser must not read it.
+    let payload = payload::read(&request.payload);
+    let settings = Settings::read().map_err(CommandError::failed)?;
+    let terminal = if settings.may_prompt { Terminal::open() } else { Terminal::none() };
+    let outcome =
+        payload.and_then(|payload| Signing { request, settings: &settings, terminal: &terminal }.run(&payload, now));
+    if let Err(error) = &outcome {
+        failure::tell(error, &terminal, settings.folders.state.as_deref(), now);
+    }
+    outcome
+}
+
+struct Signing<'a> {
+    request: &'a GitSign,
+    settings: &'a Settings,
+    terminal: &'a Terminal,
+}
+
+/// A finished signature, before anybody has seen it.
+struct Signed {
+    der: Vec<u8>,
+    armor: String,
+    at: Timestamp,
+}
+
+impl Signing<'_> {
+    fn run(&self, payload: &[u8], now: Timestamp) -> Result<(), CommandError> {
+        payload::check(payload)?;
+        let output = signature_output::Output::open(self.request.output.as_deref())?;
+        let mut status = StatusOutput::open(self.request.status_fd).map_err(status_unwritten)?;
+        let (instance, trusted) = self.instances()?;
+        let config = instance.signing_config.as_ref().ok_or_else(|| failure::no_signing_config(&instance.name))?;
+        let services = Services::select(config, now).map_err(|error| failure::no_service(&instance.name, error))?;
+        let consent = PublicConsent::new(&instance, self.settings, self.terminal)?;
+        // Before Git 2.36 SIG_CREATED must not be the first line. The digest is SHA-256, number 8 of RFC 4880 §9.4.
+        status.write("[GNUPG:] BEGIN_SIGNING H8\n").map_err(status_unwritten)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| CommandError::failed(format_args!("cannot set up network access: {error}")))?;
+        let signed = runtime.block_on(self.sign(payload, &instance, &services, &consent, now));
+        // A name that is still being looked up is not waited for.
+        runtime.shutdown_background();
+        let signed = signed?;
+        let verified = self_check(payload, &signed, trusted, &services)?;
+        output.write(if self.request.armor { signed.armor.as_bytes() } else { &signed.der })?;
+        // A detached signature (D) by ECDSA (19) with SHA-256 (8) and class 00.
+        let fingerprint = verified.certificate().sha1_fingerprint();
+        let created = format!("[GNUPG:] SIG_CREATED D 19 8 00 {} {fingerprint}\n", signed.at.as_second());
+        status.write(&created).map_err(status_unwritten)?;
+        self.terminal.news(format_args!(
+            "signed as {} via {}, log index {}",
+            verified.san(),
+            verified.issuer(),
+            verified.log_index()
+        ));
+        Ok(())
+    }
+
+    /// The instance that signs, and those that Git's verification will trust, which must include it.
+    fn instances(&self) -> Result<(Instance, Vec<Instance>), CommandError> {
+        let store = TrustStore::new(&self.settings.folders);
+        let instance = store.signing(self.settings).map_err(failure::trust_store)?.ok_or_else(failure::no_instance)?;
+        let trusted = store.trusted(self.settings).map_err(failure::trust_store)?;
+        if !trusted.iter().any(|trusted| trusted.name == instance.name) {
+            return Err(failure::not_trusted(&instance.name));
+        }
+        Ok((instance, trusted))
+    }
+
+    async fn sign(
+        &self,
+        payload: &[u8],
+        instance: &Instance,
+        services: &Services,
+        consent: &PublicConsent<'_>,
+        now: Timestamp,
+    ) -> Result<Signed, CommandError> {
+        let http = Http::default();
+        let (token, now) = self.identity_token(&http, instance, services, now).await?;
+        consent.obtain(token.claims())?;
+        let credential = self.credential(payload, &http, instance, services, &token, now).await?;
+        let attributes = SignedAttributes::for_payload(payload, now).map_err(failure::bug)?;
+        let material =
+            sign::sign(attributes.message(), &credential, &http, services).await.map_err(failure::service)?;
+        let entry = material.log_entry.as_ref();
+        let der = git::seal(&attributes, &material.certificate, &material.signature, entry).map_err(failure::bug)?;
+        Ok(Signed { armor: armor::encode(&der), der, at: now })
+    }
+
+    /// The token from the environment, else one from a login; and the time when it was there.
+    async fn identity_token(
+        &self,
+        http: &Http,
+        instance: &Instance,
+        services: &Services,
+        now: Timestamp,
+    ) -> Result<(IdentityToken, Timestamp), CommandError> {
+        if let Some(token) = &self.settings.identity_token {
+            let token = IdentityToken::parse(token.expose().to_owned()).map_err(failure::malformed_token)?;
+            return Ok((token, now));
+        }
+        let issuer = services.oidc_issuer.as_deref().ok_or_else(|| failure::no_issuer(&instance.name))?;
+        let opener = match &self.settings.browser {
+            Some(template) => Opener::parse(template).map_err(failure::browser_template)?,
+            None => Opener::Desktop,
+        };
+        let login = Login {
+            issuer,
+            client_id: self.audience(instance),
+            login_hint: self.settings.login_hint.as_deref(),
+            opener: &opener,
+        };
+        let token = login.with_browser(http, self.terminal).await.map_err(|error: LoginError| failure::login(error))?;
+        Ok((token, clock()))
+    }
+
+    async fn credential(
+        &self,
+        payload: &[u8],
+        http: &Http,
+        instance: &Instance,
+        services: &Services,
+        token: &IdentityToken,
+        now: Timestamp,
+    ) -> Result<SigningCredential, CommandError> {
+        let key = self.request.local_user.as_ref().map(|key| key.as_encoded_bytes()).unwrap_or_default();
+        let signer = RequestedSigner::new(key, payload::people(payload));
+        let issuance = Issuance { instance, services, audience: self.audience(instance), signer: signer.as_ref() };
+        issuance.issue(http, token, now).await.map_err(failure::credential)
+    }
+
+    /// What the instance calls its tokens' audience is also the client's ID, unless the user says otherwise.
+    fn audience<'b>(&'b self, instance: &'b Instance) -> &'b str {
+        let chosen = self.settings.client_id.as_deref().or(instance.bounds.audience.as_deref());
+        chosen.unwrap_or(DEFAULT_CLIENT_ID)
+    }
+}
+
+/// The same verifier that Git will call passes the signature, or nobody gets to see it.
+fn self_check(
+    payload: &[u8],
+    signed: &Signed,
+    trusted: Vec<Instance>,
+    services: &Services,
+) -> Result<VerifiedSignature, CommandError> {
+    let verifier = Verifier::new(trusted, signed.at, SctRequirement::default()).map_err(failure::unusable_instance)?;
+    failure::of_self_check(verifier.verdict(payload, signed.armor.as_bytes()), &services.transparency_log)
+}
+
+fn status_unwritten(error: io::Error) -> CommandError {
+    CommandError::failed(format_args!("the status lines cannot be written: {error}"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a login takes minutes where a person has to type")]
+fn clock() -> Timestamp {
+    Timestamp::now()
+}

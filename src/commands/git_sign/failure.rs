@@ -1,0 +1,183 @@
+//! Why nothing was signed, in words, with what to do next; and the ways in which that reaches the user.
+
+use std::fmt::Display;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::command_error::CommandError;
+use crate::credential::{CredentialError, TokenError};
+use crate::identity_token::MalformedIdentityToken;
+use crate::instance::InstanceName;
+use crate::oidc::{BadTemplate, LoginError};
+use crate::services::{NoService, Problem, ServiceError, ServiceName};
+use crate::terminal::Terminal;
+use crate::trust_store::TrustStoreError;
+use crate::verify::error::{Missing, VerifyError};
+use crate::verify::{UnusableInstance, Verdict, VerifiedSignature};
+
+/// Shows `error` on the terminal, unless that is where stderr goes anyway, and keeps it in the state folder.
+pub(super) fn tell(error: &CommandError, terminal: &Terminal, state: Option<&Path>, now: Timestamp) {
+    let hints = || error.hints().iter().map(|hint| format!("hint: {hint}"));
+    let lines = std::iter::once(format!("error: {}", error.message())).chain(hints());
+    if !io::stderr().is_terminal() {
+        lines.clone().for_each(|line| terminal.news(line));
+    }
+    let text = lines.fold(format!("{now}\n"), |text, line| text + &line + "\n");
+    // There is nobody left to tell that this failed.
+    state.map_or(Ok(()), |state| keep(&state.join(LAST_ERROR), &text)).unwrap_or_default();
+}
+
+fn keep(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+pub(super) fn no_instance() -> CommandError {
+    CommandError::failed("no Sigstore instance is chosen to sign with")
+        .hint(
+            "\"git config --global waxseal.instance public-good\" signs at sigstore.dev, where your address, the time \
+             and the signature become public for ever",
+        )
+        .hint(
+            "\"waxseal trust add NAME --url URL\", then \"git config --global waxseal.instance NAME\", signs at an \
+             instance of your own",
+        )
+}
+
+pub(super) fn no_signing_config(name: &InstanceName) -> CommandError {
+    CommandError::failed(format_args!("the instance {name} has no signing config, so it can only verify"))
+        .hint("add it again under another name with --url, or with --signing-config")
+}
+
+pub(super) fn no_service(name: &InstanceName, error: NoService) -> CommandError {
+    CommandError::failed(format_args!("cannot sign at the instance {name}: {error}"))
+        .hint("choose another instance with \"git config --global waxseal.instance NAME\"")
+}
+
+pub(super) fn no_issuer(name: &InstanceName) -> CommandError {
+    CommandError::failed(format_args!("the signing config of the instance {name} lists no OpenID Connect issuer"))
+        .hint("give an identity token in WAXSEAL_ID_TOKEN")
+}
+
+pub(super) fn not_trusted(name: &InstanceName) -> CommandError {
+    CommandError::failed(format_args!("waxseal.trust does not list {name}, so what it signs would not verify"))
+        .hint(format_args!("\"git config --global --add waxseal.trust {name}\" trusts it"))
+}
+
+pub(super) fn trust_store(error: TrustStoreError) -> CommandError {
+    CommandError::failed(error).hint("\"waxseal trust list\" shows the instances that are trusted")
+}
+
+pub(super) fn unusable_instance(error: UnusableInstance) -> CommandError {
+    CommandError::failed(error).hint("\"waxseal trust list\" shows the instances that are trusted")
+}
+
+pub(super) fn browser_template(error: BadTemplate) -> CommandError {
+    CommandError::failed(format_args!("waxseal.browser cannot be used: {error}"))
+        .hint("it is a program and its arguments, such as \"firefox --new-window {url}\"")
+}
+
+pub(super) fn malformed_token(error: MalformedIdentityToken) -> CommandError {
+    CommandError::failed(format_args!("the identity token in the environment cannot be read: {error}"))
+        .hint("unset WAXSEAL_ID_TOKEN and SIGSTORE_ID_TOKEN to sign in with a browser")
+}
+
+pub(super) fn login(error: LoginError) -> CommandError {
+    let hint = match &error {
+        LoginError::Service(error) => return service(error.clone()),
+        LoginError::NoBrowser(_) => {
+            "set waxseal.browser, run Git from a terminal, or give an identity token in WAXSEAL_ID_TOKEN"
+        }
+        LoginError::TimedOut(_) | LoginError::Refused { .. } => "run the command again to sign in anew",
+        LoginError::IssuerMismatch { .. } => {
+            "the issuer's address in the signing config must be the one it calls itself, byte for byte"
+        }
+        LoginError::Listen(_) => "the browser has to come back to a port of this machine",
+        LoginError::IdToken(_) => "is the clock right? if it is, the issuer is misconfigured",
+        LoginError::AccessTokenHash
+        | LoginError::AuthorizationEndpoint(_)
+        | LoginError::Malformed(_)
+        | LoginError::NoIdToken
+        | LoginError::NoPkce(_)
+        | LoginError::ResponseIssuer(_) => "tell whoever runs the issuer",
+    };
+    CommandError::failed(error).hint(hint)
+}
+
+pub(super) fn credential(error: CredentialError) -> CommandError {
+    let hint = match &error {
+        CredentialError::Service(error) => return service(error.clone()),
+        CredentialError::Certificate(_) => "nothing was signed; is the instance's trusted root up to date?",
+        CredentialError::Token(TokenError::Expired { .. }) => {
+            "get a new identity token, and see that the clock is right"
+        }
+        CredentialError::Token(TokenError::Audience { .. }) => "\"waxseal.clientId\" says for whom tokens are made",
+        CredentialError::Token(TokenError::IssuerNotAdmitted { .. }) => {
+            "instance.toml lists the issuers that the instance may vouch for"
+        }
+        CredentialError::Token(TokenError::OtherSigner { .. }) => {
+            "sign in as the one who is wanted, or change user.signingKey"
+        }
+        CredentialError::Token(TokenError::Replayable { .. }) => {
+            "sign in with the instance's own issuer, or list this issuer in its instance.toml"
+        }
+    };
+    CommandError::failed(error).hint(hint)
+}
+
+pub(super) fn service(error: ServiceError) -> CommandError {
+    let hint = match (error.service, &error.problem) {
+        (_, Problem::Unreachable(_) | Problem::TimedOut(_)) => {
+            "is the network up, and the service running? then try again"
+        }
+        (ServiceName::CertificateAuthority, Problem::Refused { status: 400, .. }) => {
+            "the identity token may be too old or not for this instance; sign in anew"
+        }
+        (_, Problem::Refused { status: 500.., .. }) => "the service has trouble of its own; try again later",
+        (_, Problem::Insecure | Problem::BadAddress) => "the instance's signing config holds the address",
+        (_, Problem::NoClient(_)) => "are the system's certificates installed?",
+        (_, Problem::Broken(_) | Problem::Garbage(_) | Problem::TooLarge(_) | Problem::Refused { .. }) => {
+            "is this the address of the service? the instance's signing config holds it"
+        }
+    };
+    CommandError::failed(error).hint(hint)
+}
+
+pub(super) fn bug(error: impl Display) -> CommandError {
+    CommandError::failed(format_args!("the signature could not be put together: {error}"))
+        .hint("this is a bug in waxseal; please report it")
+}
+
+/// The verified signature, or who made the mistake.
+pub(super) fn of_self_check(verdict: Verdict, log: &str) -> Result<VerifiedSignature, CommandError> {
+    let log = ServiceError::garbage(ServiceName::TransparencyLog, log, "");
+    let (service, address) = (log.service, log.address);
+    let error = match verdict {
+        Verdict::Verified(signature) => return Ok(*signature),
+        Verdict::Rejected(rejection) => match rejection.error() {
+            VerifyError::Entry(error) => CommandError::failed(format_args!("{service} at {address} lies: {error}"))
+                .hint("is the instance's trusted root up to date?"),
+            other => bug(other),
+        },
+        Verdict::Undecided(undecided) => match undecided.missing() {
+            missing @ Missing::Clock { .. } => {
+                CommandError::failed(missing).hint("set the clock, or find out why the log's is wrong")
+            }
+            missing @ (Missing::InclusionProof | Missing::Promise) => {
+                CommandError::failed(format_args!("{service} at {address} gave half an answer: {missing}"))
+                    .hint("tell whoever runs the log")
+            }
+            other => bug(other),
+        },
+        Verdict::Unsigned | Verdict::OtherFormat(_) => bug("it reads as something else"),
+    };
+    Err(error.hint("the finished signature did not pass its check, so it was not written"))
+}
+
+const LAST_ERROR: &str = "last-error";

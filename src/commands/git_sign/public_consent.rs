@@ -1,0 +1,149 @@
+//! Before the first entry at the public-good instance: what becomes public for ever, and whether that is wanted.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::PathBuf;
+
+use crate::command_error::CommandError;
+use crate::escape;
+use crate::identity_token::Claims;
+use crate::instance::{Instance, InstanceName};
+use crate::settings::Settings;
+use crate::terminal::{Answer, Terminal};
+
+/// Whether, and how, the user is asked.
+pub(super) enum PublicConsent<'a> {
+    /// Another instance, or `waxseal.acceptPublic`.
+    NotNeeded,
+    /// Once an identity.
+    Ask { terminal: &'a Terminal, record: Option<PathBuf> },
+}
+
+impl<'a> PublicConsent<'a> {
+    /// Fails before any login where consent is needed, none was ever given, and there is nobody to ask.
+    pub(super) fn new(instance: &Instance, settings: &Settings, terminal: &'a Terminal) -> Result<Self, CommandError> {
+        if instance.name != InstanceName::public_good() || settings.accept_public {
+            return Ok(Self::NotNeeded);
+        }
+        let record = settings.folders.state.as_ref().map(|state| state.join(FILE_NAME));
+        let consent = Self::Ask { terminal, record };
+        if !terminal.is_there() && consent.given().is_empty() { Err(nobody_to_ask()) } else { Ok(consent) }
+    }
+
+    /// Asks, unless this identity was agreed to before; remembers a yes.
+    pub(super) fn obtain(&self, claims: &Claims) -> Result<(), CommandError> {
+        let Self::Ask { terminal, .. } = self else { return Ok(()) };
+        let identity = line(claims);
+        let mut given = self.given();
+        if given.lines().any(|line| line == identity) {
+            return Ok(());
+        }
+        terminal.news("signing at the public-good instance publishes for ever, where anyone can search for it:");
+        terminal.news(format_args!("  {}, vouched for by {}", claims.identity(), claims.issuer));
+        terminal.news("  the time, the digest of what is signed, and the signature (not the commit itself)");
+        match terminal.ask("shall this become public?") {
+            Answer::Yes => {
+                given.push_str(&identity);
+                given.push('\n');
+                if let Err(error) = self.remember(&given) {
+                    terminal.news(format_args!("this answer cannot be kept, so you will be asked again: {error}"));
+                }
+                Ok(())
+            }
+            Answer::No => Err(CommandError::failed("not signed: you did not agree to make it public")
+                .hint("\"waxseal trust add\" adds an instance of your own, \"waxseal serve\" runs one")),
+            Answer::NobodyThere => Err(nobody_to_ask()),
+        }
+    }
+
+    fn given(&self) -> String {
+        let mut text = String::new();
+        if let Self::Ask { record: Some(path), .. } = self {
+            let read = File::open(path).and_then(|file| file.take(MAX_RECORD_BYTES).read_to_string(&mut text));
+            // What cannot be read was not agreed to.
+            if read.is_err() {
+                text.clear();
+            }
+        }
+        text
+    }
+
+    fn remember(&self, given: &str) -> io::Result<()> {
+        let Self::Ask { record: Some(path), .. } = self else { return Ok(()) };
+        let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
+        std::fs::create_dir_all(folder)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(given.as_bytes())?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    }
+}
+
+/// An identity on one line.
+fn line(claims: &Claims) -> String {
+    format!("{} {}", escape::terminal(claims.identity()), escape::terminal(&claims.issuer))
+}
+
+fn nobody_to_ask() -> CommandError {
+    CommandError::failed(
+        "signing at the public-good instance makes your identity public for ever, and nobody is there to agree",
+    )
+    .hint("sign once from a terminal, or run \"git config --global waxseal.acceptPublic true\"")
+}
+
+const FILE_NAME: &str = "public-good-accepted";
+const MAX_RECORD_BYTES: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Folders;
+
+    fn instance(name: InstanceName) -> Instance {
+        Instance {
+            name,
+            trusted_root: crate::trusted_root::TrustedRoot::new(vec![], vec![], vec![], vec![]),
+            signing_config: None,
+            bounds: crate::instance::InstanceBounds::default(),
+        }
+    }
+
+    fn claims(email: &str) -> Claims {
+        let at = "2026-11-25T12:00:00Z".parse().unwrap();
+        Claims {
+            issuer: "https://i".to_owned(),
+            subject: "s".to_owned(),
+            audiences: vec!["sigstore".to_owned()],
+            expires_at: at,
+            issued_at: at,
+            not_before: None,
+            email: Some(email.to_owned()),
+            email_verified: true,
+            nonce: None,
+            connector_id: None,
+            extra: serde_json::Map::new(),
+        }
+    }
+
+    #[test]
+    fn without_a_terminal_only_what_was_agreed_to_is_signed() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = Some(folder.path().join("waxseal"));
+        let settings = Settings { folders: Folders { state, ..Folders::default() }, ..Settings::default() };
+        let terminal = Terminal::none();
+        let public_good = instance(InstanceName::public_good());
+        assert!(PublicConsent::new(&public_good, &settings, &terminal).is_err());
+
+        let asked =
+            PublicConsent::Ask { terminal: &terminal, record: Some(folder.path().join("waxseal").join(FILE_NAME)) };
+        asked.remember(&format!("{}\n", line(&claims("a@x")))).unwrap();
+        let consent = PublicConsent::new(&public_good, &settings, &terminal).unwrap();
+        assert!(consent.obtain(&claims("a@x")).is_ok());
+        assert!(consent.obtain(&claims("b@x")).is_err());
+
+        let machine = Settings { accept_public: true, ..Settings::default() };
+        assert!(PublicConsent::new(&public_good, &machine, &terminal).is_ok());
+        let own = instance("own".parse().unwrap());
+        assert!(PublicConsent::new(&own, &Settings::default(), &terminal).unwrap().obtain(&claims("b@x")).is_ok());
+    }
+}

@@ -1,0 +1,63 @@
+//! Where the signature goes. If it does not get there whole, there is none: Git would make an unsigned commit of an
+//! empty one and report success.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::command_error::CommandError;
+
+pub(super) enum Output {
+    File(PathBuf),
+    Stdout,
+}
+
+impl Output {
+    /// Fails early where stdout was closed.
+    pub(super) fn open(path: Option<&Path>) -> Result<Self, CommandError> {
+        match path {
+            Some(path) => Ok(Self::File(path.to_owned())),
+            None if stdout_was_closed() => Err(CommandError::failed("standard output is closed")),
+            None => Ok(Self::Stdout),
+        }
+    }
+
+    pub(super) fn write(&self, signature: &[u8]) -> Result<(), CommandError> {
+        match self {
+            Self::File(path) => write_beside(path, signature),
+            Self::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(signature).and_then(|()| stdout.flush())
+            }
+        }
+        .map_err(|error| CommandError::failed(format_args!("the signature cannot be written: {error}")))
+    }
+}
+
+/// The file has its whole content or is not there.
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Rust's runtime opens `/dev/null`, for reading and writing, in place of a closed descriptor, and all that is written
+/// there succeeds. A shell's `>/dev/null` is not readable.
+#[cfg(unix)]
+fn stdout_was_closed() -> bool {
+    use std::io::Read as _;
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::MetadataExt as _;
+
+    let Ok(stdout) = io::stdout().as_fd().try_clone_to_owned() else { return true };
+    let mut stdout = std::fs::File::from(stdout);
+    let device = |metadata: io::Result<std::fs::Metadata>| metadata.ok().map(|metadata| metadata.rdev());
+    let null = device(std::fs::metadata("/dev/null"));
+    null.is_some() && device(stdout.metadata()) == null && stdout.read(&mut [0]).is_ok()
+}
+
+#[cfg(not(unix))]
+fn stdout_was_closed() -> bool {
+    false
+}
