@@ -5,8 +5,6 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::Sha256Digest;
-
 /// The services of one instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -71,15 +69,6 @@ impl SigningConfig {
         text.push(b'\n');
         text
     }
-}
-
-/// What `waxseal serve` prints and `waxseal trust add --sha256` demands: SHA-256 over both documents, each after its
-/// length as eight bytes, most significant first.
-#[must_use]
-pub fn trust_digest(trusted_root: &[u8], signing_config: &[u8]) -> Sha256Digest {
-    // A document is far shorter than 2^64 bytes.
-    let length = |document: &[u8]| u64::try_from(document.len()).unwrap_or(u64::MAX).to_be_bytes();
-    Sha256Digest::of_parts(&[&length(trusted_root), trusted_root, &length(signing_config), signing_config])
 }
 
 /// One service (protobuf-specs `Service`).
@@ -155,15 +144,3 @@ pub enum MalformedSigningConfig {
 }
 
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.signingconfig.v0.2+json";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_digest_tells_where_one_document_ends() {
-        let digest = trust_digest(b"ab", b"c");
-        assert_eq!(digest, Sha256Digest::of(b"\0\0\0\0\0\0\0\x02ab\0\0\0\0\0\0\0\x01c"));
-        assert_ne!(digest, trust_digest(b"a", b"bc"));
-    }
-}

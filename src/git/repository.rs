@@ -1,0 +1,229 @@
+//! The user's repository: revisions and ranges, and the raw bytes of the objects they name. Reads only.
+//!
+//! Replace refs are off: what `refs/replace` puts in an object's place is not what anybody signed. The commit graph is
+//! not used: what is verified is what the objects themselves say.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::path::Path;
+
+use gix::bstr::{BStr, ByteSlice as _};
+use gix::objs::Kind;
+use gix::revision::plumbing::Spec;
+
+pub use gix::ObjectId;
+
+mod walk;
+
+use super::{HashKind, ObjectKind};
+use walk::Walk;
+
+/// An opened repository.
+pub struct Repository {
+    inner: gix::Repository,
+    /// Commits whose parents were left out when the repository was cloned.
+    shallow: HashSet<ObjectId>,
+}
+
+impl Repository {
+    /// Opens the repository of a git directory that git trusts (`Settings::repository`).
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unusable`].
+    pub fn open(git_dir: &Path) -> Result<Self, RepositoryError> {
+        let unusable = |error: gix::Error| RepositoryError::Unusable(error.to_string());
+        let options = gix::open::Options::default()
+            .with(gix::sec::Trust::Full)
+            .open_path_as_is(true)
+            .config_overrides(["core.useReplaceRefs=false"]);
+        let mut inner = gix::open_opts(git_dir, options).map_err(unusable)?;
+        inner.objects.ignore_replacements = true;
+        let shallow = inner.shallow_commits().map_err(unusable)?;
+        let shallow = shallow.map(|commits| commits.iter().copied().collect()).unwrap_or_default();
+        Ok(Self { inner, shallow })
+    }
+
+    /// How the repository hashes.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Unusable`] for a hash function that is not known.
+    pub fn hash_kind(&self) -> Result<HashKind, RepositoryError> {
+        match self.inner.object_hash() {
+            gix::hash::Kind::Sha1 => Ok(HashKind::Sha1),
+            gix::hash::Kind::Sha256 => Ok(HashKind::Sha256),
+            other => Err(RepositoryError::Unusable(format!("hash function {other} is not supported"))),
+        }
+    }
+
+    /// Whether history was cut off when the repository was cloned.
+    #[must_use]
+    pub fn is_shallow(&self) -> bool {
+        !self.shallow.is_empty()
+    }
+
+    /// What `revisions` name, none of it read yet. None at all: HEAD, or nothing while HEAD has no commit.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] for the first revision that names nothing that can be signed.
+    pub fn select(&self, revisions: &[OsString]) -> Result<Vec<Selected>, RepositoryError> {
+        if revisions.is_empty() {
+            let unborn = self.inner.head().is_ok_and(|head| head.is_unborn());
+            return if unborn { Ok(Vec::new()) } else { Ok(vec![self.selected(BStr::new("HEAD"))?]) };
+        }
+        revisions
+            .iter()
+            .map(|revision| match gix::path::os_str_into_bstr(revision) {
+                Ok(revision) => self.selected(revision),
+                Err(_not_text) => Err(RepositoryError::Unknown(revision.as_encoded_bytes().to_vec())),
+            })
+            .collect()
+    }
+
+    /// The objects of `selected`, each read once: of a range the newest commit first, as `git log` has them.
+    pub fn objects<'a>(&'a self, selected: &[Selected]) -> impl Iterator<Item = FoundObject> + use<'a> {
+        let selected = selected.to_vec();
+        selected.into_iter().flat_map(move |selected| -> Box<dyn Iterator<Item = FoundObject> + 'a> {
+            match selected {
+                Selected::Object(id) => Box::new(std::iter::once(self.read(id))),
+                Selected::Range { from, to } => Box::new(Walk::new(self, from, to).objects()),
+            }
+        })
+    }
+
+    /// One object. Its bytes are hashed again: what does not hash to its name is not what was asked for.
+    fn read(&self, id: ObjectId) -> FoundObject {
+        let content = match self.inner.try_find_object(id) {
+            Ok(Some(object)) => {
+                let (kind, bytes) = (object.kind, object.detach().data);
+                match (kind, gix::objs::compute_hash(id.kind(), kind, &bytes)) {
+                    (_, Ok(hash)) if hash != id => Err(UnreadableObject::Corrupt),
+                    (_, Err(_collision)) => Err(UnreadableObject::Corrupt),
+                    (Kind::Commit, Ok(_)) => Ok(RawObject { kind: ObjectKind::Commit, bytes }),
+                    (Kind::Tag, Ok(_)) => Ok(RawObject { kind: ObjectKind::Tag, bytes }),
+                    (Kind::Blob | Kind::Tree, Ok(_)) => Err(UnreadableObject::OtherKind),
+                }
+            }
+            Ok(None) => Err(UnreadableObject::Missing),
+            Err(error) => Err(UnreadableObject::Storage(error.to_string())),
+        };
+        FoundObject { id, content }
+    }
+
+    fn selected(&self, revision: &BStr) -> Result<Selected, RepositoryError> {
+        let unknown = || RepositoryError::Unknown(revision.to_vec());
+        // A full object id names that object, whether it is there or not, and no branch of the same name.
+        if revision.len() == self.inner.object_hash().len_in_hex()
+            && let Ok(id) = ObjectId::from_hex(revision)
+        {
+            return self.signable(id, revision).map(Selected::Object);
+        }
+        let spec = self.inner.rev_parse(revision).map_err(|_error| unknown())?;
+        if spec.path_and_mode().is_some() {
+            return Err(RepositoryError::NotSignable { revision: revision.to_vec(), kind: "file" });
+        }
+        match spec.detach() {
+            Spec::Include(id) => self.signable(id, revision).map(Selected::Object),
+            Spec::Range { from, to } => {
+                Ok(Selected::Range { from: self.commit(from, revision)?, to: self.commit(to, revision)? })
+            }
+            Spec::Exclude(_) | Spec::Merge { .. } | Spec::IncludeOnlyParents { .. } | Spec::ExcludeParents(_) => {
+                Err(RepositoryError::Form(revision.to_vec()))
+            }
+        }
+    }
+
+    /// A commit or tag, or an object that is not there.
+    fn signable(&self, id: ObjectId, revision: &BStr) -> Result<ObjectId, RepositoryError> {
+        let kind = match self.inner.try_find_header(id) {
+            Ok(Some(header)) => header.kind(),
+            Ok(None) | Err(_) => return Ok(id),
+        };
+        match kind {
+            Kind::Commit | Kind::Tag => Ok(id),
+            Kind::Blob => Err(RepositoryError::NotSignable { revision: revision.to_vec(), kind: "file" }),
+            Kind::Tree => Err(RepositoryError::NotSignable { revision: revision.to_vec(), kind: "tree" }),
+        }
+    }
+
+    /// The commit at the end of a range; an annotated tag stands for the commit that it names.
+    fn commit(&self, id: ObjectId, revision: &BStr) -> Result<ObjectId, RepositoryError> {
+        let not_there = || RepositoryError::Unknown(revision.to_vec());
+        let object = self.inner.find_object(id).map_err(|_error| not_there())?;
+        let commit = object.peel_to_commit().map_err(|_error| not_there())?;
+        Ok(commit.id)
+    }
+}
+
+/// What one argument names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selected {
+    /// Exactly this object: of an annotated tag the tag, not what it names.
+    Object(ObjectId),
+    /// `A..B`: every commit that B has in its history and A has not.
+    Range {
+        /// A
+        from: ObjectId,
+        /// B
+        to: ObjectId,
+    },
+}
+
+/// An object that was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FoundObject {
+    /// Its name.
+    pub id: ObjectId,
+    /// What it holds.
+    pub content: Result<RawObject, UnreadableObject>,
+}
+
+/// A commit or tag exactly as it was hashed, without the header that names kind and length.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RawObject {
+    /// Commit or tag.
+    pub kind: ObjectKind,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// An object of which nothing can be said.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnreadableObject {
+    /// Its bytes hash to another name, or collide.
+    #[error("the object is corrupt: its bytes have another hash")]
+    Corrupt,
+    /// The repository does not have it.
+    #[error("the repository does not have the object")]
+    Missing,
+    /// Something points to it as a commit, and it is none.
+    #[error("the object is neither a commit nor a tag")]
+    OtherKind,
+    /// It cannot be read from disk.
+    #[error("the object cannot be read: {0}")]
+    Storage(String),
+}
+
+/// The repository or a revision cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryError {
+    /// A form of revision that names something else than one object or one range.
+    #[error("{revision:?} is neither one revision nor a range A..B", revision = .0.as_bstr())]
+    Form(Vec<u8>),
+    /// A revision names a file or folder.
+    #[error("{revision:?} is a {kind}, and only commits and tags are signed", revision = .revision.as_bstr())]
+    NotSignable {
+        /// As it was typed.
+        revision: Vec<u8>,
+        /// What it names.
+        kind: &'static str,
+    },
+    /// A revision names nothing.
+    #[error("unknown revision {revision:?}", revision = .0.as_bstr())]
+    Unknown(Vec<u8>),
+    /// What is there is no repository that waxseal can read.
+    #[error("the repository cannot be read: {0}")]
+    Unusable(String),
+}
+
+#[cfg(test)]
+mod tests;

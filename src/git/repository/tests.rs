@@ -1,0 +1,192 @@
+use std::process::Command;
+
+use super::*;
+
+/// A repository made by git itself, away from the user's configuration.
+struct Scratch {
+    folder: tempfile::TempDir,
+    clock: i64,
+}
+
+impl Scratch {
+    fn new(arguments: &[&str]) -> Self {
+        let scratch = Self { folder: tempfile::tempdir().unwrap(), clock: 1_700_000_000 };
+        scratch.git(&[&["init", "--quiet", "--initial-branch=main"], arguments].concat());
+        scratch
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        self.git_at(self.clock, arguments)
+    }
+
+    fn git_at(&self, seconds: i64, arguments: &[&str]) -> String {
+        let date = format!("@{seconds} +0000");
+        let output = Command::new("git")
+            .args(["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "protocol.file.allow=always"])
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .envs([("GIT_COMMITTER_DATE", &date), ("GIT_AUTHOR_DATE", &date)])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// A commit without content, on top of `parents`.
+    fn commit(&self, seconds: i64, message: &str, parents: &[&str]) -> String {
+        let tree = self.git(&["hash-object", "-w", "-t", "tree", "/dev/null"]);
+        let mut arguments = vec!["commit-tree", &tree, "-m", message];
+        for parent in parents {
+            arguments.extend(["-p", parent]);
+        }
+        self.git_at(seconds, &arguments)
+    }
+
+    fn open(&self) -> Repository {
+        Repository::open(Path::new(&self.git(&["rev-parse", "--absolute-git-dir"]))).unwrap()
+    }
+
+    fn object_file(&self, id: &str) -> std::path::PathBuf {
+        self.folder.path().join(".git/objects").join(&id[..2]).join(&id[2..])
+    }
+}
+
+fn ids(repository: &Repository, revisions: &[&str]) -> Vec<String> {
+    let revisions: Vec<OsString> = revisions.iter().map(OsString::from).collect();
+    let selected = repository.select(&revisions).unwrap();
+    repository.objects(&selected).map(|found| found.id.to_string()).collect()
+}
+
+fn refusal(repository: &Repository, revision: &str) -> String {
+    repository.select(&[revision.into()]).unwrap_err().to_string()
+}
+
+#[test]
+fn a_revision_is_exactly_one_object() {
+    let scratch = Scratch::new(&[]);
+    assert_eq!(ids(&scratch.open(), &[]), Vec::<String>::new());
+    scratch.git(&["commit", "--quiet", "--allow-empty", "-m", "one"]);
+    scratch.git(&["commit", "--quiet", "--allow-empty", "-m", "two"]);
+    scratch.git(&["tag", "-m", "release", "v1"]);
+    let head = scratch.git(&["rev-parse", "HEAD"]);
+    let repository = scratch.open();
+    assert_eq!(ids(&repository, &[]), std::slice::from_ref(&head));
+    assert_eq!(ids(&repository, &["main", "HEAD~1", "v1", "v1^{}"])[0], head);
+    let tag = scratch.git(&["rev-parse", "v1"]);
+    let found: Vec<_> = repository.objects(&repository.select(&["v1".into()]).unwrap()).collect();
+    assert_eq!(found[0].id.to_string(), tag);
+    let content = found[0].content.as_ref().unwrap();
+    assert_eq!(content.kind, ObjectKind::Tag);
+    assert_eq!(String::from_utf8_lossy(&content.bytes).trim_end(), scratch.git(&["cat-file", "tag", "v1"]));
+
+    assert_eq!(refusal(&repository, "nowhere"), "unknown revision \"nowhere\"");
+    assert_eq!(refusal(&repository, "nowhere..HEAD"), "unknown revision \"nowhere..HEAD\"");
+    assert_eq!(refusal(&repository, "HEAD^{tree}"), "\"HEAD^{tree}\" is a tree, and only commits and tags are signed");
+    assert_eq!(refusal(&repository, "^HEAD"), "\"^HEAD\" is neither one revision nor a range A..B");
+    assert_eq!(refusal(&repository, "HEAD~1...HEAD"), "\"HEAD~1...HEAD\" is neither one revision nor a range A..B");
+}
+
+#[test]
+fn replace_refs_are_not_followed() {
+    let scratch = Scratch::new(&[]);
+    let real = scratch.commit(1, "real", &[]);
+    let other = scratch.commit(2, "other", &[]);
+    scratch.git(&["replace", &real, &other]);
+    let repository = scratch.open();
+    let found = repository.objects(&repository.select(&[real.into()]).unwrap()).next().unwrap();
+    assert!(found.content.unwrap().bytes.ends_with(b"real\n"));
+}
+
+#[test]
+fn a_range_is_gits_whatever_the_dates_say() {
+    let scratch = Scratch::new(&[]);
+    let base = 1_700_000_000;
+    // Two branches that merge each other, with clocks that run back, stand still and lie.
+    let mut ids_made = vec![scratch.commit(base, "root", &[])];
+    for step in 1..60_usize {
+        let date =
+            base + i64::try_from(step * 7919 % 83).unwrap() * 50 - if step % 13 == 0 { 1_000_000_000 } else { 0 };
+        let first = ids_made[step.saturating_sub(1 + step % 3)].clone();
+        let second = ids_made[step * 5 % step.max(1) / 2].clone();
+        let third = ids_made[step / 2].clone();
+        let parents: Vec<&str> = match step % 4 {
+            0 if first != third => vec![&first, &third],
+            1 if first != second => vec![&first, &second],
+            _ => vec![&first],
+        };
+        ids_made.push(scratch.commit(date, &format!("commit {step}"), &parents));
+    }
+    let repository = scratch.open();
+    for (from, to) in [(0, 59), (20, 59), (40, 57), (58, 59), (59, 20), (31, 47), (10, 11), (59, 59)] {
+        let range = format!("{}..{}", ids_made[from], ids_made[to]);
+        let expected = scratch.git(&["rev-list", &range]);
+        let expected: Vec<&str> = expected.lines().collect();
+        assert_eq!(ids(&repository, &[&range]), expected, "{from}..{to}");
+    }
+}
+
+#[test]
+fn an_annotated_tag_ends_a_range_at_its_commit() {
+    let scratch = Scratch::new(&[]);
+    let one = scratch.commit(1, "one", &[]);
+    let two = scratch.commit(2, "two", &[&one]);
+    scratch.git(&["tag", "-m", "t", "first", &one]);
+    scratch.git(&["tag", "-m", "t", "second", &two]);
+    assert_eq!(ids(&scratch.open(), &["first..second"]), [two]);
+    assert_eq!(ids(&scratch.open(), &["first..first"]), Vec::<String>::new());
+}
+
+#[test]
+fn an_object_that_cannot_be_read_is_not_the_end() {
+    let scratch = Scratch::new(&[]);
+    let one = scratch.commit(1, "one", &[]);
+    let two = scratch.commit(2, "two", &[&one]);
+    let three = scratch.commit(3, "three", &[&two]);
+    let contents = |repository: &Repository, revision: &str| -> Vec<Result<ObjectKind, UnreadableObject>> {
+        let selected = repository.select(&[revision.into()]).unwrap();
+        repository.objects(&selected).map(|found| found.content.map(|object| object.kind)).collect()
+    };
+    let absent = "00000000000000000000000000000000000000ff";
+    assert_eq!(contents(&scratch.open(), absent), [Err(UnreadableObject::Missing)]);
+
+    // Another commit's bytes under this commit's name.
+    std::fs::remove_file(scratch.object_file(&two)).unwrap();
+    std::fs::copy(scratch.object_file(&one), scratch.object_file(&two)).unwrap();
+    assert_eq!(contents(&scratch.open(), &two), [Err(UnreadableObject::Corrupt)]);
+    std::fs::remove_file(scratch.object_file(&two)).unwrap();
+    assert_eq!(contents(&scratch.open(), &two), [Err(UnreadableObject::Missing)]);
+    assert_eq!(
+        contents(&scratch.open(), &format!("{one}..{three}")),
+        [Ok(ObjectKind::Commit), Err(UnreadableObject::Missing)]
+    );
+}
+
+#[test]
+fn every_kind_of_repository_is_read() {
+    let scratch = Scratch::new(&["--object-format=sha256"]);
+    scratch.git(&["commit", "--quiet", "--allow-empty", "-m", "one"]);
+    let repository = scratch.open();
+    assert_eq!(repository.hash_kind().unwrap(), HashKind::Sha256);
+    assert_eq!(ids(&repository, &[]), [scratch.git(&["rev-parse", "HEAD"])]);
+
+    let scratch = Scratch::new(&[]);
+    scratch.git(&["commit", "--quiet", "--allow-empty", "-m", "one"]);
+    scratch.git(&["commit", "--quiet", "--allow-empty", "-m", "two"]);
+    scratch.git(&["worktree", "add", "--quiet", "--detach", "linked", "HEAD~1"]);
+    let linked = scratch.git(&["-C", "linked", "rev-parse", "--absolute-git-dir"]);
+    let repository = Repository::open(Path::new(&linked)).unwrap();
+    assert_eq!(ids(&repository, &["HEAD"]), [scratch.git(&["rev-parse", "HEAD~1"])]);
+
+    scratch.git(&["clone", "--quiet", "--bare", ".", "bare"]);
+    let bare = Repository::open(&scratch.folder.path().join("bare")).unwrap();
+    assert_eq!(ids(&bare, &["HEAD~1..HEAD"]), [scratch.git(&["rev-parse", "HEAD"])]);
+    assert!(!bare.is_shallow());
+
+    let here = format!("file://{}", scratch.folder.path().display());
+    scratch.git(&["clone", "--quiet", "--depth=1", &here, "shallow"]);
+    let shallow = Repository::open(&scratch.folder.path().join("shallow/.git")).unwrap();
+    assert!(shallow.is_shallow());
+    assert_eq!(ids(&shallow, &["HEAD"]), [scratch.git(&["rev-parse", "HEAD"])]);
+}
