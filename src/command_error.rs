@@ -1,6 +1,15 @@
 //! What a failed command tells its user: one sentence, what to do next, and an exit code.
 
 use std::fmt::Display;
+use std::io;
+
+use crate::cli::UsageError;
+use crate::escape;
+use crate::git::repository::RepositoryError;
+use crate::services::http::{Problem, ServiceError};
+use crate::settings::SettingsError;
+use crate::trust_store::TrustStoreError;
+use crate::verify::UnusableInstance;
 
 /// A command that did not do its job.
 ///
@@ -34,6 +43,28 @@ impl CommandError {
     pub fn hint(mut self, hint: impl Display) -> Self {
         self.hints.push(hint.to_string());
         self
+    }
+
+    /// Prints it: `waxseal: error: …`, and one `waxseal: hint: …` line a hint, escaped for a terminal.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn print(&self, out: &mut impl io::Write) -> io::Result<()> {
+        let mut text = String::from("waxseal: error: ");
+        // clap's sentences have lines of their own.
+        for (number, line) in self.message.lines().enumerate() {
+            if number > 0 {
+                text.push('\n');
+            }
+            text.push_str(&escape::terminal(line));
+        }
+        text.push('\n');
+        for hint in &self.hints {
+            text.push_str("waxseal: hint: ");
+            text.push_str(&escape::terminal(hint));
+            text.push('\n');
+        }
+        out.write_all(text.as_bytes())
     }
 
     /// Which exit code it has.
@@ -81,5 +112,116 @@ impl ErrorKind {
             Self::TrustMaterial => 4,
             Self::Policy => 5,
         }
+    }
+}
+
+impl From<RepositoryError> for CommandError {
+    fn from(error: RepositoryError) -> Self {
+        let text = Self::usage(&error);
+        match error {
+            RepositoryError::Form(_) => text.hint("give a revision, or a range A..B; several may be given"),
+            RepositoryError::NotSignable { .. } | RepositoryError::Unknown(_) | RepositoryError::Unusable(_) => text,
+        }
+    }
+}
+
+impl From<ServiceError> for CommandError {
+    fn from(error: ServiceError) -> Self {
+        let text = Self::failed(&error);
+        match error.problem {
+            Problem::Insecure => text.hint("waxseal speaks plain http with this machine only; give an https address"),
+            Problem::TimedOut(_) | Problem::Unreachable(_) => text.hint("check the network and the address"),
+            Problem::BadAddress
+            | Problem::Broken(_)
+            | Problem::Garbage(_)
+            | Problem::NoClient(_)
+            | Problem::Refused { .. }
+            | Problem::TooLarge(_) => text,
+        }
+    }
+}
+
+impl From<SettingsError> for CommandError {
+    fn from(error: SettingsError) -> Self {
+        let text = Self::usage(&error);
+        match error {
+            SettingsError::NoValue(key) => {
+                text.hint(format!("\"git config --show-origin {key}\" says where it stands"))
+            }
+            SettingsError::NotBoolean { .. } => text.hint("git's booleans are true, yes, on, 1 and false, no, off, 0"),
+            SettingsError::GitConfig(_)
+            | SettingsError::GitParameters(_)
+            | SettingsError::NotUtf8(_)
+            | SettingsError::WorkingDirectory(_) => text,
+        }
+    }
+}
+
+impl From<TrustStoreError> for CommandError {
+    fn from(error: TrustStoreError) -> Self {
+        let kind = match &error {
+            TrustStoreError::BadName { .. } | TrustStoreError::BuiltIn | TrustStoreError::Reserved(_) => {
+                ErrorKind::Usage
+            }
+            TrustStoreError::Exists(_) => ErrorKind::Failed,
+            TrustStoreError::File { .. }
+            | TrustStoreError::NoFolder
+            | TrustStoreError::NotUtf8(_)
+            | TrustStoreError::Record { .. }
+            | TrustStoreError::SigningConfig { .. }
+            | TrustStoreError::TooLarge(_)
+            | TrustStoreError::TrustedRoot { .. }
+            | TrustStoreError::Unknown(_) => ErrorKind::TrustMaterial,
+        };
+        let text = Self::new(kind, &error);
+        match &error {
+            TrustStoreError::BuiltIn => text.hint("waxseal.trust names the instances to trust where not all shall be"),
+            TrustStoreError::Exists(name) => {
+                text.hint(format!("\"waxseal trust remove {name}\" forgets it; \"waxseal trust show {name}\" shows it"))
+            }
+            TrustStoreError::NoFolder => text.hint("set HOME or XDG_DATA_HOME"),
+            TrustStoreError::SigningConfig { name, .. } | TrustStoreError::TrustedRoot { name, .. } => text.hint(
+                format!("if it was added before, remove it with \"waxseal trust remove {name}\" and add it again"),
+            ),
+            TrustStoreError::Unknown(_) => {
+                text.hint("\"waxseal trust list\" lists the instances; \"waxseal trust add\" adds one")
+            }
+            TrustStoreError::BadName { .. }
+            | TrustStoreError::File { .. }
+            | TrustStoreError::NotUtf8(_)
+            | TrustStoreError::Record { .. }
+            | TrustStoreError::Reserved(_)
+            | TrustStoreError::TooLarge(_) => text,
+        }
+    }
+}
+
+impl From<UnusableInstance> for CommandError {
+    fn from(error: UnusableInstance) -> Self {
+        Self::new(ErrorKind::TrustMaterial, error)
+    }
+}
+
+impl From<UsageError> for CommandError {
+    fn from(error: UsageError) -> Self {
+        let text = match &error {
+            UsageError::Nothing { help } => Self::usage(format!("{error}\n\n{}", help.trim_end())),
+            _ => Self::usage(&error),
+        };
+        error.hint().into_iter().fold(text, Self::hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_chose_is_escaped_line_by_line() {
+        let error = CommandError::failed("no \x1b[2K\nsecond").hint("do\nthis");
+        let mut out = Vec::new();
+        error.print(&mut out).unwrap();
+        let text = "waxseal: error: no %1B[2K\nsecond\nwaxseal: hint: do%0Athis\n";
+        assert_eq!(String::from_utf8(out).unwrap(), text);
     }
 }

@@ -85,15 +85,24 @@ impl TrustStore {
     /// # Errors
     /// [`TrustStoreError`] if it is unknown or cannot be read.
     pub fn load(&self, name: &InstanceName) -> Result<Instance, TrustStoreError> {
+        let built_in = *name == InstanceName::public_good();
+        let bounds = if built_in { InstanceBounds::default() } else { self.record(name)?.bounds };
+        self.documents(name)?.instance(name.clone(), bounds)
+    }
+
+    /// The documents of an instance, byte for byte.
+    ///
+    /// # Errors
+    /// [`TrustStoreError`] if it is unknown or cannot be read.
+    pub fn documents(&self, name: &InstanceName) -> Result<Documents, TrustStoreError> {
         if *name == InstanceName::public_good() {
-            return public_good();
+            return Ok(public_good());
         }
         let folder = self.existing(name)?;
-        let documents = Documents {
+        Ok(Documents {
             trusted_root: read(&folder.join(TRUSTED_ROOT))?,
             signing_config: optional(read(&folder.join(SIGNING_CONFIG)))?,
-        };
-        documents.instance(name.clone(), self.record(name)?.bounds)
+        })
     }
 
     /// Where the instance came from.
@@ -208,16 +217,13 @@ impl Documents {
     }
 }
 
-/// Sigstore's public-good instance, as it was compiled in (`trust_store/public_good/README.md`).
-///
-/// # Errors
-/// None that a test would not find.
-pub fn public_good() -> Result<Instance, TrustStoreError> {
-    let documents = Documents {
+/// The documents of Sigstore's public-good instance, as they were compiled in (`trust_store/public_good/README.md`).
+#[must_use]
+pub fn public_good() -> Documents {
+    Documents {
         trusted_root: include_bytes!("trust_store/public_good/trusted_root.json").to_vec(),
         signing_config: Some(include_bytes!("trust_store/public_good/signing_config.v0.2.json").to_vec()),
-    };
-    documents.instance(InstanceName::public_good(), InstanceBounds::default())
+    }
 }
 
 /// The instance `file` of a trusted root in a file: `--trusted-root FILE`.
@@ -364,13 +370,6 @@ const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
 mod tests {
     use super::*;
 
-    fn documents() -> Documents {
-        Documents {
-            trusted_root: include_bytes!("trust_store/public_good/trusted_root.json").to_vec(),
-            signing_config: Some(include_bytes!("trust_store/public_good/signing_config.v0.2.json").to_vec()),
-        }
-    }
-
     fn store(home: &tempfile::TempDir) -> TrustStore {
         TrustStore::new(&Folders { data: Some(home.path().join("data")), ..Folders::default() })
     }
@@ -397,15 +396,15 @@ mod tests {
         let store = store(&home);
         assert_eq!(names(&store), ["public-good"]);
         let origin = Origin::Url("https://sigstore.example.org/\"x".to_owned());
-        store.add(&name("own"), &documents(), origin.clone()).unwrap();
-        store.add(&name("zoo"), &Documents { signing_config: None, ..documents() }, Origin::Files).unwrap();
+        store.add(&name("own"), &public_good(), origin.clone()).unwrap();
+        store.add(&name("zoo"), &Documents { signing_config: None, ..public_good() }, Origin::Files).unwrap();
         assert_eq!(names(&store), ["own", "public-good", "zoo"]);
         assert_eq!(store.origin(&name("own")).unwrap(), origin);
         let own = store.load(&name("own")).unwrap();
         assert_eq!((own.name, own.bounds), (name("own"), InstanceBounds::default()));
         assert!(store.load(&name("zoo")).unwrap().signing_config.is_none());
 
-        assert!(matches!(store.add(&name("own"), &documents(), Origin::Files), Err(TrustStoreError::Exists(_))));
+        assert!(matches!(store.add(&name("own"), &public_good(), Origin::Files), Err(TrustStoreError::Exists(_))));
         assert_eq!(store.origin(&name("own")).unwrap(), origin);
         store.remove(&name("own")).unwrap();
         assert_eq!(names(&store), ["public-good", "zoo"]);
@@ -417,12 +416,12 @@ mod tests {
     fn nothing_half_written_is_left() {
         let home = tempfile::tempdir().unwrap();
         let store = store(&home);
-        let broken = Documents { trusted_root: b"{}".to_vec(), ..documents() };
+        let broken = Documents { trusted_root: b"{}".to_vec(), ..public_good() };
         assert!(matches!(store.add(&name("own"), &broken, Origin::Files), Err(TrustStoreError::TrustedRoot { .. })));
-        let broken = Documents { signing_config: Some(b"{}".to_vec()), ..documents() };
+        let broken = Documents { signing_config: Some(b"{}".to_vec()), ..public_good() };
         assert!(matches!(store.add(&name("own"), &broken, Origin::Files), Err(TrustStoreError::SigningConfig { .. })));
         assert!(!home.path().join("data").exists());
-        store.add(&name("own"), &documents(), Origin::Files).unwrap();
+        store.add(&name("own"), &public_good(), Origin::Files).unwrap();
         let left: Vec<_> =
             fs::read_dir(home.path().join("data/instances")).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(left.len(), 2, "{left:?}");
@@ -433,23 +432,23 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let store = store(&home);
         assert!(matches!(
-            store.add(&InstanceName::public_good(), &documents(), Origin::Files),
+            store.add(&InstanceName::public_good(), &public_good(), Origin::Files),
             Err(TrustStoreError::BuiltIn)
         ));
         assert!(matches!(store.remove(&InstanceName::public_good()), Err(TrustStoreError::BuiltIn)));
         assert!(matches!(
-            store.add(&InstanceName::file(), &documents(), Origin::Files),
+            store.add(&InstanceName::file(), &public_good(), Origin::Files),
             Err(TrustStoreError::Reserved(_))
         ));
         let nowhere = TrustStore { folder: None };
-        assert!(matches!(nowhere.add(&name("own"), &documents(), Origin::Files), Err(TrustStoreError::NoFolder)));
+        assert!(matches!(nowhere.add(&name("own"), &public_good(), Origin::Files), Err(TrustStoreError::NoFolder)));
     }
 
     #[test]
     fn settings_choose() {
         let home = tempfile::tempdir().unwrap();
         let store = store(&home);
-        store.add(&name("own"), &documents(), Origin::Files).unwrap();
+        store.add(&name("own"), &public_good(), Origin::Files).unwrap();
         let all = store.trusted(&Settings::default()).unwrap();
         assert_eq!(all.len(), 2);
         let only = Settings { trust: Some(vec!["own".to_owned()]), ..Settings::default() };
