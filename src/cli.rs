@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -160,6 +160,40 @@ pub struct TrustAdd {
     /// Take the signing config from a file; without it the instance only verifies
     #[arg(long, value_name = "FILE", requires = "trusted_root", conflicts_with = "url")]
     pub signing_config: Option<PathBuf>,
+}
+
+impl TrustAdd {
+    /// Where the documents come from.
+    #[must_use]
+    pub fn source(&self) -> TrustSource<'_> {
+        match (&self.url, &self.trusted_root) {
+            (Some(url), _) => TrustSource::Url { url, sha256: self.sha256.as_deref() },
+            (None, trusted_root) => TrustSource::Files {
+                // The grammar demands one of the two.
+                trusted_root: trusted_root.as_deref().unwrap_or(Path::new("")),
+                signing_config: self.signing_config.as_deref(),
+            },
+        }
+    }
+}
+
+/// Where the documents of a new instance come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrustSource<'a> {
+    /// Files that the user has.
+    Files {
+        /// protobuf-specs `TrustedRoot`.
+        trusted_root: &'a Path,
+        /// protobuf-specs `SigningConfig`.
+        signing_config: Option<&'a Path>,
+    },
+    /// A service that publishes them.
+    Url {
+        /// Its address.
+        url: &'a str,
+        /// The digest that both together must have.
+        sha256: Option<&'a str>,
+    },
 }
 
 /// `waxseal serve`

@@ -1,8 +1,38 @@
 //! What each invocation does.
 
+use std::io::{self, Write as _};
+
+use jiff::Timestamp;
+
+use crate::cli::Invocation;
+use crate::command_error::CommandError;
+
 pub mod follow_login;
 pub mod git_sign;
 pub mod git_verify;
 pub mod identity_policy;
 pub mod open_browser;
 mod status_fd;
+pub mod trust;
+
+/// Runs one invocation and returns the program's exit code.
+///
+/// # Errors
+/// [`CommandError`], which has an exit code of its own.
+pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> {
+    match invocation {
+        Invocation::FollowLogin(request) => follow_login::run(request).map(|()| 0),
+        Invocation::GitSign(request) => git_sign::run(request, now).map(|()| 0),
+        Invocation::GitVerify(request) => git_verify::run(request, now),
+        Invocation::OpenBrowser(request) => open_browser::run(request).map(|()| 0),
+        Invocation::Print(text) => print(text).map(|()| 0),
+        Invocation::Trust(request) => trust::run(request, now),
+        Invocation::Serve(_) | Invocation::Verify(_) => Err(CommandError::failed("not merged yet")),
+    }
+}
+
+fn print(text: &str) -> Result<(), CommandError> {
+    let mut stdout = io::stdout().lock();
+    let written = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
+    written.map_err(|error| CommandError::failed(format!("the output could not be written: {error}")))
+}

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::identity_policy;
 use super::status_fd::StatusOutput;
-use crate::cli::{GitVerify, Input};
+use crate::cli::{GitVerify, Input, StatusFd};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::escape;
 use crate::git::status_fd::{Answer, Reader, answer, failure};
@@ -38,6 +38,11 @@ pub fn run(request: &GitVerify, now: Timestamp) -> Result<u8, CommandError> {
         Err(error) => (failure(), cannot_decide(error.message(), error.hints())),
     };
     print(request, &answer, &words)
+}
+
+/// Tells Git that waxseal itself failed, from wherever it did.
+pub fn report_failure(status_fd: Option<StatusFd>) {
+    let _closed = StatusOutput::open(status_fd).and_then(|mut output| output.write(&failure().status));
 }
 
 fn judge(payload: &[u8], signature: &[u8], now: Timestamp) -> Result<(Verdict, Allowed), CommandError> {
