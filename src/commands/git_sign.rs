@@ -39,12 +39,14 @@ use crate::verify::{SctRequirement, VerifiedSignature, Verifier};
 pub fn run(request: &GitSign, now: Timestamp) -> Result<(), CommandError> {
     // First of all and whatever comes: Git waits until the payload is taken, and a browser must not read it.
     let payload = payload::read(&request.payload);
-    let settings = Settings::read().map_err(CommandError::failed)?;
-    let terminal = if settings.may_prompt { Terminal::open() } else { Terminal::none() };
+    let settings = Settings::read().map_err(|error| CommandError::failed(error).hint("see docs/configuration.md"));
+    let may_ask = settings.as_ref().map_or(true, |settings| settings.may_prompt);
+    let terminal = if may_ask { Terminal::open() } else { Terminal::none() };
+    let state = settings.as_ref().ok().and_then(|settings| settings.folders.state.clone());
     let outcome =
-        payload.and_then(|payload| Signing { request, settings: &settings, terminal: &terminal }.run(&payload, now));
+        settings.and_then(|settings| Signing { request, settings: &settings, terminal: &terminal }.run(&payload?, now));
     if let Err(error) = &outcome {
-        failure::tell(error, &terminal, settings.folders.state.as_deref(), now);
+        failure::tell(error, &terminal, state.as_deref(), now);
     }
     outcome
 }

@@ -104,3 +104,54 @@ struct Chain {
 const SERVICE: ServiceName = ServiceName::CertificateAuthority;
 /// What Fulcio and Rekor themselves take as the longest chain.
 const MAX_CERTIFICATES: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_holds_one_certificate_that_can_be_used() {
+        let embedded = |certificates: &[&str]| {
+            let chain = serde_json::json!({ "certificates": certificates });
+            serde_json::json!({ "signedCertificateEmbeddedSct": { "chain": chain } }).to_string()
+        };
+        for (body, what) in [
+            ("", "it is not Fulcio's JSON"),
+            ("{}", "there is no certificate in it"),
+            (r#"{"signedCertificateDetachedSct":{}}"#, "the SCT is not embedded in the certificate"),
+            (&embedded(&[]), "there is no certificate in it"),
+            (
+                &embedded(&["-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----"]),
+                "its certificate cannot be read",
+            ),
+            (&embedded(&[""; 11]), "the chain has too many certificates"),
+        ] {
+            assert_eq!(leaf(body.as_bytes()).unwrap_err(), what, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_real_answer_is_read() {
+        let Ok(exchanges) = std::fs::read_to_string("../shared/corpus/real-servers/exchanges.jsonl") else {
+            println!("skipped: there is no corpus beside the repository");
+            return;
+        };
+        let mut read = 0;
+        for line in exchanges.lines() {
+            let exchange: serde_json::Value = serde_json::from_str(line).unwrap();
+            if exchange["path"] == "/api/v2/signingCert" && exchange["status"] == 200 {
+                let body = exchange["response_body"]["text"].as_str().unwrap();
+                let leaf = leaf(body.as_bytes()).unwrap();
+                // The same in one line, as some servers write it.
+                let chain: serde_json::Value = serde_json::from_str(body).unwrap();
+                let pem = chain["signedCertificateEmbeddedSct"]["chain"]["certificates"][0].as_str().unwrap();
+                let label = |pem: &str, side: &str| pem.find(&format!("-----{side}")).unwrap();
+                let inner = &pem[27..label(pem, "END")];
+                let one_line = pem.replace(inner, &format!("\n{}\n", inner.replace('\n', "")));
+                assert_eq!(Certificate::from_pem(&one_line).unwrap().der(), leaf.der());
+                read += 1;
+            }
+        }
+        assert!(read > 0);
+    }
+}

@@ -45,3 +45,20 @@ fn existing(response: &Response<Vec<u8>>) -> Option<EntryId> {
 
 const SERVICE: ServiceName = ServiceName::TransparencyLog;
 const ENTRIES: &str = "api/v1/log/entries";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_equal_entry_is_named_by_the_end_of_its_location() {
+        let id = "1".repeat(80);
+        let location = |text: &str| existing(&Response::builder().header(LOCATION, text).body(vec![]).unwrap());
+        for text in [format!("/api/v1/log/entries/{id}"), format!("https://elsewhere.example/x/{id}"), id.clone()] {
+            assert_eq!(location(&text).unwrap().to_string(), id);
+        }
+        assert_eq!(location("/api/v1/log/entries/../../secret"), None);
+        assert_eq!(location(""), None);
+        assert_eq!(existing(&Response::new(vec![])), None);
+    }
+}
