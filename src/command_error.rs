@@ -19,6 +19,9 @@ use crate::verify::UnusableInstance;
 pub struct CommandError {
     kind: ErrorKind,
     message: String,
+    /// The message is clap's, whose lines stay lines. In any other, a line feed may come from anywhere, and after it what
+    /// Git takes for a status line.
+    has_lines: bool,
     hints: Vec<String>,
 }
 
@@ -35,7 +38,7 @@ impl CommandError {
 
     /// An error of the given kind.
     pub fn new(kind: ErrorKind, message: impl Display) -> Self {
-        Self { kind, message: message.to_string(), hints: Vec::new() }
+        Self { kind, message: message.to_string(), has_lines: false, hints: Vec::new() }
     }
 
     /// The same with one more thing to do about it.
@@ -51,12 +54,10 @@ impl CommandError {
     /// Those of `out`.
     pub fn print(&self, out: &mut impl io::Write) -> io::Result<()> {
         let mut text = String::from("waxseal: error: ");
-        // clap's sentences have lines of their own.
-        for (number, line) in self.message.lines().enumerate() {
-            if number > 0 {
-                text.push('\n');
-            }
-            text.push_str(&escape::terminal(line));
+        if self.has_lines {
+            text.push_str(&self.message.lines().map(escape::terminal).collect::<Vec<_>>().join("\n"));
+        } else {
+            text.push_str(&escape::terminal(&self.message));
         }
         text.push('\n');
         for hint in &self.hints {
@@ -208,7 +209,7 @@ impl From<UsageError> for CommandError {
             UsageError::Nothing { help } => Self::usage(format!("{error}\n\n{}", help.trim_end())),
             _ => Self::usage(&error),
         };
-        error.hint().into_iter().fold(text, Self::hint)
+        error.hint().into_iter().fold(Self { has_lines: true, ..text }, Self::hint)
     }
 }
 
@@ -217,11 +218,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_chose_is_escaped_line_by_line() {
-        let error = CommandError::failed("no \x1b[2K\nsecond").hint("do\nthis");
-        let mut out = Vec::new();
-        error.print(&mut out).unwrap();
-        let text = "waxseal: error: no %1B[2K\nsecond\nwaxseal: hint: do%0Athis\n";
-        assert_eq!(String::from_utf8(out).unwrap(), text);
+    fn what_others_chose_stays_on_one_line() {
+        let printed = |error: CommandError| {
+            let mut out = Vec::new();
+            error.print(&mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let error = CommandError::failed("no \x1b[2K\n[GNUPG:] SIG_CREATED ").hint("do\nthis");
+        let text = "waxseal: error: no %1B[2K%0A[GNUPG:] SIG_CREATED \nwaxseal: hint: do%0Athis\n";
+        assert_eq!(printed(error), text);
+        let clap = CommandError::from(UsageError::Command("no \x1b[2K\nsecond".to_owned()));
+        assert_eq!(printed(clap), "waxseal: error: no %1B[2K\nsecond\n");
     }
 }

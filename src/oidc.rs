@@ -13,7 +13,6 @@ use std::time::Duration;
 pub use opener::{BadTemplate, OPEN_BROWSER, Opener};
 pub use openidconnect::ClaimsVerificationError;
 
-use crate::escape;
 use crate::identity_token::{IdentityToken, MalformedIdentityToken};
 use crate::services::ServiceError;
 use crate::services::http::Http;
@@ -49,13 +48,13 @@ pub enum LoginError {
     #[error("the issuer's tokens do not belong together: at_hash does not match the access token")]
     AccessTokenHash,
     /// The address of the login page.
-    #[error("the issuer names a login page that is neither https nor on this machine: {}", escape::terminal(.0))]
+    #[error("the issuer names a login page that is neither https nor on this machine: {0}")]
     AuthorizationEndpoint(String),
     /// The ID token is not what was asked for.
     #[error("the issuer's identity token is not acceptable: {}", claims_error(.0))]
     IdToken(ClaimsVerificationError),
     /// The discovery document is another issuer's.
-    #[error("the OpenID Connect issuer {} calls itself something else: {}", escape::terminal(.issuer), escape::terminal(.says))]
+    #[error("the OpenID Connect issuer {issuer} calls itself something else: {says}")]
     IssuerMismatch {
         /// What was configured.
         issuer: String,
@@ -75,7 +74,7 @@ pub enum LoginError {
     #[error("no browser could be started ({0}), and there is no terminal to show the login address on")]
     NoBrowser(io::Error),
     /// The issuer cannot do PKCE with S256; without it a stolen code is as good as a login.
-    #[error("the OpenID Connect issuer {} does not offer PKCE with S256", escape::terminal(.0))]
+    #[error("the OpenID Connect issuer {0} does not offer PKCE with S256")]
     NoPkce(String),
     /// The issuer said no: `error` and `error_description` of RFC 6749 §4.1.2.1 and §5.2.
     #[error("the issuer refused the login: {}", refusal(.error, .description))]
@@ -86,7 +85,7 @@ pub enum LoginError {
         description: String,
     },
     /// `iss` of the authorization response (RFC 9207).
-    #[error("the login was answered by another issuer: {}", escape::terminal(.0))]
+    #[error("the login was answered by another issuer: {0:?}")]
     ResponseIssuer(String),
     /// The issuer could not be asked.
     #[error(transparent)]
@@ -98,14 +97,14 @@ pub enum LoginError {
 
 fn refusal(error: &str, description: &str) -> String {
     match description {
-        "" => escape::terminal(error),
-        _ => format!("{}: {}", escape::terminal(error), escape::terminal(description)),
+        "" => error.to_owned(),
+        _ => format!("{error}: {description}"),
     }
 }
 
 fn claims_error(error: &ClaimsVerificationError) -> String {
-    escape::terminal(match error {
+    match error {
         ClaimsVerificationError::SignatureVerification(cause) => cause.to_string(),
         other => other.to_string(),
-    })
+    }
 }

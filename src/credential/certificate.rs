@@ -4,7 +4,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::token;
 use crate::crypto::SigningKey;
-use crate::escape;
 use crate::identity_token::Claims;
 use crate::instance::{Instance, InstanceName};
 use crate::x509::path::{Authorities, AuthorityError, IssuedBy, PathError};
@@ -71,7 +70,7 @@ pub enum CertificateError {
     #[error(transparent)]
     Authority(#[from] AuthorityError),
     /// `instance.toml` does not list its issuer.
-    #[error("the instance {instance} may not vouch for identities of {}", escape::terminal(.issuer))]
+    #[error("the instance {instance} may not vouch for identities of {issuer}")]
     IssuerNotAdmitted {
         /// The OIDC issuer in the certificate.
         issuer: String,
@@ -85,11 +84,7 @@ pub enum CertificateError {
     #[error("it carries no signed certificate timestamp")]
     NoSct,
     /// Vouched for by another OIDC issuer.
-    #[error(
-        "it says that {} vouched for the identity, and the token is from {}",
-        escape::terminal(.certificate),
-        escape::terminal(.token)
-    )]
+    #[error("it says that {certificate} vouched for the identity, and the token is from {token}")]
     OtherIssuer {
         /// Who vouched according to the certificate.
         certificate: String,
@@ -100,7 +95,7 @@ pub enum CertificateError {
     #[error("it certifies another key")]
     OtherKey,
     /// For another identity.
-    #[error("it names {}, and the token is that of {}", escape::terminal(.certificate), escape::terminal(.token))]
+    #[error("it names {certificate}, and the token is that of {token}")]
     OtherName {
         /// The subject alternative name.
         certificate: String,

@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::escape;
-
 /// An e-mail address or URI that the certificate must name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestedSigner(Vec<u8>);
@@ -41,7 +39,7 @@ impl RequestedSigner {
 
 impl fmt::Display for RequestedSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escape::terminal(&self.0))
+        f.write_str(&String::from_utf8_lossy(&self.0))
     }
 }
 

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use super::{Issuance, RequestedSigner};
-use crate::escape;
 use crate::identity_token::Claims;
 use crate::instance::{Instance, InstanceName};
 
@@ -65,7 +64,7 @@ pub(super) fn expected_name(claims: &Claims) -> Option<String> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Made for somebody else.
-    #[error("the identity token is not for {:?} but for {:?}", escape::terminal(.expected), escape::terminal(.audiences))]
+    #[error("the identity token is not for {expected:?} but for {audiences:?}")]
     Audience {
         /// For whom it should be.
         expected: String,
@@ -81,7 +80,7 @@ pub enum TokenError {
         now: Timestamp,
     },
     /// `instance.toml` does not list its issuer.
-    #[error("the instance {instance} may not vouch for identities of {}", escape::terminal(.issuer))]
+    #[error("the instance {instance} may not vouch for identities of {issuer}")]
     IssuerNotAdmitted {
         /// `iss`
         issuer: String,
@@ -92,7 +91,7 @@ pub enum TokenError {
     #[error(
         "the signature is wanted from {requested}, and the identity token is {}",
         .name.as_ref().map_or("of someone whose certificate name it does not tell".to_owned(),
-            |name| format!("that of {}", escape::terminal(name)))
+            |name| format!("that of {name}"))
     )]
     OtherSigner {
         /// Who was asked for.
@@ -101,10 +100,7 @@ pub enum TokenError {
         name: Option<String>,
     },
     /// It would be as good at the public-good instance.
-    #[error(
-        "the instance {instance} could sign at the public-good instance with this identity token of {}",
-        escape::terminal(.issuer)
-    )]
+    #[error("the instance {instance} could sign at the public-good instance with this identity token of {issuer}")]
     Replayable {
         /// `iss`
         issuer: String,

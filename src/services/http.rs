@@ -11,7 +11,6 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use url::{Host, Url};
 
 use crate::crypto::random_bytes;
-use crate::escape;
 
 /// Sends requests over https, and over http to this machine only. Redirects are never followed: a request carries a
 /// token or a code that belongs to one service.
@@ -193,11 +192,11 @@ pub struct ServiceError {
 }
 
 impl ServiceError {
-    /// `problem` of `service`; `address` is escaped and cut at its query.
+    /// `problem` of `service`; `address` is cut at its query, which may hold a code.
     #[must_use]
     pub fn new(service: ServiceName, address: &str, problem: Problem) -> Self {
         let address = address.split(['?', '#']).next().unwrap_or_default();
-        Self { service, address: escape::terminal(excerpt(address.as_bytes())), problem }
+        Self { service, address: excerpt(address.as_bytes()), problem }
     }
 
     /// An answer whose status is not the wanted one.
@@ -237,7 +236,7 @@ pub enum Problem {
     Refused {
         /// The HTTP status.
         status: u16,
-        /// What the body says about it, escaped and cut; may be empty.
+        /// What the body says about it, cut; may be empty.
         said: String,
     },
     /// No whole answer in time.
@@ -344,13 +343,13 @@ fn said(body: &[u8]) -> String {
         (Some(message), _, _) => message,
         (None, Some(error), Some(description)) => format!("{error}: {description}"),
         (None, Some(text), None) | (None, None, Some(text)) => text,
-        (None, None, None) => return escape::terminal(excerpt(body)).trim().to_owned(),
+        (None, None, None) => return excerpt(body).trim().to_owned(),
     };
-    escape::terminal(excerpt(text.as_bytes())).trim().to_owned()
+    excerpt(text.as_bytes()).trim().to_owned()
 }
 
-fn excerpt(bytes: &[u8]) -> &[u8] {
-    bytes.get(..EXCERPT_BYTES).unwrap_or(bytes)
+fn excerpt(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.get(..EXCERPT_BYTES).unwrap_or(bytes)).into_owned()
 }
 
 fn quoted(said: &str) -> String {
@@ -363,7 +362,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    escape::terminal(excerpt(cause.to_string().as_bytes()))
+    excerpt(cause.to_string().as_bytes())
 }
 
 fn retry_after(response: &Response<Vec<u8>>) -> Option<Duration> {

@@ -8,14 +8,14 @@ use jiff::Timestamp;
 
 use crate::command_error::CommandError;
 use crate::credential::{CredentialError, TokenError};
+use crate::escape;
 use crate::identity_token::MalformedIdentityToken;
 use crate::instance::InstanceName;
 use crate::oidc::{BadTemplate, LoginError};
 use crate::services::{NoService, Problem, ServiceError, ServiceName};
 use crate::terminal::Terminal;
-use crate::trust_store::TrustStoreError;
 use crate::verify::error::{Missing, VerifyError};
-use crate::verify::{UnusableInstance, Verdict, VerifiedSignature};
+use crate::verify::{Verdict, VerifiedSignature};
 
 /// Shows `error` on the terminal, unless that is where stderr goes anyway, and keeps it in the state folder.
 pub(super) fn tell(error: &CommandError, terminal: &Terminal, state: Option<&Path>, now: Timestamp) {
@@ -24,7 +24,7 @@ pub(super) fn tell(error: &CommandError, terminal: &Terminal, state: Option<&Pat
     if !io::stderr().is_terminal() {
         lines.clone().for_each(|line| terminal.news(line));
     }
-    let text = lines.fold(format!("{now}\n"), |text, line| text + &line + "\n");
+    let text = lines.fold(format!("{now}\n"), |text, line| text + &escape::terminal(line) + "\n");
     // There is nobody left to tell that this failed.
     state.map_or(Ok(()), |state| keep(&state.join(LAST_ERROR), &text)).unwrap_or_default();
 }
@@ -70,12 +70,10 @@ pub(super) fn not_trusted(name: &InstanceName) -> CommandError {
         .hint(format_args!("\"git config --global --add waxseal.trust {name}\" trusts it"))
 }
 
-pub(super) fn trust_store(error: TrustStoreError) -> CommandError {
-    CommandError::failed(error).hint("\"waxseal trust list\" shows the instances that are trusted")
-}
-
-pub(super) fn unusable_instance(error: UnusableInstance) -> CommandError {
-    CommandError::failed(error).hint("\"waxseal trust list\" shows the instances that are trusted")
+/// An error that elsewhere has an exit code of its own; Git knows one only.
+pub(super) fn of_trust(error: impl Into<CommandError>) -> CommandError {
+    let error = error.into();
+    error.hints().iter().fold(CommandError::failed(error.message()), CommandError::hint)
 }
 
 pub(super) fn browser_template(error: BadTemplate) -> CommandError {
