@@ -214,13 +214,13 @@ pub enum PathError {
         valid_for: TimeRange,
     },
     /// The trusted root's own certificates do not lead to one another.
-    #[error("the trusted root is broken: the certificate {subject:?} is not signed by the one above it")]
+    #[error("the trusted root is broken: the certificate \"{subject}\" is not signed by the one above it")]
     BrokenAuthority {
         /// Whose certificate.
         subject: String,
     },
     /// A certificate above the leaf.
-    #[error("the certificate of the authority {subject:?} was not valid at {at}")]
+    #[error("the certificate of the authority \"{subject}\" was not valid at {at}")]
     IssuerOutsideValidity {
         /// When it would have been needed.
         at: Timestamp,
@@ -238,13 +238,13 @@ pub enum PathError {
         not_after: Timestamp,
     },
     /// The authority that the leaf names did not sign it.
-    #[error("the certificate is not signed by the authority that it names, {issuer:?}")]
+    #[error("the certificate is not signed by the authority that it names, \"{issuer}\"")]
     Signature {
         /// Whom it names.
         issuer: String,
     },
     /// No trusted authority has the name (and key) that the leaf gives.
-    #[error("the certificate authority {issuer:?} is not trusted")]
+    #[error("the certificate authority \"{issuer}\" is not trusted")]
     UnknownAuthority {
         /// Whom it names.
         issuer: String,

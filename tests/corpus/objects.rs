@@ -30,6 +30,10 @@ impl Corpus {
         Some(Self { folder, rows })
     }
 
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.folder.canonicalize().unwrap().join(file)
+    }
+
     pub(crate) fn read(&self, file: &str) -> Vec<u8> {
         std::fs::read(self.folder.join(file)).unwrap()
     }

@@ -50,12 +50,15 @@ pub(crate) struct Recipe {
     pub unsigned_attributes: Vec<Vec<u8>>,
     pub other_key_signs: bool,
     /// What happens to the log entry before it is embedded; `None`: no entry.
-    pub entry: Option<Box<dyn Fn(&mut TransparencyLogEntry)>>,
+    pub entry: Option<Change<TransparencyLogEntry>>,
     pub integrated_time: Timestamp,
     pub origin: &'static str,
     pub checkpoint_name: &'static str,
     pub entry_about: EntryAbout,
 }
+
+/// What a test does to something that was right.
+pub(crate) type Change<T> = Box<dyn Fn(&mut T)>;
 
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Sct {
