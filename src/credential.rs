@@ -40,6 +40,14 @@ pub struct Issuance<'a> {
 }
 
 impl Issuance<'_> {
+    /// What [`Issuance::issue`] asks of the token, for those who would rather know before they ask the user something.
+    ///
+    /// # Errors
+    /// [`CredentialError::Token`]
+    pub fn check(&self, token: &IdentityToken, now: Timestamp) -> Result<(), CredentialError> {
+        Ok(token::check(token.claims(), self, now)?)
+    }
+
     /// Makes a key and has it certified for the identity in `token`. `now` is read after the login.
     ///
     /// Whatever can be known to be wrong is known before the authority is asked: what it issues becomes public.
@@ -52,7 +60,7 @@ impl Issuance<'_> {
         token: &IdentityToken,
         now: Timestamp,
     ) -> Result<SigningCredential, CredentialError> {
-        token::check(token.claims(), self, now)?;
+        self.check(token, now)?;
         let key = SigningKey::generate();
         let leaf = fulcio::certify(http, &self.services.certificate_authority, token, &key).await?;
         let certificate = certificate::check(leaf, &key, token.claims(), self.instance, now)?;

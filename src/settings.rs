@@ -116,7 +116,8 @@ impl Settings {
 }
 
 impl Folders {
-    fn of_user() -> Self {
+    /// As the environment and the user's home say.
+    pub(crate) fn of_user() -> Self {
         let Some(folders) = directories::ProjectDirs::from("", "", "waxseal") else { return Self::default() };
         Self {
             data: Some(folders.data_dir().to_owned()),

@@ -18,13 +18,13 @@ use crate::cli::GitSign;
 use crate::cms::armor;
 use crate::cms::attributes::SignedAttributes;
 use crate::command_error::CommandError;
-use crate::credential::{Issuance, RequestedSigner, SigningCredential};
+use crate::credential::{Issuance, RequestedSigner};
 use crate::identity_token::IdentityToken;
 use crate::instance::Instance;
 use crate::oidc::{Login, LoginError, Opener};
 use crate::services::Services;
 use crate::services::http::Http;
-use crate::settings::{DEFAULT_CLIENT_ID, Settings};
+use crate::settings::{DEFAULT_CLIENT_ID, Folders, Settings};
 use crate::sign;
 use crate::signature::git;
 use crate::terminal::Terminal;
@@ -42,7 +42,7 @@ pub fn run(request: &GitSign, now: Timestamp) -> Result<(), CommandError> {
     let settings = Settings::read().map_err(CommandError::from);
     let may_ask = settings.as_ref().map_or(true, |settings| settings.may_prompt);
     let terminal = if may_ask { Terminal::open() } else { Terminal::none() };
-    let state = settings.as_ref().ok().and_then(|settings| settings.folders.state.clone());
+    let state = settings.as_ref().map_or_else(|_| Folders::of_user().state, |settings| settings.folders.state.clone());
     let outcome =
         settings.and_then(|settings| Signing { request, settings: &settings, terminal: &terminal }.run(&payload?, now));
     if let Err(error) = &outcome {
@@ -119,8 +119,12 @@ impl Signing<'_> {
     ) -> Result<Signed, CommandError> {
         let http = Http::default();
         let (token, now) = self.identity_token(&http, instance, services, now).await?;
+        let key = self.request.local_user.as_ref().map(|key| key.as_encoded_bytes()).unwrap_or_default();
+        let signer = RequestedSigner::new(key, payload::people(payload));
+        let issuance = Issuance { instance, services, audience: self.audience(instance), signer: signer.as_ref() };
+        issuance.check(&token, now).map_err(failure::credential)?;
         consent.obtain(token.claims())?;
-        let credential = self.credential(payload, &http, instance, services, &token, now).await?;
+        let credential = issuance.issue(&http, &token, now).await.map_err(failure::credential)?;
         let attributes = SignedAttributes::for_payload(payload, now).map_err(failure::bug)?;
         let material =
             sign::sign(attributes.message(), &credential, &http, services).await.map_err(failure::service)?;
@@ -154,21 +158,6 @@ impl Signing<'_> {
         };
         let token = login.with_browser(http, self.terminal).await.map_err(|error: LoginError| failure::login(error))?;
         Ok((token, clock()))
-    }
-
-    async fn credential(
-        &self,
-        payload: &[u8],
-        http: &Http,
-        instance: &Instance,
-        services: &Services,
-        token: &IdentityToken,
-        now: Timestamp,
-    ) -> Result<SigningCredential, CommandError> {
-        let key = self.request.local_user.as_ref().map(|key| key.as_encoded_bytes()).unwrap_or_default();
-        let signer = RequestedSigner::new(key, payload::people(payload));
-        let issuance = Issuance { instance, services, audience: self.audience(instance), signer: signer.as_ref() };
-        issuance.issue(http, token, now).await.map_err(failure::credential)
     }
 
     /// What the instance calls its tokens' audience is also the client's ID, unless the user says otherwise.
