@@ -18,7 +18,7 @@ use crate::verify::error::{Missing, VerifyError};
 use crate::verify::findings::{Finding, Findings, Outcome, Step};
 use crate::verify::log_entry::LoggedEntry;
 use crate::x509::path::{Authorities, AuthorityError, IssuedBy, PathError, VerifiedPath};
-use crate::x509::sct::{SctError, SignedCertificateTimestamp, VerifiedSct, tbs_without_scts};
+use crate::x509::sct::{SctError, VerifiedSct, verify_embedded};
 use crate::x509::{Certificate, CertificateClaims, LeafError, SigningCertificate, SubjectAlternativeName};
 
 /// What is trusted, and when it is asked. One for a whole history.
@@ -113,25 +113,10 @@ impl Verifier {
         if self.scts == SctRequirement::InsecureIgnore {
             return Checked::Held(None);
         }
-        let leaf = &material.certificate;
         let ct_logs = &trusted.instance.trusted_root.ct_logs;
-        let every_one = || -> Result<Vec<VerifiedSct>, SctError> {
-            let scts = SignedCertificateTimestamp::embedded_in(leaf)?;
-            if scts.is_empty() {
-                return Ok(Vec::new());
-            }
-            let tbs = tbs_without_scts(leaf)?;
-            let issuer_key_hash = issued_by.issuer_key().spki_sha256();
-            scts.iter().map(|sct| sct.verify(issuer_key_hash, &tbs, ct_logs)).collect()
-        };
-        match every_one() {
-            Ok(scts) => match scts.first() {
-                Some(sct) => Checked::Held(Some(*sct)),
-                None if ct_logs.iter().any(|log| log.valid_for.contains(leaf.not_before())) => {
-                    Checked::Missing(Missing::Sct)
-                }
-                None => Checked::Held(None),
-            },
+        match verify_embedded(&material.certificate, issued_by.issuer_key().spki_sha256(), ct_logs) {
+            Ok(sct) => Checked::Held(sct),
+            Err(SctError::Absent) => Checked::Missing(Missing::Sct),
             Err(error) => Checked::Wrong(VerifyError::Sct(error)),
         }
     }

@@ -6,8 +6,8 @@ use super::token;
 use crate::crypto::SigningKey;
 use crate::identity_token::Claims;
 use crate::instance::{Instance, InstanceName};
-use crate::x509::path::{Authorities, AuthorityError, IssuedBy, PathError};
-use crate::x509::sct::{SctError, SignedCertificateTimestamp, tbs_without_scts};
+use crate::x509::path::{Authorities, AuthorityError, PathError};
+use crate::x509::sct::{SctError, verify_embedded};
 use crate::x509::{Certificate, LeafError, SigningCertificate};
 
 /// The certificate carries `key`, leads to the instance's trusted root, was logged, and names the identity in `claims`.
@@ -25,7 +25,7 @@ pub(super) fn check(
     let authorities = Authorities::new(&instance.trusted_root)?;
     let issued_by = authorities.issuer_of(leaf.certificate())?;
     issued_by.valid_at(leaf.certificate(), forgiving(now, leaf.certificate().not_before()))?;
-    verify_scts(leaf.certificate(), issued_by, instance)?;
+    verify_embedded(leaf.certificate(), issued_by.issuer_key().spki_sha256(), &instance.trusted_root.ct_logs)?;
     let issuer = &leaf.claims().issuer;
     if *issuer != claims.issuer && claims.connector_id.as_ref() != Some(issuer) {
         return Err(CertificateError::OtherIssuer { certificate: issuer.clone(), token: claims.issuer.clone() });
@@ -49,20 +49,6 @@ fn forgiving(now: Timestamp, not_before: Timestamp) -> Timestamp {
     if ahead > SignedDuration::ZERO && ahead <= CLOCK_TOLERANCE { not_before } else { now }
 }
 
-fn verify_scts(leaf: &Certificate, issued_by: IssuedBy<'_>, instance: &Instance) -> Result<(), CertificateError> {
-    let ct_logs = &instance.trusted_root.ct_logs;
-    let scts = SignedCertificateTimestamp::embedded_in(leaf)?;
-    if scts.is_empty() && ct_logs.iter().any(|log| log.valid_for.contains(leaf.not_before())) {
-        return Err(CertificateError::NoSct);
-    }
-    let tbs = tbs_without_scts(leaf)?;
-    let issuer_key_hash = issued_by.issuer_key().spki_sha256();
-    for sct in scts {
-        sct.verify(issuer_key_hash, &tbs, ct_logs)?;
-    }
-    Ok(())
-}
-
 /// A certificate that nothing is signed with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
@@ -80,9 +66,6 @@ pub enum CertificateError {
     /// Not a signing certificate.
     #[error(transparent)]
     Leaf(#[from] LeafError),
-    /// The trusted root lists a CT log, and the certificate was in none.
-    #[error("it carries no signed certificate timestamp")]
-    NoSct,
     /// Vouched for by another OIDC issuer.
     #[error("it says that {certificate} vouched for the identity, and the token is from {token}")]
     OtherIssuer {

@@ -159,7 +159,9 @@ pub enum Missing {
     #[error("the certificate carries no signed certificate timestamp")]
     Sct,
     /// The trusted root contradicts itself.
-    #[error("the trusted root of {instance} is broken: the certificate \"{subject}\" is not signed by the one above it")]
+    #[error(
+        "the trusted root of {instance} is broken: the certificate \"{subject}\" is not signed by the one above it"
+    )]
     TrustMaterial {
         /// Whose trusted root.
         instance: InstanceName,

@@ -123,6 +123,30 @@ impl SignedCertificateTimestamp {
     }
 }
 
+/// Verifies every timestamp in `leaf`, issued by the key whose SPKI hashes to `issuer_key_hash`, under the trusted
+/// `ct_logs`. `Ok(None)`: there is none, and none is demanded, because no CT log was trusted when the leaf was made.
+///
+/// # Errors
+/// [`SctError`], which is [`SctError::Absent`] where one is demanded.
+pub fn verify_embedded(
+    leaf: &Certificate,
+    issuer_key_hash: Sha256Digest,
+    ct_logs: &[TransparencyLogInstance],
+) -> Result<Option<VerifiedSct>, SctError> {
+    let scts = SignedCertificateTimestamp::embedded_in(leaf)?;
+    if scts.is_empty() {
+        let demanded = ct_logs.iter().any(|log| log.valid_for.contains(leaf.not_before()));
+        return if demanded { Err(SctError::Absent) } else { Ok(None) };
+    }
+    let tbs = tbs_without_scts(leaf)?;
+    let mut first = None;
+    for sct in scts {
+        let verified = sct.verify(issuer_key_hash, &tbs, ct_logs)?;
+        first.get_or_insert(verified);
+    }
+    Ok(first)
+}
+
 /// A timestamp whose signature by a trusted CT log held; only [`SignedCertificateTimestamp::verify`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifiedSct {
@@ -221,6 +245,9 @@ fn wrap(tag: Tag, value: &[u8]) -> der::Result<Vec<u8>> {
 /// A timestamp that cannot be believed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SctError {
+    /// The trusted root lists a CT log, and the certificate was in none.
+    #[error("the certificate carries no signed certificate timestamp")]
+    Absent,
     /// The log was not trusted when it promised.
     #[error("CT log {log_id} was not trusted at {at} (trusted {valid_for})")]
     LogOutsideValidity {
