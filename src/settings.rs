@@ -5,8 +5,9 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use etcetera::{AppStrategy as _, AppStrategyArgs};
 use gix::config::{Boolean, File};
 use zeroize::Zeroizing;
 
@@ -118,12 +119,13 @@ impl Settings {
 impl Folders {
     /// As the environment and the user's home say.
     pub(crate) fn of_user() -> Self {
-        let Some(folders) = directories::ProjectDirs::from("", "", "waxseal") else { return Self::default() };
+        let app = AppStrategyArgs { app_name: "waxseal".to_owned(), ..AppStrategyArgs::default() };
+        let Ok(folders) = etcetera::choose_app_strategy(app) else { return Self::default() };
         Self {
-            data: Some(folders.data_dir().to_owned()),
-            state: Some(folders.state_dir().unwrap_or_else(|| folders.data_local_dir()).to_owned()),
-            cache: Some(folders.cache_dir().to_owned()),
-            runtime: folders.runtime_dir().map(Path::to_owned),
+            data: Some(folders.data_dir()),
+            state: Some(folders.state_dir().unwrap_or_else(|| folders.data_dir())),
+            cache: Some(folders.cache_dir()),
+            runtime: folders.runtime_dir(),
         }
     }
 }
