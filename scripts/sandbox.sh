@@ -1,0 +1,77 @@
+# Sourced by the other scripts: a user of its own with an empty home, and an embedded Sigstore for it.
+# Nothing of the caller's home, Git configuration or environment is read or changed after enter_sandbox.
+
+# The binary of one profile, built if need be: sets WAXSEAL.
+build_waxseal() {
+    local profile=$1
+    # Cargo says where it put the program; a target folder may be set anywhere.
+    WAXSEAL=$(cargo build --locked --profile "$profile" --bin waxseal --message-format json-render-diagnostics |
+        sed -n 's/.*"executable":"\([^"]*\/waxseal\)".*/\1/p')
+    [ -x "$WAXSEAL" ] || { echo "cargo built no program" >&2; return 1; }
+}
+
+# A fresh home in SANDBOX, and waxseal on PATH. All of it goes when the script ends, however it ends.
+enter_sandbox() {
+    SANDBOX=$(mktemp -d "${TMPDIR:-/tmp}/waxseal.XXXXXX")
+    trap leave_sandbox EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' HUP TERM
+    local name
+    while IFS= read -r name; do
+        unset "$name"
+    done < <(compgen -e | grep -E '^(GIT_|WAXSEAL_|SIGSTORE_|BROWSER$|EMAIL$|.*_PROXY$|.*_proxy$)' || true)
+    mkdir -p "$SANDBOX"/{bin,home,run}
+    chmod 700 "$SANDBOX/run"
+    ln -s "$WAXSEAL" "$SANDBOX/bin/waxseal"
+    export PATH="$SANDBOX/bin:$PATH" HOME="$SANDBOX/home" LC_ALL=C TZ=UTC
+    export XDG_CONFIG_HOME="$HOME/.config" XDG_DATA_HOME="$HOME/.local/share" XDG_STATE_HOME="$HOME/.local/state"
+    export XDG_CACHE_HOME="$HOME/.cache" XDG_RUNTIME_DIR="$SANDBOX/run"
+    export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL="$HOME/.gitconfig" GIT_CEILING_DIRECTORIES="$SANDBOX"
+    export GIT_PAGER=cat GIT_TERMINAL_PROMPT=0
+    # The stand-in for a browser: it follows the login page's redirects and keeps its cookies.
+    export BROWSER='waxseal follow-login'
+}
+
+leave_sandbox() {
+    local code=$?
+    trap - EXIT
+    if [ -n "${STACK_PID:-}" ]; then
+        kill "$STACK_PID" 2>/dev/null || true
+        wait "$STACK_PID" 2>/dev/null || true
+    fi
+    rm -rf "$SANDBOX"
+    exit "$code"
+}
+
+# Starts `waxseal serve` with these addresses logged in without a question: sets STACK_PID, STACK_URL and STACK_DIGEST.
+start_stack() {
+    local address arguments=() line=
+    for address; do arguments+=(--auto-login "$address"); done
+    waxseal serve --data "$SANDBOX/sigstore" --listen 127.0.0.1:0 "${arguments[@]}" \
+        >"$SANDBOX/stack.out" 2>"$SANDBOX/stack.err" &
+    STACK_PID=$!
+    for _ in $(seq 200); do
+        line=$(head -n 1 "$SANDBOX/stack.out")
+        case $line in *'}') break ;; esac
+        kill -0 "$STACK_PID" 2>/dev/null || break
+        sleep 0.05
+    done
+    STACK_URL=$(sed -n 's/.*"url":"\([^"]*\)".*/\1/p' <<<"$line")
+    STACK_DIGEST=$(sed -n 's/.*"trust_sha256":"\([^"]*\)".*/\1/p' <<<"$line")
+    if [ -z "$STACK_URL" ] || [ -z "$STACK_DIGEST" ]; then
+        echo "the embedded Sigstore did not start:" >&2
+        cat "$SANDBOX/stack.err" >&2
+        return 1
+    fi
+}
+
+# A repository that signs through the embedded Sigstore as the first of two people, who alone may sign.
+make_repository() {
+    git init --quiet --initial-branch=main "$1"
+    git -C "$1" config user.name 'Alice'
+    git -C "$1" config user.email alice@example.org
+    git -C "$1" config gpg.format x509
+    git -C "$1" config gpg.x509.program waxseal
+    git -C "$1" config waxseal.instance home
+    git -C "$1" config waxseal.loginHint alice@example.org
+}
