@@ -6,6 +6,7 @@ use std::io;
 use crate::cli::UsageError;
 use crate::escape;
 use crate::git::repository::RepositoryError;
+use crate::instance::InstanceName;
 use crate::services::http::{Problem, ServiceError};
 use crate::settings::SettingsError;
 use crate::trust_store::TrustStoreError;
@@ -181,9 +182,11 @@ impl From<TrustStoreError> for CommandError {
                 text.hint(format!("\"waxseal trust remove {name}\" forgets it; \"waxseal trust show {name}\" shows it"))
             }
             TrustStoreError::NoFolder => text.hint("set HOME or XDG_DATA_HOME"),
-            TrustStoreError::SigningConfig { name, .. } | TrustStoreError::TrustedRoot { name, .. } => text.hint(
-                format!("if it was added before, remove it with \"waxseal trust remove {name}\" and add it again"),
-            ),
+            TrustStoreError::SigningConfig { name, .. } | TrustStoreError::TrustedRoot { name, .. }
+                if *name != InstanceName::file() =>
+            {
+                text.hint(format!("if it was added before: \"waxseal trust remove {name}\", then add it again"))
+            }
             TrustStoreError::Unknown(_) => {
                 text.hint("\"waxseal trust list\" lists the instances; \"waxseal trust add\" adds one")
             }
@@ -192,7 +195,9 @@ impl From<TrustStoreError> for CommandError {
             | TrustStoreError::NotUtf8(_)
             | TrustStoreError::Record { .. }
             | TrustStoreError::Reserved(_)
-            | TrustStoreError::TooLarge(_) => text,
+            | TrustStoreError::SigningConfig { .. }
+            | TrustStoreError::TooLarge(_)
+            | TrustStoreError::TrustedRoot { .. } => text,
         }
     }
 }

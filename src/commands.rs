@@ -10,10 +10,12 @@ use crate::command_error::CommandError;
 pub mod follow_login;
 pub mod git_sign;
 pub mod git_verify;
+mod hints;
 pub mod identity_policy;
 pub mod open_browser;
 mod status_fd;
 pub mod trust;
+pub mod verify;
 
 /// Runs one invocation and returns the program's exit code.
 ///
@@ -27,7 +29,8 @@ pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> 
         Invocation::OpenBrowser(request) => open_browser::run(request).map(|()| 0),
         Invocation::Print(text) => print(text).map(|()| 0),
         Invocation::Trust(request) => trust::run(request, now),
-        Invocation::Serve(_) | Invocation::Verify(_) => Err(CommandError::failed("not merged yet")),
+        Invocation::Verify(request) => verify::run(request, now),
+        Invocation::Serve(_) => Err(CommandError::failed("not merged yet")),
     }
 }
 

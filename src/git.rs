@@ -1,5 +1,6 @@
 //! Git objects as bytes: the payload that is signed, and the signature that is stored with it.
 
+pub mod description;
 pub mod repository;
 pub mod status_fd;
 

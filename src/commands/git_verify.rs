@@ -146,12 +146,9 @@ fn good(signature: &VerifiedSignature, allowed: &Allowed) -> String {
 /// The command that admits the identity, ready to be pasted into a shell: so only where no byte of it means anything to
 /// a shell, or to the setting's own grammar.
 fn allow_hint(signature: &VerifiedSignature) -> String {
-    let (san, issuer) = (signature.san().as_str(), signature.issuer());
-    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"@._:/+=-".contains(&byte));
-    if plain(san) && plain(issuer) && !san.starts_with("glob:") {
-        format!("to admit this signer: git config --add waxseal.allow '{san} {issuer} {}'", signature.instance())
-    } else {
-        "say who may sign with waxseal.allow, see docs/configuration.md".to_owned()
+    match identity_policy::item_admitting(signature) {
+        Some(item) => format!("to admit this signer: git config --add waxseal.allow '{item}'"),
+        None => "say who may sign with waxseal.allow, see docs/configuration.md".to_owned(),
     }
 }
 

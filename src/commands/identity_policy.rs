@@ -4,6 +4,7 @@ use crate::cli::{self, AdmittedFlags};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::instance::InstanceName;
 use crate::settings::Settings;
+use crate::verify::VerifiedSignature;
 use crate::verify::policy::{BadPattern, CertificateIdentity, IdentityPolicy, Pattern};
 
 /// The policy of `waxseal.allow`.
@@ -38,6 +39,16 @@ pub fn from_flags(
         }])),
         AdmittedFlags::Unsaid => from_settings(settings, default),
     }
+}
+
+/// The item of `waxseal.allow` that admits the signer, to be copied between single quotes into a shell; `None` where its
+/// name would need more care than that.
+#[must_use]
+pub fn item_admitting(signature: &VerifiedSignature) -> Option<String> {
+    let (san, issuer) = (signature.san().as_str(), signature.issuer());
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"@._:/+=-".contains(&byte));
+    (plain(san) && plain(issuer) && !san.starts_with("glob:"))
+        .then(|| format!("{san} {issuer} {}", signature.instance()))
 }
 
 /// The instance that a rule means when it names none.

@@ -1,0 +1,164 @@
+//! `waxseal verify`: commits, tags and ranges of the repository, a line an object, then totals and an exit code.
+//!
+//! Objects stream through one verifier: memory does not grow with what is printed.
+
+use std::io::{self, Write as _};
+
+use jiff::Timestamp;
+
+use super::identity_policy;
+use crate::cli::{AdmittedFlags, Verify};
+use crate::command_error::{CommandError, ErrorKind};
+use crate::git::repository::{FoundObject, Repository, Selected};
+use crate::git::{HashKind, SignedObject};
+use crate::instance::{Instance, InstanceName};
+use crate::settings::{FoundRepository, Refusal, Settings};
+use crate::trust_store::{self, TrustStore};
+use crate::verify::error::Missing;
+use crate::verify::policy::IdentityPolicy;
+use crate::verify::{SctRequirement, Undecided, Verdict, Verifier};
+
+mod json;
+mod judged;
+mod report;
+
+use judged::{Judged, Tally};
+
+/// Verifies what `request` names and returns the exit code of `docs/errors.md`.
+///
+/// # Errors
+/// [`CommandError`]: 2 for arguments, repository and revisions, 4 for trust material, 5 for a policy that is invalid,
+/// 3 when the output cannot be written.
+pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
+    let settings = Settings::read()?;
+    let repository = open(&settings.repository)?;
+    let hash = repository.hash_kind()?;
+    let selected = repository.select(&request.revisions)?;
+    let policy = policy(request, &settings);
+    if let Err(error) = &policy
+        && error.kind() == ErrorKind::Usage
+    {
+        return policy.map(|_policy| 0);
+    }
+    let verifier = Verifier::new(instances(request, &settings)?, now, sct_requirement(request))?;
+    check_instance(request, &verifier)?;
+    let run = Run {
+        request,
+        allow: &settings.allow,
+        repository: &repository,
+        hash,
+        selected: &selected,
+        policy: policy?,
+        verifier,
+    };
+    match run.print() {
+        Ok(exit_code) => Ok(exit_code),
+        // Whoever closed the pipe does not want to hear of it.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ErrorKind::Undecided.exit_code()),
+        Err(error) => Err(CommandError::new(ErrorKind::Undecided, format!("the output could not be written: {error}"))),
+    }
+}
+
+/// Everything that one run needs, ready.
+struct Run<'a> {
+    request: &'a Verify,
+    /// `waxseal.allow`
+    allow: &'a [String],
+    repository: &'a Repository,
+    hash: HashKind,
+    selected: &'a [Selected],
+    policy: IdentityPolicy,
+    verifier: Verifier,
+}
+
+impl Run<'_> {
+    fn print(&self) -> io::Result<u8> {
+        let mut out = io::stdout().lock();
+        let mut tally = Tally::default();
+        if self.request.json {
+            json::header(&mut out, self)?;
+        }
+        for found in self.repository.objects(self.selected) {
+            let judged = self.judge(&found);
+            tally.count(&judged);
+            if self.request.json {
+                json::object(&mut out, &judged)?;
+            } else {
+                report::object(&mut out, &judged)?;
+            }
+        }
+        let exit_code = tally.exit_code(&self.policy, self.request.allow_empty);
+        if self.request.json {
+            json::footer(&mut out, &tally, exit_code)?;
+        } else {
+            report::totals(&mut out, &tally, self.verifier.scts())?;
+            // Advice is worth less than the exit code.
+            let _closed = report::advice(&mut io::stderr().lock(), &tally, self);
+        }
+        out.flush()?;
+        Ok(exit_code)
+    }
+
+    fn judge<'f>(&self, found: &'f FoundObject) -> Judged<'f> {
+        let verdict = match &found.content {
+            Ok(object) => SignedObject::parse(object.kind, self.hash, &object.bytes).verdict(&self.verifier),
+            Err(error) => Verdict::Undecided(Undecided::because(Missing::from(error))),
+        };
+        Judged::new(found, verdict, &self.policy)
+    }
+}
+
+fn open(found: &FoundRepository) -> Result<Repository, CommandError> {
+    match found {
+        FoundRepository::At(git_dir) => Ok(Repository::open(git_dir)?),
+        FoundRepository::NotFound => Err(CommandError::usage("there is no Git repository here")),
+        FoundRepository::Refused { path, refusal: Refusal::Bare } => {
+            Err(CommandError::usage(format!("git does not use the bare repository {} unasked", path.display()))
+                .hint("safe.bareRepository is explicit: name it with GIT_DIR"))
+        }
+        FoundRepository::Refused { path, refusal: Refusal::Owner } => {
+            Err(CommandError::usage(format!("the repository {} belongs to somebody else", path.display()))
+                .hint(format!("if you trust it: git config --global --add safe.directory {}", path.display())))
+        }
+    }
+}
+
+fn instances(request: &Verify, settings: &Settings) -> Result<Vec<Instance>, CommandError> {
+    Ok(match &request.trusted_root {
+        Some(file) => vec![trust_store::from_file(file)?],
+        None => TrustStore::new(&settings.folders).trusted(settings)?,
+    })
+}
+
+fn policy(request: &Verify, settings: &Settings) -> Result<IdentityPolicy, CommandError> {
+    let default = match (&request.instance, &request.trusted_root) {
+        (Some(name), _) => parse_instance(name)?,
+        (None, Some(_)) => InstanceName::file(),
+        (None, None) => identity_policy::default_instance(settings)?,
+    };
+    identity_policy::from_flags(&request.admitted, settings, &default)
+}
+
+/// An instance that the flags name must be one that could vouch for somebody.
+fn check_instance(request: &Verify, verifier: &Verifier) -> Result<(), CommandError> {
+    let Some(name) = &request.instance else { return Ok(()) };
+    if !matches!(request.admitted, AdmittedFlags::Identity { .. }) {
+        return Err(CommandError::usage("--instance needs --certificate-identity")
+            .hint("it says which instance must have vouched for that identity"));
+    }
+    let name = parse_instance(name)?;
+    if verifier.instances().any(|instance| instance.name == name) {
+        Ok(())
+    } else {
+        Err(CommandError::usage(format!("the instance {name} is not trusted here"))
+            .hint("\"waxseal trust list\" lists the instances; --trusted-root knows only the instance file"))
+    }
+}
+
+fn parse_instance(name: &str) -> Result<InstanceName, CommandError> {
+    name.parse().map_err(|error| CommandError::usage(format!("--instance {name:?}: {error}")))
+}
+
+fn sct_requirement(request: &Verify) -> SctRequirement {
+    if request.insecure_ignore_sct { SctRequirement::InsecureIgnore } else { SctRequirement::WhereLogsAreTrusted }
+}

@@ -1,0 +1,256 @@
+//! `--json`, schema 1: a header, a line an object, a footer. A stream without its footer is a failure.
+//!
+//! What is not there is `null`. `identity`, `issuer`, `instance`, `time` and `log` are filled for verified objects only;
+//! what others claim stands in `findings`. Bytes that are not UTF-8 come as `{"base64": …}`.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::Run;
+use super::judged::{Judged, Tally};
+use crate::cli::{AdmittedFlags, Pattern};
+use crate::crypto::Sha256Digest;
+use crate::escape;
+use crate::git::ObjectKind;
+use crate::signature::SignatureFormat;
+use crate::verify::findings::{Findings, Outcome};
+use crate::verify::policy::{Allowed, IdentityPolicy};
+use crate::verify::{SctRequirement, Verdict, VerifiedSignature};
+
+#[derive(Serialize)]
+struct Header<'a> {
+    r#type: &'static str,
+    schema: u32,
+    tool: &'static str,
+    range: Value,
+    policy: Option<Policy>,
+    instances: Vec<Instance<'a>>,
+    network: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    insecure_ignore_sct: bool,
+}
+
+#[derive(Serialize)]
+struct Policy {
+    source: &'static str,
+    sha256: String,
+}
+
+#[derive(Serialize)]
+struct Instance<'a> {
+    name: &'a str,
+    trusted_root_sha256: String,
+}
+
+#[derive(Serialize)]
+struct Object<'a> {
+    r#type: &'static str,
+    oid: String,
+    kind: Option<&'static str>,
+    verdict: &'static str,
+    allowed: Option<bool>,
+    rule: Option<&'a str>,
+    reason: Option<&'static str>,
+    detail: Option<String>,
+    identity: Option<&'a str>,
+    identity_kind: Option<&'static str>,
+    issuer: Option<&'a str>,
+    instance: Option<&'a str>,
+    signature: Option<&'static str>,
+    time: Option<Value>,
+    log: Option<Value>,
+    certificate_sha256: Option<String>,
+    author: Value,
+    committer: Value,
+    subject: Value,
+    findings: Option<Value>,
+    cached: bool,
+}
+
+#[derive(Serialize)]
+struct Footer {
+    r#type: &'static str,
+    counts: Counts,
+    exit: u8,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    objects: u64,
+    verified: u64,
+    rejected: u64,
+    undecided: u64,
+    unsigned: u64,
+    other: u64,
+    allowed: u64,
+    not_allowed: u64,
+}
+
+pub(super) fn header(out: &mut impl Write, run: &Run<'_>) -> io::Result<()> {
+    let instances = run.verifier.instances().map(|instance| Instance {
+        name: instance.name.as_str(),
+        trusted_root_sha256: instance.trusted_root.sha256().to_string(),
+    });
+    let revisions = run.request.revisions.iter().map(|revision| revision.as_encoded_bytes());
+    let range = revisions.collect::<Vec<_>>().join(&b' ');
+    line(
+        out,
+        &Header {
+            r#type: "header",
+            schema: 1,
+            tool: concat!("waxseal ", env!("CARGO_PKG_VERSION")),
+            range: if range.is_empty() { json!("HEAD") } else { escape::json(range) },
+            policy: policy(run),
+            instances: instances.collect(),
+            network: false,
+            insecure_ignore_sct: run.verifier.scts() == SctRequirement::InsecureIgnore,
+        },
+    )
+}
+
+pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()> {
+    let verified = match &judged.verdict {
+        Verdict::Verified(signature) => Some(signature.as_ref()),
+        Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Undecided(_) | Verdict::Unsigned => None,
+    };
+    let description = judged.description();
+    let (allowed, rule) = match &judged.allowed {
+        Allowed::AnyIdentity => (Some(true), Some("--any-identity")),
+        Allowed::NobodyAsked => (None, None),
+        Allowed::No => (Some(false), None),
+        Allowed::Yes(rule) => (Some(true), Some(rule.as_str())),
+    };
+    line(
+        out,
+        &Object {
+            r#type: "object",
+            oid: judged.found.id.to_string(),
+            kind: judged.kind().map(ObjectKind::as_str),
+            verdict: verdict(&judged.verdict),
+            allowed,
+            rule,
+            reason: judged.reason(),
+            detail: judged.detail(),
+            identity: verified.map(|signature| signature.san().as_str()),
+            identity_kind: verified.map(|signature| signature.san().kind()),
+            issuer: verified.map(VerifiedSignature::issuer),
+            instance: verified.map(|signature| signature.instance().as_str()),
+            signature: signature(judged),
+            time: verified.map(|signature| json!({ "value": signature.time().to_string(), "source": "log" })),
+            log: verified.map(|signature| {
+                json!({ "id": signature.log_id().to_string(), "index": signature.log_index(), "version": "1" })
+            }),
+            certificate_sha256: verified.map(|signature| Sha256Digest::of(signature.certificate().der()).to_string()),
+            author: text(description.author),
+            committer: text(description.committer),
+            subject: text(description.subject),
+            findings: findings(&judged.verdict),
+            cached: false,
+        },
+    )
+}
+
+pub(super) fn footer(out: &mut impl Write, tally: &Tally, exit: u8) -> io::Result<()> {
+    let counts = Counts {
+        objects: tally.objects(),
+        verified: tally.verified,
+        rejected: tally.rejected,
+        undecided: tally.undecided,
+        unsigned: tally.unsigned,
+        other: tally.other,
+        allowed: tally.allowed,
+        not_allowed: tally.not_allowed,
+    };
+    line(out, &Footer { r#type: "footer", counts, exit })
+}
+
+fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    let mut text = Vec::new();
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut text, escape::VisibleJson))?;
+    text.push(b'\n');
+    out.write_all(&text)
+}
+
+/// Where the policy came from, and a digest that changes when it does.
+fn policy(run: &Run<'_>) -> Option<Policy> {
+    let (source, text) = match (&run.policy, &run.request.admitted) {
+        (IdentityPolicy::NotGiven, _) => return None,
+        (_, AdmittedFlags::Anyone) => ("--any-identity", String::new()),
+        (_, AdmittedFlags::Identity { identity, issuer }) => {
+            let word = |pattern: &Pattern| match pattern {
+                Pattern::Exact(text) => format!("exact {text}"),
+                Pattern::Regexp(text) => format!("regexp {text}"),
+            };
+            let instance = run.request.instance.as_deref().unwrap_or_default();
+            ("flags", [word(identity), word(issuer), instance.to_owned()].join("\n"))
+        }
+        (_, AdmittedFlags::Unsaid) => ("waxseal.allow", run.allow.join("\n")),
+    };
+    Some(Policy { source, sha256: Sha256Digest::of(text.as_bytes()).to_string() })
+}
+
+fn verdict(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Verified(_) => "verified",
+        Verdict::Rejected(_) => "rejected",
+        Verdict::Undecided(_) => "undecided",
+        Verdict::Unsigned => "unsigned",
+        Verdict::OtherFormat(_) => "other",
+    }
+}
+
+/// The kind of signature. An X.509 one counts as keyless once a trusted authority is known to have issued its
+/// certificate.
+fn signature(judged: &Judged<'_>) -> Option<&'static str> {
+    let x509 = |findings: &Findings| Some(if findings.instance.is_some() { "keyless" } else { "x509" });
+    match &judged.verdict {
+        Verdict::Verified(_) => Some("keyless"),
+        Verdict::Rejected(rejection) => x509(rejection.findings()),
+        Verdict::Undecided(undecided) => judged.kind().and_then(|_readable| x509(undecided.findings())),
+        Verdict::Unsigned | Verdict::OtherFormat(SignatureFormat::Unknown | SignatureFormat::X509) => None,
+        Verdict::OtherFormat(SignatureFormat::OpenPgp) => Some("openpgp"),
+        Verdict::OtherFormat(SignatureFormat::Ssh) => Some("ssh"),
+    }
+}
+
+fn findings(verdict: &Verdict) -> Option<Value> {
+    let (findings, claims) = match verdict {
+        Verdict::Rejected(rejection) => (rejection.findings(), rejection.claims()),
+        Verdict::Undecided(undecided) => (undecided.findings(), undecided.findings().claims.as_ref()),
+        Verdict::OtherFormat(_) | Verdict::Unsigned | Verdict::Verified(_) => return None,
+    };
+    if findings.steps.is_empty() && claims.is_none() {
+        return None;
+    }
+    let claimed = claims.map(|claims| {
+        json!({ "identity": claims.san.as_str(), "identity_kind": claims.san.kind(), "issuer": claims.issuer })
+    });
+    let steps: Map<String, Value> = findings
+        .steps
+        .iter()
+        .map(|finding| {
+            let outcome = match &finding.outcome {
+                Outcome::Held(detail) => json!({ "outcome": "held", "detail": detail }),
+                Outcome::Missing(missing) => {
+                    json!({ "outcome": "missing", "reason": missing.reason(), "detail": missing.to_string() })
+                }
+                Outcome::Wrong(error) => {
+                    json!({ "outcome": "wrong", "reason": error.reason(), "detail": error.to_string() })
+                }
+            };
+            (finding.step.name().to_owned(), outcome)
+        })
+        .collect();
+    Some(json!({
+        "claimed": claimed,
+        "instance": findings.instance.as_ref().map(|name| name.as_str()),
+        "signing_time": findings.signing_time.map(|time| time.to_string()),
+        "steps": steps,
+    }))
+}
+
+fn text(bytes: &[u8]) -> Value {
+    if bytes.is_empty() { Value::Null } else { escape::json(bytes) }
+}

@@ -1,0 +1,169 @@
+//! One object with its verdict and whether its signer is admitted; and the sum of many.
+
+use crate::command_error::ErrorKind;
+use crate::commands::identity_policy;
+use crate::git::ObjectKind;
+use crate::git::description::Description;
+use crate::git::repository::{FoundObject, UnreadableObject};
+use crate::verify::Verdict;
+use crate::verify::error::Missing;
+use crate::verify::policy::{Allowed, IdentityPolicy};
+
+/// An object and all that is known of it.
+pub(super) struct Judged<'a> {
+    pub found: &'a FoundObject,
+    pub verdict: Verdict,
+    pub allowed: Allowed,
+}
+
+impl<'a> Judged<'a> {
+    pub(super) fn new(found: &'a FoundObject, verdict: Verdict, policy: &IdentityPolicy) -> Self {
+        let allowed = match (&verdict, policy) {
+            (Verdict::Verified(signature), _) => policy.judge(signature),
+            // Choosing a foreign format, or leaving evidence out, is no way around a policy.
+            (Verdict::OtherFormat(_), IdentityPolicy::OneOf(_)) => Allowed::No,
+            (Verdict::Undecided(undecided), _) => {
+                let findings = undecided.findings();
+                if policy.could_admit(findings.claims.as_ref(), findings.instance.as_ref()) {
+                    Allowed::NobodyAsked
+                } else {
+                    Allowed::No
+                }
+            }
+            (Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Unsigned, _) => Allowed::NobodyAsked,
+        };
+        Self { found, verdict, allowed }
+    }
+
+    /// The code of `docs/errors.md`; `None` for verified and allowed.
+    pub(super) fn reason(&self) -> Option<&'static str> {
+        match (&self.verdict, &self.allowed) {
+            (Verdict::Verified(_), Allowed::AnyIdentity | Allowed::Yes(_)) => None,
+            (Verdict::Verified(_), Allowed::No) => Some("identity-not-allowed"),
+            (Verdict::Verified(_), Allowed::NobodyAsked) => Some("no-policy"),
+            (verdict, _) => verdict.reason(),
+        }
+    }
+
+    /// Why, in a sentence; `None` for verified and allowed.
+    pub(super) fn detail(&self) -> Option<String> {
+        match (&self.verdict, &self.allowed) {
+            (Verdict::Verified(_), Allowed::AnyIdentity | Allowed::Yes(_)) => None,
+            (Verdict::Verified(_), Allowed::No) => Some("no rule admits this identity".to_owned()),
+            (Verdict::Verified(_), Allowed::NobodyAsked) => Some("nobody said who may sign".to_owned()),
+            (Verdict::Rejected(rejection), _) => Some(rejection.error().to_string()),
+            (Verdict::Undecided(undecided), _) => Some(undecided.missing().to_string()),
+            (Verdict::Unsigned, _) => Some("there is no signature".to_owned()),
+            (Verdict::OtherFormat(_), _) => Some("the signature is in a format that no rule covers".to_owned()),
+        }
+    }
+
+    pub(super) fn kind(&self) -> Option<ObjectKind> {
+        self.found.content.as_ref().ok().map(|object| object.kind)
+    }
+
+    pub(super) fn description(&self) -> Description<'_> {
+        match &self.found.content {
+            Ok(object) => Description::of(object.kind, &object.bytes),
+            Err(_unreadable) => Description::default(),
+        }
+    }
+}
+
+impl From<&UnreadableObject> for Missing {
+    fn from(error: &UnreadableObject) -> Self {
+        match error {
+            UnreadableObject::Missing => Self::ObjectMissing,
+            UnreadableObject::Corrupt | UnreadableObject::OtherKind | UnreadableObject::Storage(_) => {
+                Self::ObjectUnreadable(error.to_string())
+            }
+        }
+    }
+}
+
+/// How many of each.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub verified: u64,
+    pub rejected: u64,
+    pub undecided: u64,
+    pub unsigned: u64,
+    pub other: u64,
+    /// Verified, and admitted.
+    pub allowed: u64,
+    /// Not admitted, whatever the verdict.
+    pub not_allowed: u64,
+    pub tags: u64,
+    /// The first few verified identities for which there was no policy, as items of `waxseal.allow`.
+    pub unjudged: Vec<String>,
+    /// The reasons that were met, each once.
+    pub reasons: Vec<&'static str>,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, judged: &Judged<'_>) {
+        let of_verdict = match &judged.verdict {
+            Verdict::Verified(_) => &mut self.verified,
+            Verdict::Rejected(_) => &mut self.rejected,
+            Verdict::Undecided(_) => &mut self.undecided,
+            Verdict::Unsigned => &mut self.unsigned,
+            Verdict::OtherFormat(_) => &mut self.other,
+        };
+        *of_verdict += 1;
+        match (&judged.verdict, &judged.allowed) {
+            (_, Allowed::AnyIdentity | Allowed::Yes(_)) => self.allowed += 1,
+            (_, Allowed::No) => self.not_allowed += 1,
+            (Verdict::Verified(signature), Allowed::NobodyAsked) => {
+                if self.unjudged.len() < MAX_ADVICE {
+                    let item = identity_policy::item_admitting(signature);
+                    self.unjudged.extend(item.filter(|item| !self.unjudged.contains(item)));
+                }
+            }
+            (_, Allowed::NobodyAsked) => {}
+        }
+        self.tags += u64::from(judged.kind() == Some(ObjectKind::Tag));
+        self.reasons.extend(judged.reason().filter(|reason| !self.reasons.contains(reason)));
+    }
+
+    pub(super) fn objects(&self) -> u64 {
+        self.verified + self.rejected + self.undecided + self.unsigned + self.other
+    }
+
+    /// `docs/errors.md`, "Exit codes"; what ends a run earlier is not here.
+    pub(super) fn exit_code(&self, policy: &IdentityPolicy, allow_empty: bool) -> u8 {
+        let error = if self.rejected + self.unsigned + self.not_allowed > 0 {
+            ErrorKind::Failed
+        } else if self.undecided + self.other > 0 || (self.objects() == 0 && !allow_empty) {
+            ErrorKind::Undecided
+        } else if self.verified > 0 && matches!(policy, IdentityPolicy::NotGiven) {
+            ErrorKind::Policy
+        } else {
+            return 0;
+        };
+        error.exit_code()
+    }
+}
+
+/// More identities than these are not worth a line of advice each.
+const MAX_ADVICE: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_answer_wins() {
+        let none = IdentityPolicy::NotGiven;
+        let any = IdentityPolicy::AnyIdentity;
+        let verified = || Tally { verified: 2, ..Tally::default() };
+        assert_eq!(verified().exit_code(&any, false), 0);
+        assert_eq!(verified().exit_code(&none, false), 5);
+        assert_eq!(Tally { undecided: 1, ..verified() }.exit_code(&none, false), 3);
+        assert_eq!(Tally { other: 1, ..verified() }.exit_code(&any, false), 3);
+        assert_eq!(Tally { undecided: 1, rejected: 1, ..verified() }.exit_code(&none, false), 1);
+        assert_eq!(Tally { unsigned: 1, ..verified() }.exit_code(&any, false), 1);
+        assert_eq!(Tally { not_allowed: 1, ..verified() }.exit_code(&any, false), 1);
+        assert_eq!(Tally::default().exit_code(&none, false), 3);
+        assert_eq!(Tally::default().exit_code(&none, true), 0);
+    }
+}

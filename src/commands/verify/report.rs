@@ -1,0 +1,120 @@
+//! Lines for people. They may change; `--json` is the interface.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::Run;
+use super::judged::{Judged, Tally};
+use crate::commands::hints;
+use crate::escape;
+use crate::git::ObjectKind;
+use crate::signature::SignatureFormat;
+use crate::verify::findings::{Findings, Outcome};
+use crate::verify::policy::{Allowed, IdentityPolicy};
+use crate::verify::{SctRequirement, Verdict};
+use crate::x509::CertificateClaims;
+
+/// One line: verdict, short id, who and when where that was proven, subject.
+pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()> {
+    let id = judged.found.id.to_hex_with_len(SHORT_ID);
+    let (word, what) = match &judged.verdict {
+        Verdict::Verified(signature) => {
+            let word = if judged.allowed == Allowed::No { "NOT ALLOWED" } else { "verified" };
+            let time = signature.time().strftime("%Y-%m-%dT%H:%M:%SZ");
+            (word, format!("{} ({})  {time}", signature.san(), signature.issuer()))
+        }
+        Verdict::Rejected(rejection) => {
+            let claims = rejection.claims().or(rejection.findings().claims.as_ref());
+            ("REJECTED", format!("{}{}", rejection.error(), claimed(claims)))
+        }
+        Verdict::Undecided(undecided) => {
+            let findings = undecided.findings();
+            let word = if judged.allowed == Allowed::No { "NOT ALLOWED" } else { "undecided" };
+            let claims = claimed(findings.claims.as_ref());
+            (word, format!("{}{}{claims}", undecided.missing(), held(findings)))
+        }
+        Verdict::Unsigned => ("UNSIGNED", "no signature".to_owned()),
+        Verdict::OtherFormat(format) => {
+            let word = if judged.allowed == Allowed::No { "NOT ALLOWED" } else { "other" };
+            let format = match format {
+                SignatureFormat::OpenPgp => "an OpenPGP signature",
+                SignatureFormat::Ssh => "an SSH signature",
+                SignatureFormat::Unknown | SignatureFormat::X509 => "a signature of an unknown format",
+            };
+            (word, format!("{format}, which no rule covers"))
+        }
+    };
+    let subject = shortened(&escape::terminal(judged.description().subject));
+    let tag = if judged.kind() == Some(ObjectKind::Tag) { "tag: " } else { "" };
+    writeln!(out, "{word:<11}  {id}  {}  {tag}{subject}", escape::terminal(what))
+}
+
+/// How many of each, and what the verdicts do not cover.
+pub(super) fn totals(out: &mut impl Write, tally: &Tally, scts: SctRequirement) -> io::Result<()> {
+    let objects = tally.objects();
+    let mut line = format!("{objects} object{}", if objects == 1 { "" } else { "s" });
+    for (count, word) in [
+        (tally.verified, "verified"),
+        (tally.rejected, "rejected"),
+        (tally.unsigned, "unsigned"),
+        (tally.undecided, "undecided"),
+        (tally.other, "of another format"),
+        (tally.not_allowed, "not allowed"),
+    ] {
+        if count > 0 {
+            // Writing into a String cannot fail.
+            write!(line, ", {count} {word}").unwrap_or_default();
+        }
+    }
+    writeln!(out, "{line}")?;
+    if tally.tags > 0 {
+        writeln!(out, "of a tag the tag itself was judged, not what it points to")?;
+    }
+    if scts == SctRequirement::InsecureIgnore {
+        writeln!(out, "--insecure-ignore-sct: nobody was asked whether the certificates were logged")?;
+    }
+    Ok(())
+}
+
+/// What to do next.
+pub(super) fn advice(out: &mut impl Write, tally: &Tally, run: &Run<'_>) -> io::Result<()> {
+    let mut lines = Vec::new();
+    if tally.objects() == 0 && !run.request.allow_empty {
+        lines.push("nothing was there to verify; --allow-empty makes that a success".to_owned());
+    }
+    lines.extend(tally.reasons.iter().filter_map(|reason| hints::for_reason(reason)).map(str::to_owned));
+    if run.repository.is_shallow() {
+        lines.push("this clone is shallow: a range ends where its history was cut off".to_owned());
+    }
+    if matches!(run.policy, IdentityPolicy::NotGiven) && tally.verified > 0 {
+        lines.push("nobody said who may sign, and anyone can get a certificate; name who may:".to_owned());
+        lines.extend(tally.unjudged.iter().map(|item| format!("  git config --add waxseal.allow '{item}'")));
+        lines.push("for one run: --certificate-identity and --certificate-oidc-issuer, or --any-identity".to_owned());
+    }
+    for line in lines {
+        writeln!(out, "waxseal: hint: {}", escape::terminal(line))?;
+    }
+    Ok(())
+}
+
+fn claimed(claims: Option<&CertificateClaims>) -> String {
+    claims.map(|claims| format!("; claims to be {} ({})", claims.san, claims.issuer)).unwrap_or_default()
+}
+
+fn held(findings: &Findings) -> String {
+    let held = findings.steps.iter().filter(|finding| matches!(finding.outcome, Outcome::Held(_)));
+    let names: Vec<String> = held.map(|finding| finding.step.name().replace('_', " ")).collect();
+    if names.is_empty() { String::new() } else { format!("; held: {}", names.join(", ")) }
+}
+
+fn shortened(subject: &str) -> String {
+    if subject.chars().count() <= MAX_SUBJECT {
+        return subject.to_owned();
+    }
+    let mut short: String = subject.chars().take(MAX_SUBJECT - 1).collect();
+    short.push('…');
+    short
+}
+
+const SHORT_ID: usize = 10;
+const MAX_SUBJECT: usize = 60;
