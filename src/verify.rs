@@ -70,7 +70,7 @@ impl Verifier {
         let mut unknown = PathError::UnknownAuthority { issuer: crate::x509::display_name(leaf.issuer()) };
         for trusted in &self.instances {
             let verdict = match trusted.authorities.issuer_of(leaf) {
-                Ok(issued_by) => self.verify_under(trusted, issued_by, signature),
+                Ok(issued_by) => self.verify_under(trusted, &issued_by, signature),
                 Err(error @ PathError::UnknownAuthority { .. }) => {
                     unknown = error;
                     continue;
@@ -92,7 +92,7 @@ impl Verifier {
     }
 
     /// client-spec §4, a line a step; RFC sections at their right.
-    fn verify_under(&self, trusted: &TrustedInstance, issued_by: IssuedBy<'_>, signature: &GitSignature) -> Verdict {
+    fn verify_under(&self, trusted: &TrustedInstance, issued_by: &IssuedBy<'_>, signature: &GitSignature) -> Verdict {
         let material = &signature.material;
         let leaf = SigningCertificate::read(material.certificate.clone()); //                  RFC 5280 §4.2
         let sct = self.verify_sct(trusted, issued_by, material); //                            §4.3, RFC 6962 §3.2
@@ -107,7 +107,7 @@ impl Verifier {
     fn verify_sct(
         &self,
         trusted: &TrustedInstance,
-        issued_by: IssuedBy<'_>,
+        issued_by: &IssuedBy<'_>,
         material: &VerificationMaterial,
     ) -> Checked<Option<VerifiedSct>> {
         if self.scts == SctRequirement::InsecureIgnore {
@@ -371,7 +371,7 @@ fn verify_signature(
 /// The path at the verified time. Without one it is still worth knowing whether it held when the certificate was
 /// logged, or else from its first second on.
 fn path_at(
-    issued_by: IssuedBy<'_>,
+    issued_by: &IssuedBy<'_>,
     leaf: &Certificate,
     time: &Checked<Timestamp>,
     sct: &Checked<Option<VerifiedSct>>,

@@ -59,7 +59,7 @@ proptest! {
         let raw = lines.join("\n") + if newline { "\n" } else { "" };
         for hash in [HashKind::Sha1, HashKind::Sha256] {
             let tag = SignedObject::parse(ObjectKind::Tag, hash, raw.as_bytes());
-            prop_assert_eq!([tag.payload.clone(), tag.signatures.concat()].concat(), raw.as_bytes());
+            prop_assert!(raw.as_bytes().ends_with(&tag.signatures.concat()));
             let commit = SignedObject::parse(ObjectKind::Commit, hash, raw.as_bytes());
             let body = raw.find("\n\n").map_or("", |end| &raw[end + 1..]);
             prop_assert!(commit.payload.ends_with(body.as_bytes()) || raw.starts_with('\n'));

@@ -190,6 +190,11 @@ fn the_certificate_leads_to_a_trusted_authority() {
         word(&verifier.verdict(PAYLOAD, armor.as_bytes()))
     };
     assert_eq!(verdict(closed.clone()), "rejected authority-outside-validity");
+    let mut reopened = closed.clone();
+    let mut again = reopened.trusted_root.certificate_authorities[0].clone();
+    again.valid_for.end = None;
+    reopened.trusted_root.certificate_authorities.push(again);
+    assert_eq!(verdict(reopened), "verified", "the same authority, trusted at other times too");
     closed.trusted_root.certificate_authorities[0].valid_for.end = None;
     closed.bounds = InstanceBounds { oidc_issuers: Some(vec!["https://other.example".to_owned()]), audience: None };
     assert_eq!(verdict(closed), "rejected issuer-not-admitted");
