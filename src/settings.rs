@@ -313,6 +313,11 @@ pub enum SettingsError {
 mod tests {
     use super::*;
 
+    #[expect(clippy::disallowed_methods, reason = "where git is")]
+    pub(super) fn path_of_programs() -> OsString {
+        std::env::var_os("PATH").unwrap_or_default()
+    }
+
     fn settings(config: &str, environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let config = File::try_from(config).unwrap();
         Settings::resolve(&config, &|name| {

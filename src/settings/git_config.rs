@@ -233,3 +233,6 @@ fn command_scope(
 fn unreadable(error: impl std::fmt::Display) -> SettingsError {
     SettingsError::GitConfig(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;
