@@ -43,6 +43,9 @@ pub mod sign;
 pub mod terminal;
 pub mod trust_store;
 
+// stack
+pub mod stack;
+
 // commands
 pub mod cli;
 pub mod command_error;

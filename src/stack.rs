@@ -1,0 +1,3 @@
+//! skeleton
+pub mod data_folder;
+pub mod log_store;

@@ -1,0 +1,314 @@
+//! The folder that a stack lives in: keys, certificates, settings that never change, and the lock.
+//!
+//! ```text
+//! lock                     held while a process uses the folder
+//! stack.json               fixed at the first start; written last, so that an interrupted first start is repeated
+//! keys/NAME.pem            PKCS #8, 0600
+//! certificates/NAME.pem    the certificate authority's own
+//! trust/                   what is served to users
+//! ct-log/, rekor-v1/       one Merkle log each
+//! ```
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::{ServiceKey, ServiceKeyError, ServiceKeyKind};
+
+/// An open folder; the lock goes when it is dropped.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    first_start: bool,
+    _lock: File,
+}
+
+/// What is fixed at the first start (`stack.json`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FixedSettings {
+    /// The address that clients use, without a slash at its end.
+    pub public_url: String,
+    /// When the stack was made; everything it vouches for is later.
+    pub created: Timestamp,
+    /// Rekor v1's name for its tree; a positive `int64`.
+    pub tree_id: u64,
+    /// The port that was found when the first start asked for any, to be used again.
+    pub found_port: Option<u16>,
+}
+
+impl DataFolder {
+    /// Opens the folder for this process alone; makes it at the first start.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when another process has it, others may read it, or it holds something else.
+    pub fn open(path: &Path) -> Result<Self, DataFolderError> {
+        let at = |error| DataFolderError::io(path, error);
+        create_private(path).map_err(at)?;
+        let first_start = !path.join(SETTINGS).exists();
+        if first_start {
+            let mut names = fs::read_dir(path).map_err(at)?.map(|entry| entry.map(|entry| entry.file_name()));
+            if names.any(|name| name.is_ok_and(|name| !OWN_NAMES.iter().any(|own| name == *own))) {
+                return Err(DataFolderError::NotOurs(path.to_owned()));
+            }
+        }
+        make_or_find_private(path, first_start)?;
+        let lock_path = path.join("lock");
+        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path);
+        let lock = lock.map_err(|error| DataFolderError::io(&lock_path, error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), first_start, _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(DataFolderError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => Err(DataFolderError::io(&lock_path, error)),
+        }
+    }
+
+    /// What an earlier start fixed in this folder, read without opening it; `None` before the first start.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when the file is there and cannot be read.
+    pub fn peek(path: &Path) -> Result<Option<FixedSettings>, DataFolderError> {
+        let file = path.join(SETTINGS);
+        match fs::read(&file) {
+            Ok(json) => serde_json::from_slice(&json).map(Some).map_err(|_| DataFolderError::Malformed(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(DataFolderError::io(&file, error)),
+        }
+    }
+
+    /// What an earlier start fixed; `None` at the first.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when the file is there and cannot be read.
+    pub fn settings(&self) -> Result<Option<FixedSettings>, DataFolderError> {
+        Self::peek(&self.path)
+    }
+
+    /// Ends the first start: from now on nothing is made that is missing.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when it cannot be written.
+    pub fn fix(&mut self, settings: &FixedSettings) -> Result<(), DataFolderError> {
+        let json = serde_json::to_vec_pretty(settings).unwrap_or_default();
+        self.write(SETTINGS, &json)?;
+        self.first_start = false;
+        Ok(())
+    }
+
+    /// The service key `name`; a fresh one at the first start.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when it is missing later, readable by others, or not a key of this kind.
+    pub fn key(&self, name: &str, kind: ServiceKeyKind) -> Result<ServiceKey, DataFolderError> {
+        let relative = format!("keys/{name}.pem");
+        let path = self.path.join(&relative);
+        let failed = |error| DataFolderError::Key(path.clone(), error);
+        if self.first_start && !path.exists() {
+            let key = ServiceKey::generate(kind).map_err(failed)?;
+            self.write(&relative, key.to_pkcs8_pem().map_err(failed)?.as_bytes())?;
+            return Ok(key);
+        }
+        if readable_by_others(&path).map_err(|error| DataFolderError::io(&path, error))? {
+            return Err(DataFolderError::ReadableByOthers(path));
+        }
+        let pem = fs::read_to_string(&path).map(zeroize::Zeroizing::new);
+        let pem = pem.map_err(|error| DataFolderError::io(&path, error))?;
+        ServiceKey::from_pkcs8_pem(kind, &pem).map_err(failed)
+    }
+
+    /// The file `name`; at the first start what `make` makes of it.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when it is missing later or cannot be read or written, or whatever `make` fails with.
+    pub fn file<E: From<DataFolderError>>(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<Vec<u8>, E>,
+    ) -> Result<Vec<u8>, E> {
+        let path = self.path.join(name);
+        if self.first_start && !path.exists() {
+            let bytes = make()?;
+            self.write(name, &bytes)?;
+            return Ok(bytes);
+        }
+        Ok(fs::read(&path).map_err(|error| DataFolderError::io(&path, error))?)
+    }
+
+    /// Where `name` is in the folder.
+    #[must_use]
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), DataFolderError> {
+        let path = self.path.join(name);
+        write_durably(&path, bytes).map_err(|error| DataFolderError::io(&path, error))
+    }
+}
+
+/// A data folder that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataFolderError {
+    /// Another process has it.
+    #[error("{0:?} is in use by another process")]
+    InUse(PathBuf),
+    /// The file system said no.
+    #[error("{path:?}: {error}")]
+    Io {
+        /// On what.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A key cannot be made, read or written.
+    #[error("{0:?}: {1}")]
+    Key(PathBuf, ServiceKeyError),
+    /// Not what waxseal wrote there.
+    #[error("{0:?} is not what waxseal wrote there")]
+    Malformed(PathBuf),
+    /// Other people's files.
+    #[error("{0:?} is neither empty nor the data folder of a waxseal stack")]
+    NotOurs(PathBuf),
+    /// Permissions that let others read private keys.
+    #[error("{0:?} may be read by others")]
+    ReadableByOthers(PathBuf),
+}
+
+impl DataFolderError {
+    fn io(path: &Path, error: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), error }
+    }
+}
+
+/// Writes a file whole and durable, or not at all: beside it (0600), synced, renamed, the folder synced. Makes the
+/// folders that are missing.
+pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    sync_folder(folder)
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_folder: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn create_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn create_private(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// A folder that the user made before the first start is made private; one that others got access to later is not used.
+fn make_or_find_private(path: &Path, first_start: bool) -> Result<(), DataFolderError> {
+    let at = |error| DataFolderError::io(path, error);
+    match readable_by_others(path).map_err(at)? {
+        false => Ok(()),
+        true if first_start => make_private(path).map_err(at),
+        true => Err(DataFolderError::ReadableByOthers(path.to_owned())),
+    }
+}
+
+#[cfg(unix)]
+fn make_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+fn make_private(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn readable_by_others(path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
+}
+
+#[cfg(not(unix))]
+fn readable_by_others(_path: &Path) -> io::Result<bool> {
+    Ok(false)
+}
+
+const SETTINGS: &str = "stack.json";
+
+/// What an interrupted first start may have left behind.
+const OWN_NAMES: [&str; 6] = ["lock", "keys", "certificates", "trust", "ct-log", "rekor-v1"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> FixedSettings {
+        let public_url = "http://127.0.0.1:1".to_owned();
+        FixedSettings { public_url, created: Timestamp::UNIX_EPOCH, tree_id: 1, found_port: None }
+    }
+
+    #[test]
+    fn one_process_a_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = DataFolder::open(folder.path()).unwrap();
+        assert!(matches!(DataFolder::open(folder.path()), Err(DataFolderError::InUse(_))));
+        drop(first);
+        drop(DataFolder::open(folder.path()).unwrap());
+    }
+
+    #[test]
+    fn keys_are_made_once_and_never_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut data = DataFolder::open(folder.path()).unwrap();
+        let made = data.key("k", ServiceKeyKind::Ed25519).unwrap();
+        data.fix(&settings()).unwrap();
+        let read = data.key("k", ServiceKeyKind::Ed25519).unwrap();
+        assert_eq!(made.verifying_key(), read.verifying_key());
+        assert!(matches!(data.key("other", ServiceKeyKind::Ed25519), Err(DataFolderError::Io { .. })));
+        assert_eq!(data.settings().unwrap(), Some(settings()));
+    }
+
+    #[test]
+    fn other_peoples_folders_are_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        write_durably(&folder.path().join("thesis.tex"), b"").unwrap();
+        assert!(matches!(DataFolder::open(folder.path()), Err(DataFolderError::NotOurs(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_others_may_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let open_up = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        open_up(folder.path());
+        let mut data = DataFolder::open(folder.path()).unwrap();
+        data.key("k", ServiceKeyKind::Ed25519).unwrap();
+        data.fix(&settings()).unwrap();
+        assert_eq!(mode(folder.path()), 0o700);
+        let key = folder.path().join("keys/k.pem");
+        assert_eq!(mode(&key), 0o600);
+        open_up(&key);
+        let refused = data.key("k", ServiceKeyKind::Ed25519).map(|_| ());
+        assert!(matches!(refused, Err(DataFolderError::ReadableByOthers(_))));
+        drop(data);
+        open_up(folder.path());
+        assert!(matches!(DataFolder::open(folder.path()), Err(DataFolderError::ReadableByOthers(_))));
+    }
+}
