@@ -1,3 +1,215 @@
-//! skeleton
+//! The embedded Sigstore: an OpenID Connect issuer, a certificate authority, a CT log and a transparency log over one
+//! data folder, behind one address.
+//!
+//! [`Stack::handle`] answers a request without a socket and without a clock. The stack is for those who want keyless
+//! signatures without a third party; a log run by the operator of its own authority proves nothing against that operator.
+
+pub mod certificate_authority;
+pub mod ct_log;
 pub mod data_folder;
 pub mod log_store;
+pub mod oidc_issuer;
+pub mod public_url;
+mod routes;
+pub mod server;
+pub mod transparency_log;
+mod trust;
+
+use std::path::Path;
+
+use http::{Request, Response};
+use jiff::{SignedDuration, Timestamp};
+
+pub use self::routes::Fault;
+
+use self::certificate_authority::{AuthorityCertificates, CertificateAuthority, IssueError, TrustedIssuer};
+use self::ct_log::CtLog;
+use self::data_folder::{DataFolder, DataFolderError, FixedSettings};
+use self::log_store::{LogStore, StoreError};
+use self::oidc_issuer::{CLIENT_ID, OidcIssuer};
+use self::public_url::PublicUrl;
+use self::transparency_log::{LogError, TransparencyLog};
+use crate::crypto::{ServiceKey, ServiceKeyError, ServiceKeyKind, Sha256Digest, random_bytes};
+use crate::identity_token::MalformedJsonWebKeySet;
+use crate::signing_config::trust_digest;
+use crate::x509::MalformedCertificate;
+
+/// The actors, open for requests.
+#[derive(Debug)]
+pub struct Stack {
+    public_url: PublicUrl,
+    oidc_issuer: OidcIssuer,
+    certificate_authority: CertificateAuthority,
+    ct_log: CtLog,
+    transparency_log: TransparencyLog,
+    trusted_root: Vec<u8>,
+    signing_config: Vec<u8>,
+    /// Holds the lock.
+    _folder: DataFolder,
+}
+
+/// What may differ from one start to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StackOptions {
+    /// As whom everyone is logged in who asks: as the first, or as the one that `login_hint` names.
+    pub auto_login: Vec<String>,
+    /// The port that was found for a first start that asked for any.
+    pub found_port: Option<u16>,
+}
+
+impl Stack {
+    /// Opens the stack in `data_folder`, or makes one there. `public_url` is what clients use; it is fixed at the first
+    /// start, for names and addresses in certificates, logs and trust documents follow from it.
+    ///
+    /// # Errors
+    /// [`StackError`] when the folder cannot be used, or was made for another address.
+    pub fn open(
+        data_folder: &Path,
+        public_url: &PublicUrl,
+        options: StackOptions,
+        now: Timestamp,
+    ) -> Result<Self, StackError> {
+        let mut folder = DataFolder::open(data_folder)?;
+        let fixed = folder.settings()?;
+        let is_first_start = fixed.is_none();
+        let settings = fixed.unwrap_or_else(|| FixedSettings {
+            public_url: public_url.to_string(),
+            created: now,
+            tree_id: u64::from_be_bytes(random_bytes()) >> 1 | 1,
+            found_port: options.found_port,
+        });
+        if settings.public_url != public_url.to_string() {
+            return Err(StackError::OtherPublicUrl { fixed: settings.public_url, asked: public_url.to_string() });
+        }
+        if settings.created.duration_since(now) > MAX_CLOCK_STEP_BACK {
+            return Err(StackError::BeforeItsTime { created: settings.created, now });
+        }
+        let ca_key = folder.key("certificate-authority", ServiceKeyKind::EcdsaP384)?;
+        let certificates = folder.file("certificates/chain.pem", || {
+            let root_key = ServiceKey::generate(ServiceKeyKind::EcdsaP384)?;
+            let from = trust::vouches_from(settings.created);
+            let made = AuthorityCertificates::make(&public_url.authority(), &root_key, &ca_key, from)?;
+            Ok::<_, StackError>(made.to_pem().into_bytes())
+        })?;
+        let certificates = AuthorityCertificates::from_pem(&String::from_utf8_lossy(&certificates))?;
+        let ct_log =
+            CtLog::new(folder.key("ct-log", ServiceKeyKind::EcdsaP256)?, LogStore::open(&folder.join("ct-log"))?);
+        let transparency_log = TransparencyLog::open(
+            public_url.host(),
+            settings.tree_id,
+            folder.key("rekor-v1", ServiceKeyKind::EcdsaP256)?,
+            LogStore::open(&folder.join("rekor-v1"))?,
+            settings.created.max(now),
+        )?;
+        let oidc_key = folder.key("oidc-issuer", ServiceKeyKind::Rsa2048)?;
+        let oidc_issuer = OidcIssuer::new(public_url.join(OIDC), oidc_key, options.auto_login)?;
+        let issuers = vec![TrustedIssuer {
+            issuer: oidc_issuer.issuer().to_owned(),
+            audience: CLIENT_ID.to_owned(),
+            keys: oidc_issuer.keys().clone(),
+        }];
+        let certificate_authority = CertificateAuthority::new(ca_key, certificates, issuers)?;
+        let from = trust::vouches_from(settings.created);
+        let trusted_root = folder.file("trust/trusted_root.json", || {
+            let root = trust::trusted_root(public_url, &certificate_authority, &ct_log, &transparency_log, from);
+            Ok::<_, DataFolderError>(root.to_json())
+        })?;
+        let signing_config = folder.file("trust/signing_config.v0.2.json", || {
+            Ok::<_, DataFolderError>(trust::signing_config(public_url, from).to_json())
+        })?;
+        if is_first_start {
+            folder.fix(&settings)?;
+        }
+        Ok(Self {
+            public_url: public_url.clone(),
+            oidc_issuer,
+            certificate_authority,
+            ct_log,
+            transparency_log,
+            trusted_root,
+            signing_config,
+            _folder: folder,
+        })
+    }
+
+    /// Answers one request. Faults of the stack's own travel with the answer as [`Fault`], for the log of the server.
+    pub fn handle(&self, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
+        routes::handle(self, request, now)
+    }
+
+    /// The address that clients use.
+    #[must_use]
+    pub fn public_url(&self) -> &PublicUrl {
+        &self.public_url
+    }
+
+    /// What users pin: the digest of trusted root and signing config.
+    #[must_use]
+    pub fn trust_digest(&self) -> Sha256Digest {
+        trust_digest(&self.trusted_root, &self.signing_config)
+    }
+
+    /// The trusted root as it is served.
+    #[must_use]
+    pub fn trusted_root(&self) -> &[u8] {
+        &self.trusted_root
+    }
+
+    /// The signing config as it is served.
+    #[must_use]
+    pub fn signing_config(&self) -> &[u8] {
+        &self.signing_config
+    }
+}
+
+/// A stack that cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// The authority's own certificates cannot be made.
+    #[error(transparent)]
+    Authority(#[from] IssueError),
+    /// The clock is before the stack was made.
+    #[error("the clock says {now}, but this stack was made at {created}")]
+    BeforeItsTime {
+        /// When it was made.
+        created: Timestamp,
+        /// The caller's clock.
+        now: Timestamp,
+    },
+    /// The authority's own certificates cannot be read.
+    #[error("certificates/chain.pem: {0}")]
+    Certificates(#[from] MalformedCertificate),
+    /// The data folder.
+    #[error(transparent)]
+    Folder(#[from] DataFolderError),
+    /// A key cannot be made.
+    #[error(transparent)]
+    Key(#[from] ServiceKeyError),
+    /// A log cannot be opened.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The issuer's key is no RSA key.
+    #[error("keys/oidc-issuer.pem: {0}")]
+    OidcKey(#[from] MalformedJsonWebKeySet),
+    /// Names and addresses were fixed at the first start.
+    #[error("this stack was made for {fixed}, and cannot become {asked}")]
+    OtherPublicUrl {
+        /// What it was made for.
+        fixed: String,
+        /// What is asked for now.
+        asked: String,
+    },
+    /// A log's files cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Paths under the public URL. The authority is at the root: sigstore-python replaces the whole path of its address.
+const OIDC: &str = "/oidc";
+const REKOR: &str = "/rekor";
+
+/// As in the logs.
+const MAX_CLOCK_STEP_BACK: SignedDuration = SignedDuration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,219 @@
+//! The authorization request, and the redirection that answers it.
+
+use std::collections::HashMap;
+use std::net::Ipv6Addr;
+
+use url::{Host, Url};
+
+use super::{CLIENT_ID, SCOPES};
+
+/// RFC 6749 §4.1.1 with RFC 7636 §4.3, read and found good.
+pub(super) struct Request {
+    pub(super) redirect_uri: RedirectUri,
+    state: Option<String>,
+    pub(super) nonce: Option<String>,
+    pub(super) code_challenge: String,
+    pub(super) login_hint: Option<String>,
+}
+
+impl Request {
+    pub(super) fn read(query: &str) -> Result<Self, AuthorizationError> {
+        let mut parameters = HashMap::new();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
+                return Err(AuthorizationError::Page("A parameter stands twice."));
+            }
+        }
+        if parameters.get("client_id").map(String::as_str) != Some(CLIENT_ID) {
+            return Err(AuthorizationError::Page("Invalid client_id provided."));
+        }
+        let redirect_uri = parameters.get("redirect_uri").and_then(|text| RedirectUri::parse(text));
+        let redirect_uri = redirect_uri.ok_or(AuthorizationError::Page("Unregistered redirect_uri."))?;
+        let state = parameters.remove("state");
+        // From here on the client is told, by way of the browser.
+        let refuse = |code, description: &str| {
+            let error = RedirectError { code, description: description.to_owned() };
+            Err(AuthorizationError::Redirect(redirect_uri.refuse(state.as_deref(), &error)))
+        };
+        let parameter = |name: &str| parameters.get(name).map_or("", String::as_str);
+        if parameter("response_type") != "code" {
+            return refuse(RedirectErrorCode::UnsupportedResponseType, "response_type must be code");
+        }
+        let mut scopes = parameter("scope").split(' ').filter(|scope| !scope.is_empty());
+        if !scopes.clone().any(|scope| scope == "openid") || !scopes.all(|scope| SCOPES.contains(&scope)) {
+            return refuse(RedirectErrorCode::InvalidScope, "scope must be openid, and may have email");
+        }
+        let base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        let challenge = parameter("code_challenge");
+        if parameter("code_challenge_method") != "S256" || challenge.len() != 43 || !challenge.bytes().all(base64url) {
+            return refuse(
+                RedirectErrorCode::InvalidRequest,
+                "a code_challenge with code_challenge_method S256 is needed",
+            );
+        }
+        Ok(Self {
+            code_challenge: challenge.to_owned(),
+            redirect_uri,
+            state,
+            nonce: parameters.remove("nonce"),
+            login_hint: parameters.remove("login_hint").filter(|hint| !hint.is_empty()),
+        })
+    }
+
+    /// Where the browser goes after a login. `iss` is RFC 9207's.
+    pub(super) fn answer(&self, code: &str, issuer: &str) -> RedirectUri {
+        self.redirect_uri.with(&[("code", Some(code)), ("state", self.state.as_deref()), ("iss", Some(issuer))])
+    }
+
+    pub(super) fn refuse(&self, error: RedirectError) -> AuthorizationError {
+        AuthorizationError::Redirect(self.redirect_uri.refuse(self.state.as_deref(), &error))
+    }
+}
+
+/// Where a public client may have its code sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RedirectUri {
+    /// `http` on a loopback address, any port and path (RFC 8252 §7.3).
+    Loopback {
+        /// Exactly what the client sent.
+        text: String,
+        /// The same, parsed.
+        url: Url,
+    },
+    /// A page that shows the code, for a person to copy. Holds the code, once there is one.
+    OutOfBand(Option<String>),
+}
+
+impl RedirectUri {
+    fn parse(text: &str) -> Option<Self> {
+        if text == OUT_OF_BAND {
+            return Some(Self::OutOfBand(None));
+        }
+        let url = Url::parse(text).ok()?;
+        let is_loopback = match url.host()? {
+            Host::Domain(name) => name == "localhost",
+            Host::Ipv4(address) => address.is_loopback(),
+            Host::Ipv6(address) => address == Ipv6Addr::LOCALHOST,
+        };
+        let plain =
+            url.scheme() == "http" && url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
+        (is_loopback && plain).then(|| Self::Loopback { text: text.to_owned(), url })
+    }
+
+    /// What the client sent.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Loopback { text, .. } => text,
+            Self::OutOfBand(_) => OUT_OF_BAND,
+        }
+    }
+
+    /// The parameters are added to those that the address has (RFC 6749 §3.1.2).
+    fn with(&self, parameters: &[(&str, Option<&str>)]) -> Self {
+        match self {
+            Self::Loopback { text, url } => {
+                let mut url = url.clone();
+                let present = parameters.iter().filter_map(|(name, value)| value.map(|value| (name, value)));
+                url.query_pairs_mut().extend_pairs(present);
+                Self::Loopback { text: text.clone(), url }
+            }
+            Self::OutOfBand(_) => {
+                let code = parameters.iter().find(|(name, _)| *name == "code");
+                Self::OutOfBand(code.and_then(|(_, code)| code.map(str::to_owned)))
+            }
+        }
+    }
+
+    fn refuse(&self, state: Option<&str>, error: &RedirectError) -> Self {
+        let description = Some(error.description.as_str());
+        self.with(&[("error", Some(error.code.as_str())), ("error_description", description), ("state", state)])
+    }
+}
+
+/// An authorization request that is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthorizationError {
+    /// To be shown to the person: the client, or where to send the browser, is not known.
+    Page(&'static str),
+    /// To be told to the client: an address with `error` in its query.
+    Redirect(RedirectUri),
+}
+
+/// What the client is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedirectError {
+    /// `error`
+    pub code: RedirectErrorCode,
+    /// `error_description`
+    pub description: String,
+}
+
+/// RFC 6749 §4.1.2.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RedirectErrorCode {
+    /// `access_denied`
+    AccessDenied,
+    /// `invalid_request`
+    InvalidRequest,
+    /// `invalid_scope`
+    InvalidScope,
+    /// `temporarily_unavailable`
+    TemporarilyUnavailable,
+    /// `unsupported_response_type`
+    UnsupportedResponseType,
+}
+
+impl RedirectErrorCode {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::AccessDenied => "access_denied",
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidScope => "invalid_scope",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+        }
+    }
+}
+
+const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn only_loopback_may_receive_a_code() {
+        for good in [
+            "http://localhost:39911/auth/callback",
+            "http://localhost:1",
+            "http://localhost",
+            "http://127.0.0.1:4/x?y=z",
+            "http://127.8.9.1:4/",
+            "http://[::1]:4/",
+            OUT_OF_BAND,
+        ] {
+            assert_eq!(RedirectUri::parse(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "https://localhost:1/",
+            "http://evil.example/cb",
+            "http://localhost.evil.example/",
+            "http://a.localhost/",
+            "http://localhost@evil.example/",
+            "http://user@localhost/",
+            "http://localhost/#x",
+            "http://10.0.0.1/",
+            "javascript:alert(1)",
+            "/relative",
+            "",
+            "urn:ietf:wg:oauth:2.0:oob:auto",
+        ] {
+            assert_eq!(RedirectUri::parse(bad), None, "{bad}");
+        }
+        // Other spellings of 127.0.0.1 are normalised before they are judged.
+        assert!(RedirectUri::parse(&format!("http://{}/", u32::from(Ipv4Addr::LOCALHOST))).is_some());
+    }
+}

@@ -1,0 +1,143 @@
+//! Bodies in the shapes of the three APIs, and the one place where an error becomes a status.
+
+use std::fmt::Display;
+
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::stack::certificate_authority::IssueError;
+use crate::stack::ct_log::CtLogError;
+use crate::stack::log_store::StoreError;
+use crate::stack::oidc_issuer::TokenError;
+use crate::stack::transparency_log::LogError;
+use crate::tlog::hashedrekord::ProposedEntryError;
+
+/// What went wrong inside the stack, as an extension of the response: for the server's own log, not for the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault(pub String);
+
+impl Fault {
+    pub(super) fn attach(mut response: Response<Vec<u8>>, error: &impl Display) -> Response<Vec<u8>> {
+        response.extensions_mut().insert(Self(error.to_string()));
+        response
+    }
+}
+
+/// Fulcio's errors (grpc-gateway): every fault of the token is the same 400, so that nothing is learnt about tokens.
+pub(super) fn issue_error(error: &IssueError) -> Response<Vec<u8>> {
+    let bad_request = |message| fulcio(StatusCode::BAD_REQUEST, 3, message);
+    match error {
+        IssueError::Json(true) => bad_request("unexpected EOF"),
+        IssueError::Json(false) => bad_request("the request is not JSON of a CreateSigningCertificateRequest"),
+        IssueError::NoEmail | IssueError::Token(_) | IssueError::UnknownIssuer => {
+            bad_request("There was an error processing the identity token")
+        }
+        IssueError::Key(_) => bad_request("The public key supplied in the request could not be parsed"),
+        IssueError::InsecureKey => bad_request("The public key supplied in the request is insecure"),
+        IssueError::ProofOfPossession => bad_request("The signature supplied in the request could not be verified"),
+        IssueError::SigningRequest => {
+            bad_request("certificate signing requests are not supported yet: send publicKeyRequest")
+        }
+        IssueError::CtLog(CtLogError::Store(clock @ StoreError::ClockWentBack { .. })) => {
+            Fault::attach(fulcio(StatusCode::SERVICE_UNAVAILABLE, 14, "the clock went back"), clock)
+        }
+        IssueError::CtLog(error) => {
+            let answer = fulcio(StatusCode::INTERNAL_SERVER_ERROR, 13, "Error entering certificate in CTL");
+            Fault::attach(answer, error)
+        }
+        IssueError::Encoding(_) | IssueError::Sct(_) | IssueError::Signing(_) => {
+            let answer = fulcio(StatusCode::INTERNAL_SERVER_ERROR, 13, "error communicating with CA backend");
+            Fault::attach(answer, error)
+        }
+    }
+}
+
+/// Rekor v1's errors. Broken JSON is 400 here and 500 at the real server, which makes clients try again in vain.
+pub(super) fn log_error(error: &LogError) -> Response<Vec<u8>> {
+    let bad_request = |message: &str| rekor(StatusCode::BAD_REQUEST, 400, message);
+    match error {
+        LogError::Duplicate(_) => rekor(StatusCode::CONFLICT, 409, &error.to_string()),
+        LogError::Proposed(ProposedEntryError::Json(message)) => bad_request(message),
+        LogError::Proposed(wrong @ (ProposedEntryError::Kind(_) | ProposedEntryError::Version(_))) => {
+            rekor(StatusCode::UNPROCESSABLE_ENTITY, 422, &wrong.to_string())
+        }
+        LogError::Proposed(wrong) => bad_request(&format!("error processing entry: {wrong}")),
+        LogError::Store(StoreError::TooLarge(_)) => rekor(StatusCode::PAYLOAD_TOO_LARGE, 413, &error.to_string()),
+        LogError::Store(StoreError::ClockWentBack { .. }) => {
+            Fault::attach(rekor(StatusCode::SERVICE_UNAVAILABLE, 503, "the clock went back"), error)
+        }
+        LogError::Key(_) | LogError::Store(_) => {
+            Fault::attach(rekor(StatusCode::INTERNAL_SERVER_ERROR, 500, "error processing entry"), error)
+        }
+    }
+}
+
+/// RFC 6749 §5.2.
+pub(super) fn oidc(error: TokenError) -> Response<Vec<u8>> {
+    let body = json!({ "error": error.code(), "error_description": error.to_string() });
+    match error {
+        TokenError::InvalidClient { by_basic } => {
+            let mut response = json(StatusCode::UNAUTHORIZED, &body);
+            if by_basic {
+                let challenge = HeaderValue::from_static("Basic realm=\"waxseal\"");
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+            }
+            response
+        }
+        TokenError::InvalidCode
+        | TokenError::InvalidCodeVerifier
+        | TokenError::InvalidRequest(_)
+        | TokenError::UnsupportedGrantType => json(StatusCode::BAD_REQUEST, &body),
+        TokenError::Key(_) => {
+            let body = json!({ "error": error.code(), "error_description": "Internal server error." });
+            Fault::attach(json(StatusCode::INTERNAL_SERVER_ERROR, &body), &error)
+        }
+    }
+}
+
+/// `google.rpc.Status`, as Fulcio answers.
+pub(super) fn fulcio(status: StatusCode, code: u8, message: &str) -> Response<Vec<u8>> {
+    json(status, &json!({ "code": code, "message": message, "details": [] }))
+}
+
+pub(super) fn rekor(status: StatusCode, code: u16, message: &str) -> Response<Vec<u8>> {
+    json(status, &json!({ "code": code, "message": message }))
+}
+
+pub(super) fn json(status: StatusCode, body: &Value) -> Response<Vec<u8>> {
+    let mut bytes = body.to_string().into_bytes();
+    bytes.push(b'\n');
+    respond(status, "application/json", bytes)
+}
+
+pub(super) fn text(status: StatusCode, sentence: &str) -> Response<Vec<u8>> {
+    respond(status, "text/plain; charset=utf-8", format!("{sentence}\n").into_bytes())
+}
+
+/// `title` and `body` are escaped.
+pub(super) fn page(status: StatusCode, title: &str, body: &str) -> Response<Vec<u8>> {
+    let (title, body) = (escape(title), escape(body));
+    html(status, &format!("<!DOCTYPE html><title>waxseal: {title}</title><h1>{title}</h1><p><code>{body}</code>\n"))
+}
+
+/// `body` goes out as it is.
+pub(super) fn html(status: StatusCode, body: &str) -> Response<Vec<u8>> {
+    let mut response = respond(status, "text/html; charset=utf-8", body.as_bytes().to_vec());
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+fn respond(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

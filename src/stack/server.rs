@@ -1,0 +1,118 @@
+//! The socket in front of a [`Stack`]: limits, the clock of each request, and an orderly end.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use http::{Request, Response, StatusCode};
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::routes::MAX_BODY_BYTES;
+use super::{Fault, Stack};
+
+/// Serves `stack` on `listener` until Ctrl-C or SIGTERM, then finishes the requests that are under way. `on_fault` is
+/// told of every answer that was the stack's own fault.
+///
+/// # Errors
+/// What the socket fails with.
+pub async fn serve(stack: Stack, listener: TcpListener, on_fault: fn(&str)) -> io::Result<()> {
+    serve_until(stack, listener, on_fault, shutdown_requested()).await
+}
+
+/// Serves until `stop` ends.
+///
+/// # Errors
+/// What the socket fails with.
+pub async fn serve_until(
+    stack: Stack,
+    listener: TcpListener,
+    on_fault: fn(&str),
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let shared = Arc::new(Shared { stack, on_fault, at_once: Semaphore::new(MAX_AT_ONCE) });
+    let (stopped, mut stopping) = tokio::sync::watch::channel(false);
+    let stop = async move {
+        stop.await;
+        stopped.send_replace(true);
+    };
+    let serving = axum::serve(listener, Router::new().fallback(answer).with_state(shared)).with_graceful_shutdown(stop);
+    tokio::select! {
+        ended = serving => ended,
+        () = async {
+            // An error means that the sender is gone, which is the end too.
+            drop(stopping.wait_for(|stopped| *stopped).await);
+            tokio::time::sleep(GRACE).await;
+        } => Ok(()),
+    }
+}
+
+struct Shared {
+    stack: Stack,
+    on_fault: fn(&str),
+    at_once: Semaphore,
+}
+
+async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let body = match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await {
+        Ok(Ok(body)) => body.to_vec(),
+        Ok(Err(_)) => return refuse(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT),
+    };
+    let request = Request::from_parts(head, body);
+    let Ok(permit) = shared.at_once.acquire().await else { return refuse(StatusCode::SERVICE_UNAVAILABLE) };
+    let at_work = Arc::clone(&shared);
+    // Signing and syncing to disk take milliseconds: on threads of their own, so that the sockets are not held up.
+    let work = tokio::task::spawn_blocking(move || {
+        #[expect(clippy::disallowed_methods, reason = "the server reads the clock, once a request")]
+        let now = Timestamp::now();
+        let response = at_work.stack.handle(&request, now);
+        if let Some(Fault(fault)) = response.extensions().get::<Fault>() {
+            (at_work.on_fault)(&format!("{} {}: {fault}", request.method(), request.uri().path()));
+        }
+        response
+    });
+    let response = work.await;
+    drop(permit);
+    match response {
+        Ok(response) => response.map(Body::from),
+        Err(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+fn refuse(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+#[cfg(unix)]
+async fn shutdown_requested() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        },
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+#[cfg(not(unix))]
+async fn shutdown_requested() {
+    drop(tokio::signal::ctrl_c().await);
+}
+
+/// Two cores sign; the rest waits in line.
+const MAX_AT_ONCE: usize = 64;
+
+/// A body has at most 128 KiB.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long requests under way may take after the end was asked for.
+const GRACE: Duration = Duration::from_secs(10);
