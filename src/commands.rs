@@ -13,6 +13,7 @@ pub mod git_verify;
 mod hints;
 pub mod identity_policy;
 pub mod open_browser;
+pub mod serve;
 mod status_fd;
 pub mod trust;
 pub mod verify;
@@ -30,7 +31,7 @@ pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> 
         Invocation::Print(text) => print(text).map(|()| 0),
         Invocation::Trust(request) => trust::run(request, now),
         Invocation::Verify(request) => verify::run(request, now),
-        Invocation::Serve(_) => Err(CommandError::failed("not merged yet")),
+        Invocation::Serve(request) => serve::run(request, now).map(|()| 0),
     }
 }
 

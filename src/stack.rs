@@ -31,7 +31,7 @@ use self::public_url::PublicUrl;
 use self::transparency_log::{LogError, TransparencyLog};
 use crate::crypto::{ServiceKey, ServiceKeyError, ServiceKeyKind, Sha256Digest, random_bytes};
 use crate::identity_token::MalformedJsonWebKeySet;
-use crate::signing_config::trust_digest;
+use crate::trust_digest::trust_digest;
 use crate::x509::MalformedCertificate;
 
 /// The actors, open for requests.

@@ -1,0 +1,134 @@
+//! `waxseal serve`: runs the embedded stack in the foreground until it is told to stop.
+
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+
+use crate::cli::Serve;
+use crate::command_error::CommandError;
+use crate::escape;
+use crate::stack::data_folder::{DataFolder, DataFolderError};
+use crate::stack::public_url::{BadPublicUrl, PublicUrl};
+use crate::stack::{Stack, StackError, StackOptions, server};
+
+/// Opens the stack, says on stdout where it is and what its trust documents' digest is, and serves.
+///
+/// # Errors
+/// [`CommandError`]: 1 when the stack cannot be opened or served, 2 when it is asked for what it does not do.
+pub fn run(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
+    if !request.listen.ip().is_loopback() {
+        return Err(CommandError::usage(format!("cannot listen on {}: it is not a loopback address", request.listen))
+            .hint("the stack serves this machine only for now: elsewhere it would need TLS"));
+    }
+    for address in &request.auto_login {
+        if !address.contains('@') || !address.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(CommandError::usage(format!("--auto-login {address:?} is not an e-mail address")));
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| CommandError::failed(format!("no runtime: {error}")))?;
+    runtime.block_on(serve(request, now))
+}
+
+async fn serve(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
+    let fixed = DataFolder::peek(&request.data)?;
+    let mut listen = request.listen;
+    if let (0, Some(port)) = (listen.port(), fixed.as_ref().and_then(|fixed| fixed.found_port)) {
+        listen.set_port(port);
+    }
+    let listener = TcpListener::bind(listen).await;
+    let listener = listener.map_err(|error| cannot_listen(listen, &error))?;
+    let bound = listener.local_addr().map_err(|error| cannot_listen(listen, &error))?;
+    let public_url = match (&request.public_url, &fixed) {
+        (Some(asked), _) => asked.clone(),
+        (None, Some(fixed)) => fixed.public_url.clone(),
+        (None, None) => format!("http://{bound}"),
+    };
+    let public_url: PublicUrl = public_url.parse()?;
+    let found_port = (request.listen.port() == 0).then_some(bound.port());
+    let options = StackOptions { auto_login: request.auto_login.clone(), found_port };
+    let stack = Stack::open(&request.data, &public_url, options, now)?;
+    announce(&stack, bound, &request.auto_login)?;
+    let served = server::serve(stack, listener, report_fault).await;
+    served.map_err(|error| CommandError::failed(format!("serving {public_url} failed: {error}")))
+}
+
+/// One line of JSON on stdout, for programs; what a person must know on stderr.
+fn announce(stack: &Stack, bound: SocketAddr, auto_login: &[String]) -> Result<(), CommandError> {
+    let mut stderr = io::stderr().lock();
+    if let [first, others @ ..] = auto_login {
+        let others = others.iter().map(|other| format!(", or as {other} if they ask for it")).collect::<String>();
+        // A closed stderr is no reason not to serve.
+        let _closed = writeln!(
+            stderr,
+            "waxseal: WARNING: anyone who reaches {bound} is logged in as {}{}, and asked nothing",
+            escape::terminal(first),
+            escape::terminal(others)
+        );
+    }
+    let ready = serde_json::json!({
+        "url": stack.public_url().to_string(),
+        "trust_sha256": stack.trust_digest().to_string(),
+    });
+    let mut stdout = io::stdout().lock();
+    let written = writeln!(stdout, "{ready}").and_then(|()| stdout.flush());
+    written.map_err(|error| CommandError::failed(format!("the output could not be written: {error}")))
+}
+
+fn report_fault(fault: &str) {
+    let _closed = writeln!(io::stderr().lock(), "waxseal: fault: {}", escape::terminal(fault));
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> CommandError {
+    let failed = CommandError::failed(format!("cannot listen on {address}: {error}"));
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            failed.hint("another process listens there; --listen 127.0.0.1:0 finds a free port")
+        }
+        _ => failed,
+    }
+}
+
+impl From<BadPublicUrl> for CommandError {
+    fn from(error: BadPublicUrl) -> Self {
+        Self::usage(error)
+    }
+}
+
+impl From<DataFolderError> for CommandError {
+    fn from(error: DataFolderError) -> Self {
+        let hint = match &error {
+            DataFolderError::InUse(_) => Some("stop the other waxseal serve first: a folder has one process"),
+            DataFolderError::NotOurs(_) => Some("give --data a folder that is empty, or that does not exist yet"),
+            DataFolderError::ReadableByOthers(_) => {
+                Some("take the permissions of group and others away with chmod go= if nobody else can have read it")
+            }
+            DataFolderError::Io { .. } | DataFolderError::Key(..) | DataFolderError::Malformed(_) => None,
+        };
+        let failed = Self::failed(error);
+        match hint {
+            Some(hint) => failed.hint(hint),
+            None => failed,
+        }
+    }
+}
+
+impl From<StackError> for CommandError {
+    fn from(error: StackError) -> Self {
+        match error {
+            StackError::Folder(error) => error.into(),
+            StackError::OtherPublicUrl { .. } => Self::usage(error).hint(
+                "names and addresses in its certificates and logs follow from the public URL: begin a new folder",
+            ),
+            StackError::BeforeItsTime { .. } => Self::failed(error).hint("set the clock right"),
+            StackError::Authority(_)
+            | StackError::Certificates(_)
+            | StackError::Key(_)
+            | StackError::Log(_)
+            | StackError::OidcKey(_)
+            | StackError::Store(_) => Self::failed(error),
+        }
+    }
+}
