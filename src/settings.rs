@@ -137,6 +137,8 @@ pub struct Key {
     pub name: &'static str,
     /// Its name in the environment.
     pub variable: &'static str,
+    /// What reads it: signing, verifying, or both.
+    pub scope: &'static str,
     /// What a value is.
     pub value: Shape,
     /// What holds when it is not set.
@@ -156,12 +158,23 @@ pub enum Shape {
     Text,
 }
 
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Boolean => "boolean",
+            Self::List => "list",
+            Self::Text => "text",
+        })
+    }
+}
+
 /// Every setting.
 pub const KEYS: [&Key; 7] = [&ACCEPT_PUBLIC, &ALLOW, &BROWSER, &CLIENT_ID, &INSTANCE, &LOGIN_HINT, &TRUST];
 
 const ACCEPT_PUBLIC: Key = Key {
     name: "acceptPublic",
     variable: "WAXSEAL_ACCEPT_PUBLIC",
+    scope: "signing",
     value: Shape::Boolean,
     default: "false",
     about: "sign at the public-good instance without asking first whether your identity may become public",
@@ -169,20 +182,23 @@ const ACCEPT_PUBLIC: Key = Key {
 const ALLOW: Key = Key {
     name: "allow",
     variable: "WAXSEAL_ALLOW",
+    scope: "verifying",
     value: Shape::List,
     default: "nobody",
-    about: "who may sign: [glob:]IDENTITY ISSUER [INSTANCE]; in a glob * crosses neither / nor @",
+    about: "who may sign: `[glob:]IDENTITY ISSUER [INSTANCE]`, see below",
 };
 const BROWSER: Key = Key {
     name: "browser",
     variable: "WAXSEAL_BROWSER",
+    scope: "signing",
     value: Shape::Text,
     default: "the system's",
-    about: "the command that opens the login page, without a shell; {url} stands for the address",
+    about: "the command that opens the login page, without a shell; `{url}` stands for the address",
 };
 const CLIENT_ID: Key = Key {
     name: "clientId",
     variable: "WAXSEAL_CLIENT_ID",
+    scope: "signing",
     value: Shape::Text,
     default: DEFAULT_CLIENT_ID,
     about: "the OAuth client that waxseal is to the OIDC issuer",
@@ -190,6 +206,7 @@ const CLIENT_ID: Key = Key {
 const INSTANCE: Key = Key {
     name: "instance",
     variable: "WAXSEAL_INSTANCE",
+    scope: "both",
     value: Shape::Text,
     default: "none: nothing is signed",
     about: "the instance that signs",
@@ -197,6 +214,7 @@ const INSTANCE: Key = Key {
 const LOGIN_HINT: Key = Key {
     name: "loginHint",
     variable: "WAXSEAL_LOGIN_HINT",
+    scope: "signing",
     value: Shape::Text,
     default: "none",
     about: "the account that the login page suggests",
@@ -204,6 +222,7 @@ const LOGIN_HINT: Key = Key {
 const TRUST: Key = Key {
     name: "trust",
     variable: "WAXSEAL_TRUST",
+    scope: "verifying",
     value: Shape::List,
     default: "every instance added, and public-good",
     about: "the instances whose signatures are verified",

@@ -1,0 +1,81 @@
+//! What `docs/` promises about settings, exit codes and reason codes is what the program does.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use waxseal::command_error::ErrorKind;
+use waxseal::settings::KEYS;
+
+#[test]
+fn every_setting_is_documented() {
+    let mut table = String::from(
+        "| git config | environment | read when | value | default | what it does |\n|---|---|---|---|---|---|\n",
+    );
+    for key in KEYS {
+        let (name, variable, scope) = (key.name, key.variable, key.scope);
+        let (value, default, about) = (key.value, key.default, key.about);
+        writeln!(table, "| `waxseal.{name}` | `{variable}` | {scope} | {value} | {default} | {about} |").unwrap();
+    }
+    assert!(read("docs/configuration.md").contains(&table), "docs/configuration.md lacks this table:\n{table}");
+}
+
+#[test]
+fn every_exit_code_is_documented() {
+    let kinds =
+        [ErrorKind::Failed, ErrorKind::Usage, ErrorKind::Undecided, ErrorKind::TrustMaterial, ErrorKind::Policy];
+    let mut codes: Vec<u8> = kinds.iter().map(|kind| kind.exit_code()).chain([0, 70]).collect();
+    codes.sort_unstable();
+    let documented: Vec<u8> = rows("docs/errors.md").iter().filter_map(|cell| cell.parse().ok()).collect();
+    assert_eq!(documented, codes);
+}
+
+#[test]
+fn every_reason_code_is_documented() {
+    let mut reasons = BTreeSet::new();
+    for file in rust_files(Path::new("src")) {
+        let text = read(&file);
+        for function in text.split("fn reason(").skip(1) {
+            let body = function.split("\n    }\n").next().unwrap();
+            let quoted = body
+                .lines()
+                .filter(|line| !line.trim_start().starts_with("//"))
+                .flat_map(|line| line.split('"').skip(1).step_by(2));
+            reasons.extend(quoted.map(str::to_owned));
+        }
+    }
+    assert!(reasons.len() > 30, "{reasons:?}");
+    let documented: BTreeSet<String> = rows("docs/errors.md")
+        .iter()
+        .filter_map(|cell| Some(cell.strip_prefix('`')?.strip_suffix('`')?.to_owned()))
+        .collect();
+    let undocumented: Vec<_> = reasons.difference(&documented).collect();
+    let invented: Vec<_> = documented.difference(&reasons).collect();
+    assert!(undocumented.is_empty() && invented.is_empty(), "undocumented: {undocumented:?}, not in src: {invented:?}");
+}
+
+/// The first cells of all table rows.
+fn rows(file: &str) -> Vec<String> {
+    let text = read(file);
+    let cells = text.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    cells.map(str::to_owned).collect()
+}
+
+fn read(file: impl AsRef<Path>) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let path = folder.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
