@@ -1,16 +1,18 @@
+# shellcheck shell=bash
 # Sourced by the other scripts: a user of its own with an empty home, and an embedded Sigstore for it.
-# Nothing of the caller's home, Git configuration or environment is read or changed after enter_sandbox.
+# Neither the caller's home nor its Git configuration is read or changed after enter_sandbox.
 
-# The binary of one profile, built if need be: sets WAXSEAL.
+# Builds the binary in one profile and puts it on PATH.
 build_waxseal() {
     local profile=$1
-    # Cargo says where it put the program; a target folder may be set anywhere.
+    # Cargo says where it put the program; the target folder may be anywhere.
     WAXSEAL=$(cargo build --locked --profile "$profile" --bin waxseal --message-format json-render-diagnostics |
         sed -n 's/.*"executable":"\([^"]*\/waxseal\)".*/\1/p')
-    [ -x "$WAXSEAL" ] || { echo "cargo built no program" >&2; return 1; }
+    [ -x "$WAXSEAL" ] || { echo 'cargo built no program' >&2; return 1; }
+    ln -sf "$WAXSEAL" "$SANDBOX/bin/waxseal"
 }
 
-# A fresh home in SANDBOX, and waxseal on PATH. All of it goes when the script ends, however it ends.
+# A fresh home in SANDBOX, which goes when the script ends, however it ends.
 enter_sandbox() {
     SANDBOX=$(mktemp -d "${TMPDIR:-/tmp}/waxseal.XXXXXX")
     trap leave_sandbox EXIT
@@ -19,15 +21,19 @@ enter_sandbox() {
     local name
     while IFS= read -r name; do
         unset "$name"
-    done < <(compgen -e | grep -E '^(GIT_|WAXSEAL_|SIGSTORE_|BROWSER$|EMAIL$|.*_PROXY$|.*_proxy$)' || true)
+    done < <(compgen -e | grep -E '^(GIT_|WAXSEAL_|SIGSTORE_|BROWSER$|EMAIL$)' || true)
     mkdir -p "$SANDBOX"/{bin,home,run}
     chmod 700 "$SANDBOX/run"
-    ln -s "$WAXSEAL" "$SANDBOX/bin/waxseal"
+    # Rust alone stays where it is.
+    export CARGO_HOME="${CARGO_HOME:-$HOME/.cargo}" RUSTUP_HOME="${RUSTUP_HOME:-$HOME/.rustup}"
     export PATH="$SANDBOX/bin:$PATH" HOME="$SANDBOX/home" LC_ALL=C TZ=UTC
     export XDG_CONFIG_HOME="$HOME/.config" XDG_DATA_HOME="$HOME/.local/share" XDG_STATE_HOME="$HOME/.local/state"
     export XDG_CACHE_HOME="$HOME/.cache" XDG_RUNTIME_DIR="$SANDBOX/run"
     export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL="$HOME/.gitconfig" GIT_CEILING_DIRECTORIES="$SANDBOX"
     export GIT_PAGER=cat GIT_TERMINAL_PROMPT=0
+    # A proxy that cargo needs has no business between us and our own Sigstore.
+    export NO_PROXY="localhost,127.0.0.1${NO_PROXY:+,$NO_PROXY}"
+    export no_proxy="$NO_PROXY"
     # The stand-in for a browser: it follows the login page's redirects and keeps its cookies.
     export BROWSER='waxseal follow-login'
 }
