@@ -37,6 +37,7 @@ pub(crate) fn submodules(file: &Path) -> Vec<PathBuf> {
         .windows(3)
         .filter(|window| window[0] == "mod" && window[2] == ";")
         .map(|window| folder.join(format!("{}.rs", window[1])))
+        .filter(|file| root().join(file).exists()) // elsewhere, with a path attribute
         .collect()
 }
 
