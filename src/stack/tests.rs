@@ -1,1 +1,521 @@
+//! The stack as its clients see it, without a socket.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, LOCATION};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::*;
+use crate::crypto::{SigningKey, VerifyingKey};
+use crate::identity_token::{JsonWebKeySet, sign_rs256, verify_rs256};
+use crate::tlog::checkpoint::Checkpoint;
+use crate::tlog::hashedrekord::{Verifier, canonical_body, pem};
+use crate::tlog::{merkle, rekor_json};
+use crate::trusted_root::TrustedRoot;
+use crate::x509::path::Authorities;
+use crate::x509::sct::{SignedCertificateTimestamp, tbs_without_scts};
+use crate::x509::{Certificate, SigningCertificate, SubjectAlternativeName};
+
+const HERE: &str = "127.0.0.1:4711";
+const CALLBACK: &str = "http://localhost:39911/auth/callback";
+
+struct World {
+    folder: TempDir,
+    stack: Stack,
+    now: Timestamp,
+}
+
+struct Answer {
+    status: u16,
+    headers: http::HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+fn open(folder: &TempDir, now: Timestamp) -> Result<Stack, StackError> {
+    let options = StackOptions { auto_login: vec!["alice@example.org".to_owned()], found_port: None };
+    Stack::open(folder.path(), &format!("http://{HERE}").parse().unwrap(), options, now)
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Timestamp::from_millisecond(1_795_000_000_789).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        Self { stack: open(&folder, now).unwrap(), folder, now }
+    }
+
+    fn restart(self) -> Self {
+        let Self { folder, stack, now } = self;
+        drop(stack);
+        Self { stack: open(&folder, now).unwrap(), folder, now }
+    }
+
+    fn ask(&self, request: Request<Vec<u8>>) -> Answer {
+        let (head, body) = self.stack.handle(&request, self.now).into_parts();
+        assert_eq!(head.extensions.get::<Fault>(), None);
+        Answer { status: head.status.as_u16(), headers: head.headers, body }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.ask(Request::get(path).header(HOST, HERE).body(Vec::new()).unwrap())
+    }
+
+    fn post(&self, path: &str, content_type: &str, body: &[u8]) -> Answer {
+        let request = Request::post(path).header(HOST, HERE).header(CONTENT_TYPE, content_type);
+        self.ask(request.body(body.to_vec()).unwrap())
+    }
+
+    fn post_json(&self, path: &str, body: &Value) -> Answer {
+        self.post(path, "application/json", body.to_string().as_bytes())
+    }
+
+    /// Walks the login as a browser and a client do.
+    fn log_in(&self) -> Value {
+        let verifier = URL_SAFE_NO_PAD.encode([7; 32]);
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256Digest::of(verifier.as_bytes()));
+        let query = form(&[
+            ("client_id", "sigstore"),
+            ("response_type", "code"),
+            ("scope", "openid email"),
+            ("redirect_uri", CALLBACK),
+            ("state", "STATE"),
+            ("nonce", "NONCE"),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+        ]);
+        let answer = self.get(&format!("/oidc/auth?{query}"));
+        assert_eq!(answer.status, 303);
+        let location = url::Url::parse(answer.headers[LOCATION].to_str().unwrap()).unwrap();
+        let code = location.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+        let body = form(&[
+            ("grant_type", "authorization_code"),
+            ("code", &code),
+            ("redirect_uri", CALLBACK),
+            ("client_id", "sigstore"),
+            ("code_verifier", &verifier),
+        ]);
+        let answer = self.post("/oidc/token", "application/x-www-form-urlencoded", body.as_bytes());
+        assert_eq!((answer.status, answer.headers["cache-control"].to_str().unwrap()), (200, "no-store"));
+        answer.json()
+    }
+
+    fn token(&self) -> String {
+        self.log_in()["id_token"].as_str().unwrap().to_owned()
+    }
+
+    /// A token with one claim changed, signed by the stack's own key.
+    fn token_with(&self, claim: &str, value: Value) -> String {
+        let token = self.token();
+        let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+        let mut claims: Value = serde_json::from_slice(&claims).unwrap();
+        claims[claim] = value;
+        let key = std::fs::read_to_string(self.folder.path().join("keys/oidc-issuer.pem")).unwrap();
+        let key = ServiceKey::from_pkcs8_pem(ServiceKeyKind::Rsa2048, &key).unwrap();
+        sign_rs256(&claims, &key, &URL_SAFE_NO_PAD.encode(key.verifying_key().spki_sha256())).unwrap()
+    }
+
+    fn certificate_for(&self, key: &SigningKey) -> Vec<Certificate> {
+        let answer = self.post_json("/api/v2/signingCert", &certificate_request(&self.token(), key));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let chain = &answer.json()["signedCertificateEmbeddedSct"]["chain"]["certificates"];
+        let chain = chain.as_array().unwrap().iter().map(|pem| {
+            assert!(pem.as_str().unwrap().ends_with("-----END CERTIFICATE-----"));
+            Certificate::from_pem(pem.as_str().unwrap()).unwrap()
+        });
+        chain.collect()
+    }
+
+    fn trusted_root(&self) -> TrustedRoot {
+        TrustedRoot::parse(&self.get("/trust/trusted_root.json").body).unwrap()
+    }
+
+    fn assert_consistent(&self) {
+        self.stack.ct_log.assert_consistent();
+        self.stack.transparency_log.assert_consistent();
+    }
+}
+
+fn form(members: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish()
+}
+
+fn certificate_request(token: &str, key: &SigningKey) -> Value {
+    let content = pem(Verifier::PublicKey(&key.public_key_der()));
+    json!({
+        "credentials": { "oidcIdentityToken": token },
+        "publicKeyRequest": {
+            "publicKey": { "algorithm": "ECDSA", "content": content },
+            "proofOfPossession": STANDARD.encode(key.sign(b"alice@example.org")),
+        },
+        "aMemberThatNobodyKnows": 1,
+    })
+}
+
+fn proposal(message: &[u8], key: &SigningKey, leaf: &Certificate) -> Vec<u8> {
+    canonical_body(&Sha256Digest::of(message), &key.sign(message), Verifier::Certificate(leaf.der()))
+}
+
+#[test]
+fn a_certificate_has_fulcios_profile_and_verifies() {
+    let world = World::new();
+    let key = SigningKey::generate();
+    let chain = world.certificate_for(&key);
+    let [leaf, intermediate, root] = chain.as_slice() else { panic!("{chain:?}") };
+    let critical: Vec<_> = leaf.extensions().iter().map(|e| (e.extn_id.to_string(), e.critical)).collect();
+    let expected = [
+        ("2.5.29.15", true),
+        ("2.5.29.37", false),
+        ("2.5.29.14", false),
+        ("2.5.29.35", false),
+        ("2.5.29.17", true),
+        ("1.3.6.1.4.1.57264.1.1", false),
+        ("1.3.6.1.4.1.57264.1.8", false),
+        ("1.3.6.1.4.1.57264.1.24", false),
+        ("1.3.6.1.4.1.11129.2.4.2", false),
+    ];
+    assert_eq!(critical, expected.map(|(oid, critical)| (oid.to_owned(), critical)));
+    assert!(leaf.subject().is_empty());
+    assert_eq!(leaf.not_before().as_second(), world.now.as_second());
+    assert_eq!(leaf.not_after().as_second(), world.now.as_second() + 600);
+    assert_eq!(intermediate.issuer(), root.subject());
+    let trusted_root = world.trusted_root();
+    assert_eq!(trusted_root.certificate_authorities[0].chain, [intermediate.der(), root.der()]);
+
+    let authorities = Authorities::new(&trusted_root).unwrap();
+    let issued = authorities.issuer_of(leaf).unwrap();
+    issued.valid_at(leaf, world.now).unwrap();
+    let scts = SignedCertificateTimestamp::embedded_in(leaf).unwrap();
+    let [sct] = scts.as_slice() else { panic!("{scts:?}") };
+    let tbs = tbs_without_scts(leaf).unwrap();
+    let verified = sct.verify(issued.issuer_key().spki_sha256(), &tbs, &trusted_root.ct_logs).unwrap();
+    assert_eq!(verified.at(), world.now);
+    let read = SigningCertificate::read(leaf.clone()).unwrap();
+    assert_eq!(read.claims().san, SubjectAlternativeName::Email("alice@example.org".to_owned()));
+    assert_eq!(read.claims().issuer, format!("http://{HERE}/oidc"));
+    assert_eq!(read.public_key(), &key.verifying_key());
+    world.assert_consistent();
+}
+
+#[test]
+fn other_kinds_of_key_are_certified_and_weak_ones_are_not() {
+    let world = World::new();
+    for kind in [ServiceKeyKind::EcdsaP384, ServiceKeyKind::Ed25519, ServiceKeyKind::Rsa2048] {
+        let key = ServiceKey::generate(kind).unwrap();
+        let request = json!({
+            "credentials": { "oidcIdentityToken": world.token() },
+            "publicKeyRequest": {
+                "publicKey": { "content": pem(Verifier::PublicKey(key.verifying_key().spki_der())) },
+                "proofOfPossession": STANDARD.encode(key.sign(b"alice@example.org").unwrap()),
+            },
+        });
+        assert_eq!(world.post_json("/api/v2/signingCert", &request).status, 200, "{kind:?}");
+    }
+    // 1024 bits, from the recorded exchanges with Fulcio.
+    let weak = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDYyJ5qd25ZHP8JJwQEznuoFiCZciG4xdfkP8gr5bSIQA+Szu+0n/+F7yBlhdhhrJnzaHd0NcRD1sMHYO\
+        H6qco80ZsIPrrWLyV7QM82cDyLihZvRFzqxNcsfheEfVYpFUmNl5RvVIRSKGLzN47aqguGBJl7y2bonwmQwlSfxegnkQIDAQAB";
+    let mut request = certificate_request(&world.token(), &SigningKey::generate());
+    request["publicKeyRequest"]["publicKey"]["content"] =
+        format!("-----BEGIN PUBLIC KEY-----\n{weak}\n-----END PUBLIC KEY-----").into();
+    let answer = world.post_json("/api/v2/signingCert", &request);
+    assert_eq!(answer.json()["message"], "The public key supplied in the request is insecure");
+}
+
+#[test]
+fn fulcios_errors() {
+    let world = World::new();
+    let key = SigningKey::generate();
+    let token = world.token();
+    let message = |request: &Value| {
+        let answer = world.post_json("/api/v2/signingCert", request);
+        assert_eq!((answer.status, &answer.json()["code"], &answer.json()["details"]), (400, &json!(3), &json!([])));
+        answer.json()["message"].as_str().unwrap().to_owned()
+    };
+    let with = |pointer: &str, value: Value| {
+        let mut request = certificate_request(&token, &key);
+        *request.pointer_mut(pointer).unwrap() = value;
+        message(&request)
+    };
+    let bad_key = "The public key supplied in the request could not be parsed";
+    let bad_proof = "The signature supplied in the request could not be verified";
+    let bad_token = "There was an error processing the identity token";
+    assert_eq!(with("/publicKeyRequest", Value::Null), bad_key);
+    assert_eq!(with("/publicKeyRequest/publicKey/content", "AAAA".into()), bad_key);
+    assert_eq!(with("/publicKeyRequest/proofOfPossession", "eA==".into()), bad_proof);
+    assert_eq!(with("/publicKeyRequest/proofOfPossession", STANDARD.encode(key.sign(b"bob")).into()), bad_proof);
+    assert_eq!(with("/credentials", json!({})), bad_token);
+    let damaged = format!("{}AAAA", token.strip_suffix(&token[token.len() - 4..]).unwrap());
+    for (token, why) in [
+        ("garbage".to_owned(), "garbage"),
+        (damaged, "signature"),
+        (world.token_with("exp", json!(world.now.as_second())), "expired"),
+        (world.token_with("aud", json!("other")), "audience"),
+        (world.token_with("iss", json!("http://evil.example")), "issuer"),
+        (world.token_with("email", Value::Null), "no e-mail"),
+        (world.token_with("email_verified", json!(false)), "unverified e-mail"),
+        (world.token_with("email", json!("alice@exämple.org")), "e-mail that no certificate can hold"),
+        (world.token_with("email", json!("a@b@c")), "not an e-mail"),
+    ] {
+        assert_eq!(with("/credentials/oidcIdentityToken", token.into()), bad_token, "{why}");
+    }
+    assert_eq!(world.post("/api/v2/signingCert", "application/json", b"{").json()["message"], "unexpected EOF");
+    assert_eq!(world.get("/api/v2/signingCert").status, 501);
+    assert_eq!(world.get("/api/v3/x").json(), json!({"code": 5, "message": "Not Found", "details": []}));
+    world.assert_consistent();
+}
+
+#[test]
+fn the_token_may_come_as_bearer() {
+    let world = World::new();
+    let body = certificate_request("", &SigningKey::generate()).to_string().into_bytes();
+    let request = Request::post("/api/v2/signingCert").header(HOST, HERE);
+    let request = request.header(AUTHORIZATION, format!("Bearer {}", world.token())).body(body).unwrap();
+    assert_eq!(world.ask(request).status, 200);
+}
+
+#[test]
+fn an_entry_is_logged_proved_and_still_there_after_a_restart() {
+    let mut world = World::new();
+    let key = SigningKey::generate();
+    let leaf = world.certificate_for(&key).remove(0);
+    let proposed = proposal(b"message", &key, &leaf);
+    let answer = world.post("/rekor/api/v1/log/entries", "application/json", &proposed);
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let (id, entry) = rekor_json::read(&answer.body).unwrap();
+    assert_eq!(answer.headers[ETAG], id.to_string());
+    assert_eq!(answer.headers[LOCATION], format!("/rekor/api/v1/log/entries/{id}"));
+    assert_eq!((entry.log_index, &entry.canonicalized_body), (1, &proposed));
+
+    let again = world.post("/rekor/api/v1/log/entries", "application/json", &proposed);
+    assert_eq!((again.status, &again.headers[LOCATION]), (409, &answer.headers[LOCATION]));
+    let message = format!("an equivalent entry already exists in the transparency log with UUID {id}");
+    assert_eq!(again.json(), json!({"code": 409, "message": message}));
+
+    for round in 0..3_u64 {
+        let short = id.leaf_hash.to_string();
+        for path in [format!("entries/{id}"), format!("entries/{short}"), "entries?logIndex=1".to_owned()] {
+            let answer = world.get(&format!("/rekor/api/v1/log/{path}"));
+            assert_eq!(answer.status, 200, "{path}");
+            let (found, entry) = rekor_json::read(&answer.body).unwrap();
+            assert_eq!(found, id);
+            let log = &world.trusted_root().transparency_logs[0];
+            let promise = entry.inclusion_promise.as_ref().unwrap();
+            let promise = promise.verify(&entry, &proposed, log).unwrap();
+            assert_eq!(promise.integrated_time().as_second(), 1_795_000_000);
+            let proof = entry.inclusion_proof.as_ref().unwrap();
+            let checkpoint = Checkpoint::verify(&proof.checkpoint, log).unwrap();
+            assert_eq!(checkpoint.tree_size(), 2 + round);
+            let root = merkle::root_from_inclusion(id.leaf_hash, 1, 2 + round, &proof.hashes);
+            assert_eq!(root, Ok(checkpoint.root_hash()));
+            let info = world.get("/rekor/api/v1/log").json();
+            assert_eq!(info["rootHash"], checkpoint.root_hash().to_string());
+            assert_eq!(
+                format!("{:016x}", info["treeID"].as_str().unwrap().parse::<u64>().unwrap()),
+                id.to_string()[..16]
+            );
+        }
+        let more = proposal(&round.to_be_bytes(), &key, &leaf);
+        assert_eq!(world.post("/rekor/api/v1/log/entries", "application/json", &more).status, 201);
+        world.assert_consistent();
+        world = world.restart();
+        world.assert_consistent();
+    }
+}
+
+#[test]
+fn rekors_errors() {
+    let world = World::new();
+    let key = SigningKey::generate();
+    let leaf = world.certificate_for(&key).remove(0);
+    let good = String::from_utf8(proposal(b"message", &key, &leaf)).unwrap();
+    let post = |body: &str| {
+        let answer = world.post("/rekor/api/v1/log/entries", "application/json; charset=utf-8", body.as_bytes());
+        let json = answer.json();
+        assert_eq!(json["code"], answer.status);
+        (answer.status, json["message"].as_str().unwrap().to_owned())
+    };
+    let digest = Sha256Digest::of(b"message").to_string();
+    let other = good.replace(&digest, &Sha256Digest::of(b"other").to_string());
+    assert_eq!(
+        post(&other),
+        (400, "error processing entry: verifying signature: the signature does not verify".to_owned())
+    );
+    let not_hex = good.replace(&digest, "zz");
+    assert_eq!(post(&not_hex), (400, "error processing entry: invalid value for hash".to_owned()));
+    let certificate = pem(Verifier::Certificate(leaf.der()));
+    let twice = good.replace(&STANDARD.encode(&certificate), &STANDARD.encode(certificate.repeat(2)));
+    assert_eq!(post(&twice), (400, "error processing entry: invalid public key: failure decoding PEM".to_owned()));
+    assert_eq!(
+        post(r#"{"apiVersion":"0.0.1","kind":"nope","spec":{}}"#),
+        (422, "invalid kind value: \"nope\"".to_owned())
+    );
+    assert_eq!(post("{").0, 400);
+    let text = world.post("/rekor/api/v1/log/entries", "text/plain", b"{}");
+    let message = "unsupported media type \"text/plain\", only [application/json] are allowed";
+    assert_eq!((text.status, text.json()), (415, json!({"code": 415, "message": message})));
+    for (path, status) in [
+        ("entries?logIndex=99999", 404),
+        ("entries?logIndex=+1", 422),
+        ("entries", 422),
+        ("entries/0000000000000000000000000000000000000000000000000000000000000001", 404),
+        ("entries/xyz", 422),
+        ("nothing", 404),
+    ] {
+        let answer = world.get(&format!("/rekor/api/v1/log/{path}"));
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.body.is_empty(), status == 404 && path != "nothing", "{path}");
+    }
+    let other_tree = format!("/rekor/api/v1/log/entries/{}{}", "0".repeat(16), merkle::leaf_hash(good.as_bytes()));
+    assert_eq!(world.post("/rekor/api/v1/log/entries", "application/json", good.as_bytes()).status, 201);
+    assert_eq!(world.get(&other_tree).status, 404);
+    let spki = world.get("/rekor/api/v1/log/publicKey");
+    let (_, der) = der::pem::decode_vec(&spki.body).unwrap();
+    assert_eq!(VerifyingKey::from_spki_der(&der).unwrap(), world.trusted_root().transparency_logs[0].key);
+    world.assert_consistent();
+}
+
+#[test]
+fn entry_zero_is_the_logs_own() {
+    let world = World::new();
+    let (_, entry) = rekor_json::read(&world.get("/rekor/api/v1/log/entries?logIndex=0").body).unwrap();
+    let own = String::from_utf8(entry.canonicalized_body).unwrap();
+    assert!(own.contains(&STANDARD.encode(world.get("/rekor/api/v1/log/publicKey").body)));
+}
+
+#[test]
+fn published_keys_verify_both_tokens() {
+    let world = World::new();
+    let tokens = world.log_in();
+    let discovery = world.get("/oidc/.well-known/openid-configuration").json();
+    assert_eq!(discovery["issuer"], format!("http://{HERE}/oidc"));
+    assert_eq!(discovery["jwks_uri"], format!("http://{HERE}/oidc/keys"));
+    let keys = JsonWebKeySet::parse(&world.get("/oidc/keys").body).unwrap();
+    for token in ["id_token", "access_token"] {
+        let token = tokens[token].as_str().unwrap();
+        let claims = verify_rs256(token, &keys, &format!("http://{HERE}/oidc"), "sigstore", world.now).unwrap();
+        assert_eq!(claims.identity(), "alice@example.org");
+    }
+}
+
+#[test]
+fn dexs_errors() {
+    let world = World::new();
+    let post = |authorization: Option<&str>, body: &str| {
+        let mut request = Request::post("/oidc/token").header(HOST, HERE);
+        request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let answer = world.ask(request.body(body.as_bytes().to_vec()).unwrap());
+        (answer.status, answer.json(), answer.headers.contains_key("www-authenticate"))
+    };
+    let invalid_client = json!({"error": "invalid_client", "error_description": "Invalid client credentials."});
+    let invalid_code = json!({"error": "invalid_grant", "error_description": "Invalid or expired code parameter."});
+    let body = "grant_type=authorization_code&code=nope&redirect_uri=x&code_verifier=y";
+    assert_eq!(post(None, &format!("{body}&client_id=nobody")), (401, invalid_client.clone(), false));
+    assert_eq!(post(Some("Basic bm9ib2R5Og=="), body), (401, invalid_client.clone(), true));
+    assert_eq!(post(Some("Basic !"), body), (401, invalid_client, true));
+    assert_eq!(post(None, &format!("{body}&client_id=sigstore")), (400, invalid_code.clone(), false));
+    assert_eq!(post(Some("Basic c2lnc3RvcmU6"), body), (400, invalid_code, false));
+    assert_eq!(post(None, "client_id=sigstore&client_id=sigstore").1["error"], "invalid_request");
+    let page = world.get("/oidc/auth?client_id=nobody");
+    assert_eq!((page.status, page.text().contains("Invalid client_id provided.")), (400, true));
+    assert!(!page.headers.contains_key(LOCATION));
+    assert_eq!(page.headers["content-security-policy"], "default-src 'none'; frame-ancestors 'none'");
+}
+
+#[test]
+fn only_for_this_host() {
+    let world = World::new();
+    let ask = |host: &str| world.ask(Request::get("/healthz").header(HOST, host).body(vec![]).unwrap()).status;
+    assert_eq!(ask("localhost:4711"), 200);
+    assert_eq!(ask("evil.example"), 421);
+    assert_eq!(world.ask(Request::get("/healthz").body(vec![]).unwrap()).status, 421);
+}
+
+#[test]
+fn requests_have_limits() {
+    let world = World::new();
+    let large = vec![b'x'; routes::MAX_BODY_BYTES + 1];
+    assert_eq!(world.post("/rekor/api/v1/log/entries", "application/json", &large).status, 413);
+    let request = Request::get("/healthz").header(HOST, HERE).header("x", "y".repeat(200_000));
+    assert_eq!(world.ask(request.body(vec![]).unwrap()).status, 431);
+}
+
+#[test]
+fn a_restart_changes_nothing_that_users_pinned() {
+    let world = World::new();
+    let (digest, root) = (world.stack.trust_digest(), world.trusted_root().sha256());
+    let world = world.restart();
+    assert_eq!((world.stack.trust_digest(), world.trusted_root().sha256()), (digest, root));
+    let World { folder, stack, now } = world;
+    drop(stack);
+    let other = Stack::open(folder.path(), &"http://127.0.0.1:1".parse().unwrap(), StackOptions::default(), now);
+    assert!(matches!(other, Err(StackError::OtherPublicUrl { .. })));
+    let earlier = now - SignedDuration::from_secs(6);
+    assert!(matches!(open(&folder, earlier), Err(StackError::BeforeItsTime { .. })));
+}
+
+#[test]
+fn an_interrupted_first_start_is_finished_by_the_next() {
+    let world = World::new();
+    let digest = world.stack.trust_digest();
+    let World { folder, stack, now } = world;
+    drop(stack);
+    std::fs::remove_file(folder.path().join("stack.json")).unwrap();
+    let stack = open(&folder, now).unwrap();
+    assert_eq!(stack.trust_digest(), digest, "keys and documents that were there are kept");
+}
+
+#[test]
+fn a_clock_that_went_back_is_503() {
+    let mut world = World::new();
+    let key = SigningKey::generate();
+    let leaf = world.certificate_for(&key).remove(0);
+    world.now -= SignedDuration::from_secs(6);
+    let request = Request::post("/rekor/api/v1/log/entries").header(HOST, HERE);
+    let request = request.header(CONTENT_TYPE, "application/json").body(proposal(b"m", &key, &leaf)).unwrap();
+    let answer = world.stack.handle(&request, world.now);
+    assert_eq!(answer.status(), 503);
+    assert!(answer.extensions().get::<Fault>().unwrap().0.starts_with("the clock says "));
+    world.now += SignedDuration::from_secs(2);
+    let answer = world.stack.handle(&request, world.now);
+    assert_eq!(answer.status(), 201);
+    let (_, entry) = rekor_json::read(answer.body()).unwrap();
+    assert_eq!(entry.integrated_time, 1_795_000_000);
+}
+
+/// One walk over a real socket.
+#[test]
+fn served_until_told_to_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_second(1_795_000_000).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stack = Stack::open(folder.path(), &url.parse().unwrap(), StackOptions::default(), now).unwrap();
+        let trusted_root = stack.trusted_root().to_vec();
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serving = tokio::spawn(server::serve_until(stack, listener, |fault| panic!("{fault}"), async {
+            drop(stopped.await);
+        }));
+        let fetched = reqwest::get(format!("{url}/trust/trusted_root.json")).await.unwrap().bytes().await.unwrap();
+        assert_eq!(fetched, trusted_root);
+        let client = reqwest::Client::new();
+        let large = client.post(format!("{url}/rekor/api/v1/log/entries")).body(vec![0; 200_000]).send().await.unwrap();
+        assert_eq!(large.status(), 413);
+        stop.send(()).unwrap();
+        serving.await.unwrap().unwrap();
+        assert!(reqwest::get(format!("{url}/healthz")).await.is_err());
+    });
+}
