@@ -54,8 +54,10 @@ impl Callback {
                 Some(_ended) = connections.join_next(), if !connections.is_empty() => continue,
                 accepted = self.accept(), if connections.len() < MAX_CONNECTIONS => accepted,
             };
-            if let Ok(stream) = stream {
-                connections.spawn(serve(stream, state.to_owned(), sender.clone()));
+            match stream {
+                Ok(stream) => drop(connections.spawn(serve(stream, state.to_owned(), sender.clone()))),
+                // Out of descriptors, for one: that passes, but not at once.
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
     }
@@ -211,6 +213,7 @@ const PATH: &str = "/auth/callback";
 const MAX_HEAD_BYTES: usize = 16 << 10;
 /// A browser opens two or three, some of them in advance and silent.
 const MAX_CONNECTIONS: usize = 16;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const READ_TIME: Duration = Duration::from_secs(10);
 const WRITE_TIME: Duration = Duration::from_secs(2);
 
