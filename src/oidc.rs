@@ -76,6 +76,9 @@ pub enum LoginError {
     /// The issuer cannot do PKCE with S256; without it a stolen code is as good as a login.
     #[error("the OpenID Connect issuer {0} does not offer PKCE with S256")]
     NoPkce(String),
+    /// `iss` of the authorization response is another's (RFC 9207 §2.4).
+    #[error("the login was answered by another issuer: {0:?}")]
+    OtherIssuer(String),
     /// The issuer said no: `error` and `error_description` of RFC 6749 §4.1.2.1 and §5.2.
     #[error("the issuer refused the login: {}", refusal(.error, .description))]
     Refused {
@@ -84,12 +87,12 @@ pub enum LoginError {
         /// Text; may be empty.
         description: String,
     },
-    /// `iss` of the authorization response (RFC 9207).
-    #[error("the login was answered by another issuer: {0:?}")]
-    ResponseIssuer(String),
     /// The issuer could not be asked.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// The issuer promises `iss` in its authorization responses (RFC 9207 §3), and this one has none.
+    #[error("the login's answer does not say which issuer it is from")]
+    UnnamedIssuer,
     /// Nobody signed in.
     #[error("nobody signed in within {} s", .0.as_secs())]
     TimedOut(Duration),

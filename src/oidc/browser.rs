@@ -69,7 +69,7 @@ impl AuthorizationRequest {
         }
         let (address, state, nonce) = request.url();
         if !is_web_address(address.as_str()) {
-            return Err(LoginError::AuthorizationEndpoint(address.to_string()));
+            return Err(LoginError::AuthorizationEndpoint(metadata.authorization_endpoint().to_string()));
         }
         Ok(Self { client, address, state, nonce, verifier })
     }
@@ -113,8 +113,8 @@ impl AuthorizationRequest {
         let parameters = &response.parameters;
         let promised = metadata.additional_metadata().authorization_response_iss_parameter_supported;
         match &parameters.issuer {
-            Some(issuer) if issuer != login.issuer => return Err(LoginError::ResponseIssuer(issuer.clone())),
-            None if promised => return Err(LoginError::ResponseIssuer(String::new())),
+            Some(issuer) if issuer != login.issuer => return Err(LoginError::OtherIssuer(issuer.clone())),
+            None if promised => return Err(LoginError::UnnamedIssuer),
             _ => {}
         }
         let code = match &parameters.outcome {

@@ -103,7 +103,8 @@ pub(super) fn login(error: LoginError) -> CommandError {
         | LoginError::Malformed(_)
         | LoginError::NoIdToken
         | LoginError::NoPkce(_)
-        | LoginError::ResponseIssuer(_) => "tell whoever runs the issuer",
+        | LoginError::OtherIssuer(_)
+        | LoginError::UnnamedIssuer => "tell whoever runs the issuer",
     };
     CommandError::failed(error).hint(hint)
 }
@@ -159,8 +160,10 @@ pub(super) fn of_self_check(verdict: Verdict, log: &str) -> Result<VerifiedSigna
     let error = match verdict {
         Verdict::Verified(signature) => return Ok(*signature),
         Verdict::Rejected(rejection) => match rejection.error() {
-            VerifyError::Entry(error) => CommandError::failed(format_args!("{service} at {address} lies: {error}"))
-                .hint("is the instance's trusted root up to date?"),
+            VerifyError::Entry(error) => {
+                CommandError::failed(format_args!("{service} at {address} gave an entry that does not hold: {error}"))
+                    .hint("is the instance's trusted root up to date?")
+            }
             other => bug(other),
         },
         Verdict::Undecided(undecided) => match undecided.missing() {
