@@ -20,6 +20,7 @@
 //! and whatever a service answers until it was verified under the trusted root.
 
 // pure
+pub mod causes;
 pub mod cms;
 pub mod crypto;
 pub mod escape;

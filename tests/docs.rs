@@ -1,4 +1,5 @@
 //! What `docs/` promises about settings, exit codes and reason codes is what the program does.
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -16,6 +16,7 @@ pub use gix::ObjectId;
 mod walk;
 
 use super::{HashKind, ObjectKind};
+use crate::causes::causes;
 use walk::Walk;
 
 /// An opened repository.
@@ -31,13 +32,18 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::Unusable`].
     pub fn open(git_dir: &Path) -> Result<Self, RepositoryError> {
-        let unusable = |error: gix::Error| RepositoryError::Unusable(error.to_string());
+        let unusable = |error: gix::Error| RepositoryError::Unusable(causes(&error));
         let options = gix::open::Options::default()
             .with(gix::sec::Trust::Full)
             .open_path_as_is(true)
             .config_overrides(["core.useReplaceRefs=false"]);
         let mut inner = gix::open_opts(git_dir, options).map_err(unusable)?;
         inner.objects.ignore_replacements = true;
+        // gix would read the placeholder that such a repository has for HEAD.
+        let storage = inner.config_snapshot().string("extensions.refStorage");
+        if let Some(storage) = storage.filter(|storage| !storage.eq_ignore_ascii_case(b"files")) {
+            return Err(RepositoryError::Unusable(format!("its refs are stored as {storage}, which is not supported")));
+        }
         let shallow = inner.shallow_commits().map_err(unusable)?;
         let shallow = shallow.map(|commits| commits.iter().copied().collect()).unwrap_or_default();
         Ok(Self { inner, shallow })
@@ -104,7 +110,7 @@ impl Repository {
                 }
             }
             Ok(None) => Err(UnreadableObject::Missing),
-            Err(error) => Err(UnreadableObject::Storage(error.to_string())),
+            Err(error) => Err(UnreadableObject::Storage(causes(&error))),
         };
         FoundObject { id, content }
     }
@@ -116,6 +122,12 @@ impl Repository {
             && let Ok(id) = ObjectId::from_hex(revision)
         {
             return self.signable(id, revision).map(Selected::Object);
+        }
+        // So does a ref, even where the object is not to be read.
+        if let Ok(Some(mut reference)) = self.inner.try_find_reference(revision)
+            && let Ok(id) = reference.follow_to_object()
+        {
+            return self.signable(id.detach(), revision).map(Selected::Object);
         }
         let spec = self.inner.rev_parse(revision).map_err(|_error| unknown())?;
         if spec.path_and_mode().is_some() {

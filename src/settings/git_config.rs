@@ -12,6 +12,7 @@ use gix::discover::upwards;
 use gix::sec::Trust;
 
 use super::{SettingsError, git_parameters};
+use crate::causes::causes;
 
 /// The repository that git would use in a directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -175,14 +176,19 @@ fn branch(git_dir: &Path) -> Option<gix::refs::FullName> {
 /// The system's file and the user's two, includes not yet followed.
 fn files_of_user(environment: &impl Fn(&str) -> Option<OsString>) -> Result<File, SettingsError> {
     let mut variable = |name: &str| environment(name);
-    let mut at = |source: Source| {
-        let path = source.storage_location(&mut variable)?;
-        Some(Metadata::from(source).at(path).with(Trust::Full))
+    let mut config = match Source::System.storage_location(&mut variable) {
+        Some(path) => load(Source::System, path, false)?,
+        None => File::default(),
     };
-    let mut config = load(&mut at(Source::System).into_iter(), false)?;
-    // git too passes over a file of the user's that the user may not read, as under `sudo -u`.
-    let user = load(&mut [at(Source::Git), at(Source::User)].into_iter().flatten(), true)?;
-    config.append(user).map_err(unreadable)?;
+    // `GIT_CONFIG_GLOBAL` stands for both.
+    let xdg = Source::Git.storage_location(&mut variable);
+    let home = Source::User.storage_location(&mut variable).filter(|home| xdg.as_ref() != Some(home));
+    for (source, path) in [(Source::Git, xdg), (Source::User, home)] {
+        if let Some(path) = path {
+            // git too passes over a file of the user's that the user may not read, as under `sudo -u`.
+            config.append(load(source, path, true)?).map_err(unreadable)?;
+        }
+    }
     Ok(config)
 }
 
@@ -192,19 +198,22 @@ fn files_of_repository(git_dir: &Path, environment: &impl Fn(&str) -> Option<OsS
         let link = std::fs::read(git_dir.join("commondir")).ok()?;
         Some(git_dir.join(link.trim_end().to_path().ok()?))
     });
-    let at = |source: Source, path: PathBuf| std::iter::once(Metadata::from(source).at(path).with(Trust::Full));
-    let mut config = load(&mut at(Source::Local, common.as_deref().unwrap_or(git_dir).join("config")), false)?;
+    let mut config = load(Source::Local, common.as_deref().unwrap_or(git_dir).join("config"), false)?;
     if matches!(config.boolean("extensions.worktreeConfig"), Ok(Some(true))) {
-        config.append(load(&mut at(Source::Worktree, git_dir.join("config.worktree")), false)?).map_err(unreadable)?;
+        let worktree = load(Source::Worktree, git_dir.join("config.worktree"), false)?;
+        config.append(worktree).map_err(unreadable)?;
     }
     Ok(config)
 }
 
 /// A file that is not there is no error.
-fn load(files: &mut dyn Iterator<Item = Metadata>, ignore_io_errors: bool) -> Result<File, SettingsError> {
+fn load(source: Source, path: PathBuf, ignore_io_errors: bool) -> Result<File, SettingsError> {
     let options = init::Options { lossy: true, ignore_io_errors, ..init::Options::default() };
-    let config = File::from_paths_metadata_buf(files, &mut Vec::with_capacity(1024), false, options);
-    Ok(config.map_err(unreadable)?.unwrap_or_default())
+    let mut file = std::iter::once(Metadata::from(source).at(&path).with(Trust::Full));
+    match File::from_paths_metadata_buf(&mut file, &mut Vec::with_capacity(1024), false, options) {
+        Ok(config) => Ok(config.unwrap_or_default()),
+        Err(error) => Err(SettingsError::GitConfig(format!("{}: {}", path.display(), causes(&error)))),
+    }
 }
 
 /// `GIT_CONFIG_COUNT` and its pairs, then `GIT_CONFIG_PARAMETERS`, in git's order; both may include files.
@@ -230,8 +239,8 @@ fn command_scope(
     Ok(config)
 }
 
-fn unreadable(error: impl std::fmt::Display) -> SettingsError {
-    SettingsError::GitConfig(error.to_string())
+fn unreadable(error: gix::Error) -> SettingsError {
+    SettingsError::GitConfig(causes(&error))
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use source::{production, submodules};
 
 /// The layout: each unit, its zone, and what it may import. A unit is a file right under `src` with its folder, or a
 /// submodule that stands in another zone than its parent, or imports more.
-const UNITS: [Unit; 26] = [
+const UNITS: [Unit; 27] = [
+    pure("causes", &[]),
     pure("escape", &[]),
     pure("crypto", &[]),
     pure("signing_config", &["crypto"]),
@@ -27,9 +28,9 @@ const UNITS: [Unit; 26] = [
     pure("verify", &["crypto", "instance", "signature", "tlog", "trusted_root", "x509"]),
     pure("git", &["signature", "verify"]),
     pure("git::status_fd", &["crypto", "escape", "git", "signature", "verify", "x509"]),
-    edge("settings", &[]),
+    edge("settings", &["causes"]),
     edge("terminal", &["escape"]),
-    edge("git::repository", &["git"]),
+    edge("git::repository", &["causes", "git"]),
     edge("services", &["crypto", "escape", "identity_token", "instance", "signing_config", "tlog", "x509"]),
     edge("oidc", &["escape", "identity_token", "services", "terminal"]),
     edge("trust_store", &["escape", "instance", "settings", "signing_config", "trust_digest", "trusted_root"]),

@@ -157,6 +157,11 @@ fn an_object_that_cannot_be_read_is_not_the_end() {
     assert_eq!(contents(&scratch.open(), &two), [Err(UnreadableObject::Corrupt)]);
     std::fs::remove_file(scratch.object_file(&two)).unwrap();
     assert_eq!(contents(&scratch.open(), &two), [Err(UnreadableObject::Missing)]);
+    scratch.git(&["update-ref", "refs/heads/main", &three]);
+    #[expect(clippy::disallowed_methods, reason = "a ref that git would not write")]
+    std::fs::write(scratch.folder.path().join(".git/refs/heads/broken"), format!("{two}\n")).unwrap();
+    assert_eq!(contents(&scratch.open(), "broken"), [Err(UnreadableObject::Missing)]);
+    assert_eq!(contents(&scratch.open(), "HEAD"), [Ok(ObjectKind::Commit)]);
     assert_eq!(
         contents(&scratch.open(), &format!("{one}..{three}")),
         [Ok(ObjectKind::Commit), Err(UnreadableObject::Missing)]
