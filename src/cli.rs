@@ -7,9 +7,12 @@ use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use clap::{ArgAction, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod gpg_flags;
+mod verify_flags;
+
+use verify_flags::VerifyFlags;
 
 /// What one run of the program is to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -253,6 +256,9 @@ pub enum UsageError {
         /// The flag that stands alone.
         identity: &'static str,
     },
+    /// An instance without the identity that it must have vouched for.
+    #[error("--instance needs --certificate-identity")]
+    InstanceWithoutIdentity,
     /// An issuer without an identity.
     #[error("{issuer} needs --certificate-identity")]
     IssuerWithoutIdentity {
@@ -294,6 +300,7 @@ impl UsageError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::IdentityWithoutIssuer { .. } => Some("an address means nothing until you say who vouched for it"),
+            Self::InstanceWithoutIdentity => Some("it says which instance must have vouched for that identity"),
             Self::IssuerWithoutIdentity { .. } => Some("--any-identity admits everyone"),
             Self::OneOperation | Self::UnknownOption(_) | Self::MissingValue(_) | Self::UnexpectedValue(_) => {
                 Some("\"waxseal --help\" lists the commands")
@@ -368,80 +375,6 @@ enum OwnCommand {
     Verify(VerifyFlags),
 }
 
-#[derive(Args)]
-struct VerifyFlags {
-    /// Commits, tags, or ranges A..B; HEAD when none is given. An annotated tag is the tag object itself
-    #[arg(value_name = "REV | A..B | TAG")]
-    revisions: Vec<OsString>,
-    /// Print JSON, one object a line
-    #[arg(long)]
-    json: bool,
-    /// Trust this trusted_root.json and nothing else
-    #[arg(long, value_name = "FILE")]
-    trusted_root: Option<PathBuf>,
-    /// The identity that must have signed: an e-mail address or URI, byte for byte
-    #[arg(long, value_name = "IDENTITY", conflicts_with = "certificate_identity_regexp")]
-    certificate_identity: Option<String>,
-    /// The same as a regular expression for the whole identity
-    #[arg(long, value_name = "REGEXP")]
-    certificate_identity_regexp: Option<String>,
-    /// The OIDC issuer that must have vouched for the identity
-    #[arg(long, value_name = "URL", conflicts_with = "certificate_oidc_issuer_regexp")]
-    certificate_oidc_issuer: Option<String>,
-    /// The same as a regular expression for the whole issuer
-    #[arg(long, value_name = "REGEXP")]
-    certificate_oidc_issuer_regexp: Option<String>,
-    /// Admit everyone: only the signatures count
-    #[arg(long, conflicts_with_all = ["certificate_identity", "certificate_identity_regexp",
-        "certificate_oidc_issuer", "certificate_oidc_issuer_regexp"])]
-    any_identity: bool,
-    /// The instance that must have issued the certificate
-    #[arg(long, value_name = "NAME")]
-    instance: Option<String>,
-    /// Succeed when there is no object to verify
-    #[arg(long)]
-    allow_empty: bool,
-    /// Do not ask for proof that certificates were logged
-    #[arg(long, action = ArgAction::SetTrue)]
-    insecure_ignore_sct: bool,
-}
-
-impl VerifyFlags {
-    fn resolve(self) -> Result<Verify, UsageError> {
-        let pattern = |exact: Option<String>, regexp: Option<String>| {
-            exact.map(Pattern::Exact).or_else(|| regexp.map(Pattern::Regexp))
-        };
-        let identity = pattern(self.certificate_identity, self.certificate_identity_regexp);
-        let issuer = pattern(self.certificate_oidc_issuer, self.certificate_oidc_issuer_regexp);
-        let admitted = match (identity, issuer) {
-            (Some(identity), Some(issuer)) => AdmittedFlags::Identity { identity, issuer },
-            (Some(Pattern::Exact(_)), None) => {
-                return Err(UsageError::IdentityWithoutIssuer { identity: "--certificate-identity" });
-            }
-            (Some(Pattern::Regexp(_)), None) => {
-                return Err(UsageError::IdentityWithoutIssuer { identity: "--certificate-identity-regexp" });
-            }
-            (None, Some(Pattern::Exact(_))) => {
-                return Err(UsageError::IssuerWithoutIdentity { issuer: "--certificate-oidc-issuer" });
-            }
-            (None, Some(Pattern::Regexp(_))) => {
-                return Err(UsageError::IssuerWithoutIdentity { issuer: "--certificate-oidc-issuer-regexp" });
-            }
-            (None, None) if self.any_identity => AdmittedFlags::Anyone,
-            (None, None) => AdmittedFlags::Unsaid,
-        };
-        Ok(Verify {
-            revisions: self.revisions,
-            json: self.json,
-            trusted_root: self.trusted_root,
-            admitted,
-            instance: self.instance,
-            allow_empty: self.allow_empty,
-            insecure_ignore_sct: self.insecure_ignore_sct,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -482,6 +415,7 @@ mod tests {
             })
         );
         assert_eq!(flags(&[identity, "a"]), Err("--certificate-identity needs --certificate-oidc-issuer".into()));
+        assert_eq!(flags(&["--instance", "own"]), Err("--instance needs --certificate-identity".into()));
         assert_eq!(flags(&[issuer, "a"]), Err("--certificate-oidc-issuer needs --certificate-identity".into()));
         assert!(flags(&["--any-identity", identity, "a", issuer, "b"]).unwrap_err().contains("cannot be used with"));
         assert!(flags(&[identity, "a", "--certificate-identity-regexp", "b", issuer, "c"]).is_err());

@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use jiff::Timestamp;
 
 use super::identity_policy;
-use crate::cli::{AdmittedFlags, Verify};
+use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::git::repository::{FoundObject, Repository, Selected};
 use crate::git::{HashKind, SignedObject};
@@ -34,21 +34,27 @@ pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
     let repository = open(&settings.repository)?;
     let hash = repository.hash_kind()?;
     let selected = repository.select(&request.revisions)?;
-    let policy = policy(request, &settings);
+    let policy = default_instance(request, &settings).and_then(|default| {
+        let policy = identity_policy::from_flags(&request.admitted, &settings, &default)?;
+        Ok((policy, default))
+    });
     if let Err(error) = &policy
         && error.kind() == ErrorKind::Usage
     {
+        // It outranks unusable trust material, as an invalid setting does not.
         return policy.map(|_policy| 0);
     }
     let verifier = Verifier::new(instances(request, &settings)?, now, sct_requirement(request))?;
     check_instance(request, &verifier)?;
+    let (policy, default_instance) = policy?;
     let run = Run {
         request,
         allow: &settings.allow,
+        default_instance,
         repository: &repository,
         hash,
         selected: &selected,
-        policy: policy?,
+        policy,
         verifier,
     };
     match run.print() {
@@ -64,6 +70,8 @@ struct Run<'a> {
     request: &'a Verify,
     /// `waxseal.allow`
     allow: &'a [String],
+    /// What a rule without an instance means.
+    default_instance: InstanceName,
     repository: &'a Repository,
     hash: HashKind,
     selected: &'a [Selected],
@@ -130,22 +138,17 @@ fn instances(request: &Verify, settings: &Settings) -> Result<Vec<Instance>, Com
     })
 }
 
-fn policy(request: &Verify, settings: &Settings) -> Result<IdentityPolicy, CommandError> {
-    let default = match (&request.instance, &request.trusted_root) {
-        (Some(name), _) => parse_instance(name)?,
-        (None, Some(_)) => InstanceName::file(),
-        (None, None) => identity_policy::default_instance(settings)?,
-    };
-    identity_policy::from_flags(&request.admitted, settings, &default)
+fn default_instance(request: &Verify, settings: &Settings) -> Result<InstanceName, CommandError> {
+    match (&request.instance, &request.trusted_root) {
+        (Some(name), _) => parse_instance(name),
+        (None, Some(_)) => Ok(InstanceName::file()),
+        (None, None) => identity_policy::default_instance(settings),
+    }
 }
 
 /// An instance that the flags name must be one that could vouch for somebody.
 fn check_instance(request: &Verify, verifier: &Verifier) -> Result<(), CommandError> {
     let Some(name) = &request.instance else { return Ok(()) };
-    if !matches!(request.admitted, AdmittedFlags::Identity { .. }) {
-        return Err(CommandError::usage("--instance needs --certificate-identity")
-            .hint("it says which instance must have vouched for that identity"));
-    }
     let name = parse_instance(name)?;
     if verifier.instances().any(|instance| instance.name == name) {
         Ok(())

@@ -183,12 +183,12 @@ fn policy(run: &Run<'_>) -> Option<Policy> {
                 Pattern::Exact(text) => format!("exact {text}"),
                 Pattern::Regexp(text) => format!("regexp {text}"),
             };
-            let instance = run.request.instance.as_deref().unwrap_or_default();
-            ("flags", [word(identity), word(issuer), instance.to_owned()].join("\n"))
+            ("flags", [word(identity), word(issuer)].join("\n"))
         }
         (_, AdmittedFlags::Unsaid) => ("waxseal.allow", run.allow.join("\n")),
     };
-    Some(Policy { source, sha256: Sha256Digest::of(text.as_bytes()).to_string() })
+    let parts = [text.as_bytes(), b"\n", run.default_instance.as_str().as_bytes()];
+    Some(Policy { source, sha256: Sha256Digest::of_parts(&parts).to_string() })
 }
 
 fn verdict(verdict: &Verdict) -> &'static str {

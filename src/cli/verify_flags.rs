@@ -1,0 +1,85 @@
+//! The flags of `waxseal verify`, and what they mean together.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args};
+
+use super::{AdmittedFlags, Pattern, UsageError, Verify};
+
+#[derive(Args)]
+pub(super) struct VerifyFlags {
+    /// Commits, tags, or ranges A..B; HEAD when none is given. An annotated tag is the tag object itself
+    #[arg(value_name = "REV | A..B | TAG")]
+    revisions: Vec<OsString>,
+    /// Print JSON, one object a line
+    #[arg(long)]
+    json: bool,
+    /// Trust this trusted_root.json and nothing else
+    #[arg(long, value_name = "FILE")]
+    trusted_root: Option<PathBuf>,
+    /// The identity that must have signed: an e-mail address or URI, byte for byte
+    #[arg(long, value_name = "IDENTITY", conflicts_with = "certificate_identity_regexp")]
+    certificate_identity: Option<String>,
+    /// The same as a regular expression for the whole identity
+    #[arg(long, value_name = "REGEXP")]
+    certificate_identity_regexp: Option<String>,
+    /// The OIDC issuer that must have vouched for the identity
+    #[arg(long, value_name = "URL", conflicts_with = "certificate_oidc_issuer_regexp")]
+    certificate_oidc_issuer: Option<String>,
+    /// The same as a regular expression for the whole issuer
+    #[arg(long, value_name = "REGEXP")]
+    certificate_oidc_issuer_regexp: Option<String>,
+    /// Admit everyone: only the signatures count
+    #[arg(long, conflicts_with_all = ["certificate_identity", "certificate_identity_regexp",
+        "certificate_oidc_issuer", "certificate_oidc_issuer_regexp"])]
+    any_identity: bool,
+    /// The instance that must have issued the certificate
+    #[arg(long, value_name = "NAME")]
+    instance: Option<String>,
+    /// Succeed when there is no object to verify
+    #[arg(long)]
+    allow_empty: bool,
+    /// Do not ask for proof that certificates were logged
+    #[arg(long, action = ArgAction::SetTrue)]
+    insecure_ignore_sct: bool,
+}
+
+impl VerifyFlags {
+    pub(super) fn resolve(self) -> Result<Verify, UsageError> {
+        let pattern = |exact: Option<String>, regexp: Option<String>| {
+            exact.map(Pattern::Exact).or_else(|| regexp.map(Pattern::Regexp))
+        };
+        let identity = pattern(self.certificate_identity, self.certificate_identity_regexp);
+        let issuer = pattern(self.certificate_oidc_issuer, self.certificate_oidc_issuer_regexp);
+        let admitted = match (identity, issuer) {
+            (Some(identity), Some(issuer)) => AdmittedFlags::Identity { identity, issuer },
+            (Some(Pattern::Exact(_)), None) => {
+                return Err(UsageError::IdentityWithoutIssuer { identity: "--certificate-identity" });
+            }
+            (Some(Pattern::Regexp(_)), None) => {
+                return Err(UsageError::IdentityWithoutIssuer { identity: "--certificate-identity-regexp" });
+            }
+            (None, Some(Pattern::Exact(_))) => {
+                return Err(UsageError::IssuerWithoutIdentity { issuer: "--certificate-oidc-issuer" });
+            }
+            (None, Some(Pattern::Regexp(_))) => {
+                return Err(UsageError::IssuerWithoutIdentity { issuer: "--certificate-oidc-issuer-regexp" });
+            }
+            (None, None) if self.any_identity => AdmittedFlags::Anyone,
+            (None, None) => AdmittedFlags::Unsaid,
+        };
+        if self.instance.is_some() && !matches!(admitted, AdmittedFlags::Identity { .. }) {
+            return Err(UsageError::InstanceWithoutIdentity);
+        }
+        Ok(Verify {
+            revisions: self.revisions,
+            json: self.json,
+            trusted_root: self.trusted_root,
+            admitted,
+            instance: self.instance,
+            allow_empty: self.allow_empty,
+            insecure_ignore_sct: self.insecure_ignore_sct,
+        })
+    }
+}
