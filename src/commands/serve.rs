@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use crate::cli::Serve;
 use crate::command_error::CommandError;
 use crate::escape;
-use crate::stack::data_folder::{DataFolder, DataFolderError};
+use crate::stack::data_folder::{DataFolder, DataFolderError, FixedSettings};
 use crate::stack::public_url::{BadPublicUrl, PublicUrl};
 use crate::stack::{Stack, StackError, StackOptions, server};
 
@@ -35,7 +35,7 @@ pub fn run(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
 async fn serve(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
     let fixed = DataFolder::peek(&request.data)?;
     let mut listen = request.listen;
-    if let (0, Some(port)) = (listen.port(), fixed.as_ref().and_then(|fixed| fixed.found_port)) {
+    if let (0, Some(port)) = (listen.port(), fixed.as_ref().and_then(port_of_earlier_starts)) {
         listen.set_port(port);
     }
     let listener = TcpListener::bind(listen).await;
@@ -58,6 +58,12 @@ async fn serve(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
 /// One line of JSON on stdout, for programs; what a person must know on stderr.
 fn announce(stack: &Stack, bound: SocketAddr, auto_login: &[String]) -> Result<(), CommandError> {
     let mut stderr = io::stderr().lock();
+    if stack.public_url().port() != bound.port() {
+        let _closed = writeln!(stderr, "waxseal: clients use {}, but it is {bound} that is served", stack.public_url());
+    }
+    if auto_login.is_empty() {
+        let _closed = writeln!(stderr, "waxseal: nobody can log in: that takes --auto-login EMAIL, for now");
+    }
     if let [first, others @ ..] = auto_login {
         let others = others.iter().map(|other| format!(", or as {other} if they ask for it")).collect::<String>();
         // A closed stderr is no reason not to serve.
@@ -77,6 +83,11 @@ fn announce(stack: &Stack, bound: SocketAddr, auto_login: &[String]) -> Result<(
     written.map_err(|error| CommandError::failed(format!("the output could not be written: {error}")))
 }
 
+fn port_of_earlier_starts(fixed: &FixedSettings) -> Option<u16> {
+    let public_port = || fixed.public_url.parse().ok().map(|url: PublicUrl| url.port());
+    fixed.found_port.or_else(public_port)
+}
+
 fn report_fault(fault: &str) {
     let _closed = writeln!(io::stderr().lock(), "waxseal: fault: {}", escape::terminal(fault));
 }
@@ -85,7 +96,7 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> CommandError {
     let failed = CommandError::failed(format!("cannot listen on {address}: {error}"));
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            failed.hint("another process listens there; --listen 127.0.0.1:0 finds a free port")
+            failed.hint("another process listens there, perhaps another waxseal serve; --listen 127.0.0.1:0 finds a free port for a new stack")
         }
         _ => failed,
     }

@@ -22,6 +22,12 @@ impl PublicUrl {
         self.0.host_str().unwrap_or_default().to_owned()
     }
 
+    /// The port, 80 where none is spelled out.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or_default()
+    }
+
     /// The address of `path`, which begins with a slash.
     #[must_use]
     pub fn join(&self, path: &str) -> String {
