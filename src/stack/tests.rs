@@ -1,5 +1,7 @@
 //! The stack as its clients see it, without a socket.
 
+mod recorded;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, LOCATION};
