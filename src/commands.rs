@@ -1,7 +1,5 @@
 //! What each invocation does.
 
-use std::io::{self, Write as _};
-
 use jiff::Timestamp;
 
 use crate::cli::Invocation;
@@ -15,6 +13,7 @@ pub mod identity_policy;
 pub mod open_browser;
 pub mod serve;
 mod status_fd;
+mod stdout;
 pub mod trust;
 pub mod verify;
 
@@ -28,15 +27,9 @@ pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> 
         Invocation::GitSign(request) => git_sign::run(request, now).map(|()| 0),
         Invocation::GitVerify(request) => git_verify::run(request, now),
         Invocation::OpenBrowser(request) => open_browser::run(request).map(|()| 0),
-        Invocation::Print(text) => print(text).map(|()| 0),
+        Invocation::Print(text) => stdout::print(&format!("{}\n", text.trim_end())).map(|()| 0),
         Invocation::Trust(request) => trust::run(request, now),
         Invocation::Verify(request) => verify::run(request, now),
         Invocation::Serve(request) => serve::run(request, now).map(|()| 0),
     }
-}
-
-fn print(text: &str) -> Result<(), CommandError> {
-    let mut stdout = io::stdout().lock();
-    let written = writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush());
-    written.map_err(|error| CommandError::failed(format!("the output could not be written: {error}")))
 }

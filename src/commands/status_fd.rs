@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 
+use super::stdout;
 use crate::cli::StatusFd;
 
 /// An opened status file descriptor, or none.
@@ -22,6 +23,7 @@ impl StatusOutput {
                 Self::Inherited(OpenOptions::new().append(true).open(format!("/dev/fd/{number}"))?)
             }
             Some(StatusFd::Stderr) => Self::Stderr,
+            Some(StatusFd::Stdout) if stdout::was_closed() => return Err(stdout::closed()),
             Some(StatusFd::Stdout) => Self::Stdout,
         })
     }

@@ -1,10 +1,9 @@
 //! `waxseal trust`: which instances are believed. Nothing is ever trusted on first use: a digest, a file or a yes on the
 //! terminal comes first.
 
-use std::io::{self, Write};
-
 use crate::cli::{Trust, TrustAdd, TrustSource};
 use crate::command_error::{CommandError, ErrorKind};
+use crate::commands::stdout::print;
 use crate::crypto::Sha256Digest;
 use crate::escape;
 use crate::instance::{Instance, InstanceBounds, InstanceName};
@@ -216,10 +215,4 @@ fn parse_name(text: &str) -> Result<InstanceName, CommandError> {
 fn parse_digest(text: &str) -> Result<Sha256Digest, CommandError> {
     let digest = Sha256Digest::from_hex(&text.to_ascii_lowercase());
     digest.ok_or_else(|| CommandError::usage("--sha256 wants 64 hexadecimal digits"))
-}
-
-fn print(text: &str) -> Result<(), CommandError> {
-    let mut stdout = io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| CommandError::failed(format!("the output could not be written: {error}")))
 }

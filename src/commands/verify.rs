@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 
 use jiff::Timestamp;
 
-use super::identity_policy;
+use super::{identity_policy, stdout};
 use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::git::repository::{FoundObject, Repository, Selected};
@@ -81,6 +81,9 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn print(&self) -> io::Result<u8> {
+        if stdout::was_closed() {
+            return Err(stdout::closed());
+        }
         let mut out = io::stdout().lock();
         let mut tally = Tally::default();
         if self.request.json {

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::command_error::CommandError;
+use crate::commands::stdout;
 
 pub(super) enum Output {
     File(PathBuf),
@@ -16,7 +17,7 @@ impl Output {
     pub(super) fn open(path: Option<&Path>) -> Result<Self, CommandError> {
         match path {
             Some(path) => Ok(Self::File(path.to_owned())),
-            None if stdout_was_closed() => Err(CommandError::failed("standard output is closed")),
+            None if stdout::was_closed() => Err(CommandError::failed("standard output is closed")),
             None => Ok(Self::Stdout),
         }
     }
@@ -40,24 +41,4 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
-}
-
-/// Rust's runtime opens `/dev/null`, for reading and writing, in place of a closed descriptor, and all that is written
-/// there succeeds. A shell's `>/dev/null` is not readable.
-#[cfg(unix)]
-fn stdout_was_closed() -> bool {
-    use std::io::Read as _;
-    use std::os::fd::AsFd as _;
-    use std::os::unix::fs::MetadataExt as _;
-
-    let Ok(stdout) = io::stdout().as_fd().try_clone_to_owned() else { return true };
-    let mut stdout = std::fs::File::from(stdout);
-    let device = |metadata: io::Result<std::fs::Metadata>| metadata.ok().map(|metadata| metadata.rdev());
-    let null = device(std::fs::metadata("/dev/null"));
-    null.is_some() && device(stdout.metadata()) == null && stdout.read(&mut [0]).is_ok()
-}
-
-#[cfg(not(unix))]
-fn stdout_was_closed() -> bool {
-    false
 }

@@ -1,0 +1,43 @@
+//! Standard output: whether it is there, and whole texts on it.
+
+use std::io::{self, Write as _};
+
+use crate::command_error::CommandError;
+
+/// Writes all of `text`.
+///
+/// # Errors
+/// [`CommandError`] when it does not get there.
+pub(super) fn print(text: &str) -> Result<(), CommandError> {
+    let unwritten = |error| CommandError::failed(format!("the output could not be written: {error}"));
+    if was_closed() {
+        return Err(unwritten(closed()));
+    }
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(unwritten)
+}
+
+/// What a write would say, had Rust's runtime left the descriptor closed.
+pub(super) fn closed() -> io::Error {
+    io::Error::other("standard output is closed")
+}
+
+/// Rust's runtime opens `/dev/null`, for reading and writing, in place of a closed descriptor, and all that is written
+/// there succeeds. A shell's `>/dev/null` is not readable.
+#[cfg(unix)]
+pub(super) fn was_closed() -> bool {
+    use std::io::Read as _;
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::MetadataExt as _;
+
+    let Ok(stdout) = io::stdout().as_fd().try_clone_to_owned() else { return true };
+    let mut stdout = std::fs::File::from(stdout);
+    let device = |metadata: io::Result<std::fs::Metadata>| metadata.ok().map(|metadata| metadata.rdev());
+    let null = device(std::fs::metadata("/dev/null"));
+    null.is_some() && device(stdout.metadata()) == null && stdout.read(&mut [0]).is_ok()
+}
+
+#[cfg(not(unix))]
+pub(super) fn was_closed() -> bool {
+    false
+}
