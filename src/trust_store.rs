@@ -124,8 +124,9 @@ impl TrustStore {
         fs::create_dir_all(folder).map_err(|error| file_error(folder, error))?;
         let _lock = lock(folder)?;
         self.check_free(name)?;
+        sweep(folder);
 
-        let new = tempfile::Builder::new().prefix(".adding-").tempdir_in(folder);
+        let new = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(folder);
         let new = new.map_err(|error| file_error(folder, error))?;
         write(&new.path().join(TRUSTED_ROOT), &documents.trusted_root)?;
         if let Some(signing_config) = &documents.signing_config {
@@ -169,7 +170,8 @@ impl TrustStore {
         let place = self.existing(name)?;
         let folder = self.folder()?;
         let _lock = lock(folder)?;
-        let bin = tempfile::Builder::new().prefix(".removing-").tempdir_in(folder);
+        sweep(folder);
+        let bin = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(folder);
         let bin = bin.map_err(|error| file_error(folder, error))?;
         fs::rename(&place, bin.path().join(name.as_str())).map_err(|error| file_error(&place, error))?;
         bin.close().map_err(|error| file_error(&place, error))?;
@@ -351,6 +353,15 @@ fn lock(folder: &Path) -> Result<File, TrustStoreError> {
     file.and_then(|file| file.lock().map(|()| file)).map_err(|error| file_error(&path, error))
 }
 
+/// Removes what a process that was killed left; under the lock nothing of it can be in use.
+fn sweep(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes())) {
+        // Litter that cannot be removed does no harm: it is no instance's name.
+        let _still_there = fs::remove_dir_all(entry.path());
+    }
+}
+
 /// Makes what happened to a folder's entries last. Where folders cannot be opened, the system does so by itself.
 fn sync_folder(folder: &Path) -> Result<(), TrustStoreError> {
     if cfg!(unix) {
@@ -358,6 +369,9 @@ fn sync_folder(folder: &Path) -> Result<(), TrustStoreError> {
     }
     Ok(())
 }
+
+/// How the folder of an instance is called while it appears or disappears; no instance is called so.
+const UNFINISHED: &str = ".unfinished-";
 
 const RECORD: &str = "instance.toml";
 const SIGNING_CONFIG: &str = "signing_config.v0.2.json";

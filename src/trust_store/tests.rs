@@ -51,6 +51,9 @@ fn nothing_half_written_is_left() {
     let broken = Documents { signing_config: Some(b"{}".to_vec()), ..public_good() };
     assert!(matches!(store.add(&name("own"), &broken, Origin::Files), Err(TrustStoreError::SigningConfig { .. })));
     assert!(!home.path().join("data").exists());
+    let killed = home.path().join("data/instances/.unfinished-x");
+    fs::create_dir_all(killed.join("own")).unwrap();
+    assert_eq!(names(&store), ["public-good"]);
     store.add(&name("own"), &public_good(), Origin::Files).unwrap();
     let left: Vec<_> =
         fs::read_dir(home.path().join("data/instances")).unwrap().map(|e| e.unwrap().file_name()).collect();

@@ -82,7 +82,11 @@ pub(super) fn advice(out: &mut impl Write, tally: &Tally, run: &Run<'_>) -> io::
     if tally.objects() == 0 && !run.request.allow_empty {
         lines.push("nothing was there to verify; --allow-empty makes that a success".to_owned());
     }
-    lines.extend(tally.reasons.iter().filter_map(|reason| hints::for_reason(reason)).map(str::to_owned));
+    for hint in tally.reasons.iter().filter_map(|reason| hints::for_reason(reason)) {
+        if !lines.iter().any(|line| line == hint) {
+            lines.push(hint.to_owned());
+        }
+    }
     if run.repository.is_shallow() {
         lines.push("this clone is shallow: a range ends where its history was cut off".to_owned());
     }
