@@ -11,7 +11,8 @@ use crate::command_error::CommandError;
 use crate::escape;
 use crate::stack::data_folder::{DataFolder, DataFolderError, FixedSettings};
 use crate::stack::public_url::{BadPublicUrl, PublicUrl};
-use crate::stack::{Stack, StackError, StackOptions, server};
+use crate::stack::server::{StopSignals, serve_until};
+use crate::stack::{Stack, StackError, StackOptions};
 
 /// Opens the stack, says on stdout where it is and what its trust documents' digest is, and serves.
 ///
@@ -50,8 +51,10 @@ async fn serve(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
     let found_port = (request.listen.port() == 0).then_some(bound.port());
     let options = StackOptions { auto_login: request.auto_login.clone(), found_port };
     let stack = Stack::open(&request.data, &public_url, options, now)?;
+    let signals = StopSignals::listen();
+    let signals = signals.map_err(|error| CommandError::failed(format!("cannot listen for signals: {error}")))?;
     announce(&stack, bound, &request.auto_login)?;
-    let served = server::serve(stack, listener, report_fault).await;
+    let served = serve_until(stack, listener, report_fault, signals.received()).await;
     served.map_err(|error| CommandError::failed(format!("serving {public_url} failed: {error}")))
 }
 

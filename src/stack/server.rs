@@ -15,16 +15,8 @@ use tokio::sync::Semaphore;
 use super::routes::MAX_BODY_BYTES;
 use super::{Fault, Stack};
 
-/// Serves `stack` on `listener` until Ctrl-C or SIGTERM, then finishes the requests that are under way. `on_fault` is
-/// told of every answer that was the stack's own fault.
-///
-/// # Errors
-/// What the socket fails with.
-pub async fn serve(stack: Stack, listener: TcpListener, on_fault: fn(&str)) -> io::Result<()> {
-    serve_until(stack, listener, on_fault, shutdown_requested()).await
-}
-
-/// Serves until `stop` ends.
+/// Serves `stack` on `listener` until `stop` ends, then finishes the requests that are under way. `on_fault` is told of
+/// every answer that was the stack's own fault.
 ///
 /// # Errors
 /// What the socket fails with.
@@ -91,21 +83,49 @@ fn refuse(status: StatusCode) -> Response<Body> {
     response
 }
 
-#[cfg(unix)]
-async fn shutdown_requested() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        },
-        Err(_) => drop(tokio::signal::ctrl_c().await),
-    }
+/// Ctrl-C and, where there is one, SIGTERM. From [`listen`](Self::listen) on they do not end the process by themselves.
+#[derive(Debug)]
+pub struct StopSignals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
 }
 
-#[cfg(not(unix))]
-async fn shutdown_requested() {
-    drop(tokio::signal::ctrl_c().await);
+impl StopSignals {
+    /// Begins to listen. To be done before anyone is told that the server is there, and may stop it.
+    ///
+    /// # Errors
+    /// When the operating system does not let it.
+    #[cfg(unix)]
+    pub fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// Never.
+    #[cfg(not(unix))]
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Ends when one of them comes.
+    #[cfg(unix)]
+    pub async fn received(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    /// Ends when one of them comes.
+    #[cfg(not(unix))]
+    pub async fn received(self) {
+        drop(tokio::signal::ctrl_c().await);
+    }
 }
 
 /// Two cores sign; the rest waits in line.

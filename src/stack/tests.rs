@@ -496,6 +496,35 @@ fn a_clock_that_went_back_is_503() {
     assert_eq!(entry.integrated_time, 1_795_000_000);
 }
 
+#[test]
+fn no_request_makes_it_panic_or_fail() {
+    use proptest::prelude::{any, prop_assert};
+    let world = World::new();
+    let any_request = (any::<bool>(), proptest::sample::select(PATHS.to_vec()), ".{0,40}");
+    let run = proptest::test_runner::TestRunner::default().run(&any_request, |(post, path, text)| {
+        let query = form(&[("logIndex", &text), ("client_id", "sigstore"), ("redirect_uri", &text)]);
+        let request = if post { Request::post(path) } else { Request::get(format!("{path}?{query}")) };
+        let request = request.header(HOST, HERE).header(AUTHORIZATION, "Basic Og==");
+        let request = request.header(CONTENT_TYPE, "application/json").body(text.into_bytes()).unwrap();
+        let status = world.ask(request).status;
+        prop_assert!(status < 500 || status == 501, "{status}");
+        Ok(())
+    });
+    run.unwrap();
+}
+
+const PATHS: [&str; 9] = [
+    "/api/v2/signingCert",
+    "/api/v2/signingCert/",
+    "/oidc/.well-known/openid-configuration",
+    "/oidc/auth",
+    "/oidc/token",
+    "/rekor/api/v1/log/entries",
+    "/rekor/api/v1/log/entries/0",
+    "/rekorx",
+    "/",
+];
+
 /// One walk over a real socket.
 #[test]
 fn served_until_told_to_stop() {

@@ -177,11 +177,9 @@ pub fn consistency_proof<E>(
 }
 
 /// The hashes that appending leaf number `leaf_index` completes, lowest first: `(level, index, hash)`, the leaf's own
-/// at level 0 included.
-///
-/// # Errors
-/// Whatever `read` fails with.
-pub fn completed_by<E>(
+/// at level 0 included. Tests build their trees with it; the log store keeps whole tiles instead.
+#[cfg(test)]
+pub(crate) fn completed_by<E>(
     leaf_index: u64,
     leaf: Sha256Digest,
     read: &mut impl FnMut(u8, u64) -> Result<Sha256Digest, E>,
