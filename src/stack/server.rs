@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
+use axum::serve::ListenerExt as _;
 use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
 use tokio::net::TcpListener;
@@ -32,6 +33,8 @@ pub async fn serve_until(
         stop.await;
         stopped.send_replace(true);
     };
+    // An answer goes out at once; that it may fail is no reason not to answer.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let serving = axum::serve(listener, Router::new().fallback(answer).with_state(shared)).with_graceful_shutdown(stop);
     tokio::select! {
         ended = serving => ended,
