@@ -29,6 +29,7 @@ pub mod identity_token;
 pub mod instance;
 pub mod signature;
 pub mod signing_config;
+pub mod timestamp;
 pub mod tlog;
 pub mod trust_digest;
 pub mod trusted_root;

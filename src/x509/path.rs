@@ -3,18 +3,12 @@
 //! The authorities of an instance are read once; the links between their certificates are verified once, when the
 //! first leaf needs them. What is left for each leaf is one signature and the validity periods.
 
-use std::sync::OnceLock;
-
 use const_oid::ObjectIdentifier;
-use const_oid::db::rfc5280::{
-    ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE,
-    ID_CE_SUBJECT_KEY_IDENTIFIER, ID_KP_CODE_SIGNING,
-};
+use const_oid::db::rfc5280::{ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_SUBJECT_KEY_IDENTIFIER, ID_KP_CODE_SIGNING};
 use jiff::Timestamp;
-use x509_cert::ext::pkix::{
-    AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectKeyIdentifier,
-};
+use x509_cert::ext::pkix::{AuthorityKeyIdentifier, SubjectKeyIdentifier};
 
+use super::chain::{Chain, may_issue, signed_by};
 use super::{Certificate, MalformedCertificate, display_name};
 use crate::crypto::{UnsupportedKey, VerifyingKey};
 use crate::trusted_root::{TimeRange, TrustedRoot};
@@ -53,7 +47,7 @@ impl Authorities {
             match issuer.signed(leaf) {
                 // The same key may stand in the trusted root again, trusted at other times.
                 Ok(()) => {
-                    let others = named.filter(|other| other.key == issuer.key && other.linked().is_ok());
+                    let others = named.filter(|other| other.key == issuer.key && other.chain.linked().is_ok());
                     return Ok(IssuedBy { issuer, others: others.collect() });
                 }
                 Err(other) => error = other,
@@ -89,8 +83,8 @@ impl IssuedBy<'_> {
                 not_after: leaf.not_after(),
             });
         }
-        let first = self.issuer.valid_at(at);
-        if first.is_err() && !self.others.iter().any(|other| other.valid_at(at).is_ok()) {
+        let first = self.issuer.chain.valid_at(at);
+        if first.is_err() && !self.others.iter().any(|other| other.chain.valid_at(at).is_ok()) {
             first?;
         }
         Ok(VerifiedPath { at })
@@ -114,25 +108,21 @@ impl VerifiedPath {
 /// A certificate that may issue leaves, with those above it.
 #[derive(Debug)]
 struct Issuer {
-    /// Issuer of leaves first, trust anchor last.
-    chain: Vec<Certificate>,
+    chain: Chain,
     key: VerifyingKey,
     key_identifier: Option<SubjectKeyIdentifier>,
-    valid_for: TimeRange,
-    links: OnceLock<Result<(), PathError>>,
 }
 
 impl Issuer {
     fn new(chain: Vec<Certificate>, valid_for: TimeRange) -> Result<Self, AuthorityError> {
         for (below, certificate) in chain.iter().enumerate() {
-            may_issue(certificate, below)?;
+            may_issue(certificate, below, ID_KP_CODE_SIGNING)?;
         }
+        let chain = Chain::new(chain, valid_for)?;
         let issuer = chain.first().ok_or(AuthorityError::Empty)?;
         Ok(Self {
             key: issuer.public_key().map_err(AuthorityError::Key)?,
             key_identifier: issuer.extension(ID_CE_SUBJECT_KEY_IDENTIFIER)?,
-            valid_for,
-            links: OnceLock::new(),
             chain,
         })
     }
@@ -151,68 +141,8 @@ impl Issuer {
 
     fn signed(&self, leaf: &Certificate) -> Result<(), PathError> {
         signed_by(leaf, &self.key)?;
-        self.linked()
+        self.chain.linked()
     }
-
-    fn linked(&self) -> Result<(), PathError> {
-        self.links.get_or_init(|| self.verify_links()).clone()
-    }
-
-    fn verify_links(&self) -> Result<(), PathError> {
-        for (lower, upper) in self.chain.iter().zip(self.chain.iter().skip(1)) {
-            if lower.issuer() != upper.subject() {
-                return Err(PathError::BrokenAuthority { subject: display_name(lower.subject()) });
-            }
-            let key = upper.public_key().ok();
-            if key.is_none_or(|key| signed_by(lower, &key).is_err()) {
-                return Err(PathError::BrokenAuthority { subject: display_name(lower.subject()) });
-            }
-        }
-        Ok(())
-    }
-
-    fn valid_at(&self, at: Timestamp) -> Result<(), PathError> {
-        if !self.valid_for.contains(at) {
-            return Err(PathError::AuthorityOutsideValidity { at, valid_for: self.valid_for });
-        }
-        for certificate in &self.chain {
-            if !certificate.is_valid_at(at) {
-                return Err(PathError::IssuerOutsideValidity { at, subject: display_name(certificate.subject()) });
-            }
-        }
-        Ok(())
-    }
-}
-
-fn signed_by(certificate: &Certificate, key: &VerifyingKey) -> Result<(), PathError> {
-    let bad = || PathError::Signature { issuer: display_name(certificate.issuer()) };
-    let algorithm = certificate.signature_algorithm().ok_or_else(bad)?;
-    key.verify_with(algorithm, certificate.tbs_der(), certificate.signature()).map_err(|_| bad())
-}
-
-/// RFC 5280 §6.1.4 (k)–(o) for a certificate with `below` others between it and the leaf.
-fn may_issue(certificate: &Certificate, below: usize) -> Result<(), AuthorityError> {
-    for extension in certificate.extensions() {
-        if extension.critical && !UNDERSTOOD.contains(&extension.extn_id) {
-            return Err(AuthorityError::UnknownCriticalExtension(extension.extn_id));
-        }
-    }
-    let subject = || display_name(certificate.subject());
-    let constraints: Option<BasicConstraints> = certificate.extension(ID_CE_BASIC_CONSTRAINTS)?;
-    let constraints = constraints.filter(|constraints| constraints.ca);
-    let Some(constraints) = constraints else { return Err(AuthorityError::MayNotIssue(subject())) };
-    if constraints.path_len_constraint.is_some_and(|length| usize::from(length) < below) {
-        return Err(AuthorityError::PathTooLong(subject()));
-    }
-    let usage: Option<KeyUsage> = certificate.extension(ID_CE_KEY_USAGE)?;
-    let purposes: Option<ExtendedKeyUsage> = certificate.extension(ID_CE_EXT_KEY_USAGE)?;
-    let other_purpose = purposes.is_some_and(|purposes| {
-        !purposes.0.iter().any(|purpose| *purpose == ID_KP_CODE_SIGNING || *purpose == ANY_EXTENDED_KEY_USAGE)
-    });
-    if usage.is_some_and(|usage| !usage.key_cert_sign()) || other_purpose {
-        return Err(AuthorityError::MayNotIssue(subject()));
-    }
-    Ok(())
 }
 
 /// A leaf that leads to no trusted authority at the time in question.
@@ -277,16 +207,15 @@ pub enum AuthorityError {
     #[error("a certificate authority in the trusted root: {0}")]
     Malformed(#[from] MalformedCertificate),
     /// Not CA:TRUE, no keyCertSign, or for another purpose than code signing.
-    #[error("the trusted root's certificate {0:?} may not issue signing certificates")]
+    #[error("the trusted root's certificate \"{0}\" may not issue signing certificates")]
     MayNotIssue(String),
+    /// Not for time-stamping and nothing else (RFC 3161 §2.3).
+    #[error("the trusted root's certificate \"{0}\" is not a timestamp authority's")]
+    MayNotStamp(String),
     /// pathLenConstraint.
-    #[error("the trusted root's certificate {0:?} allows fewer certificates below it")]
+    #[error("the trusted root's certificate \"{0}\" allows fewer certificates below it")]
     PathTooLong(String),
     /// RFC 5280 §4.2; name constraints are among what waxseal does not process.
     #[error("critical extension {0} of a certificate in the trusted root is not understood")]
     UnknownCriticalExtension(ObjectIdentifier),
 }
-
-const UNDERSTOOD: [ObjectIdentifier; 3] = [ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE];
-
-const ANY_EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
