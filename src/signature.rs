@@ -30,12 +30,6 @@ pub enum UnsupportedEvidence {
     /// One attribute a field, written by development versions of gitsign in early 2023 and by no release.
     #[error("the log entry is stored field by field, a layout that no release ever wrote")]
     EntryByField,
-    /// An entry of Rekor v2.
-    #[error("entries of Rekor v2 are not supported yet")]
-    RekorV2,
-    /// An RFC 3161 token.
-    #[error("RFC 3161 timestamp tokens are not supported yet")]
-    TimeStampToken,
 }
 
 /// The signature formats that Git knows, told apart as Git does: by how the text begins.

@@ -7,16 +7,20 @@ pub mod error;
 pub mod findings;
 mod log_entry;
 pub mod policy;
+pub mod times;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::instance::{Instance, InstanceName};
 use crate::signature::git::{BindingError, GitSignature, open};
-use crate::signature::{SignatureFormat, UnsupportedEvidence, VerificationMaterial};
+use crate::signature::{SignatureFormat, VerificationMaterial};
+use crate::timestamp::TimestampAuthorities;
 use crate::trusted_root::LogId;
-use crate::verify::error::{Missing, VerifyError};
+use crate::verify::error::{EntryError, Missing, VerifyError};
 use crate::verify::findings::{Finding, Findings, Outcome, Step};
 use crate::verify::log_entry::LoggedEntry;
+pub use crate::verify::log_entry::RekorVersion;
+use crate::verify::times::VerifiedTime;
 use crate::x509::path::{Authorities, AuthorityError, IssuedBy, PathError, VerifiedPath};
 use crate::x509::sct::{SctError, VerifiedSct, verify_embedded};
 use crate::x509::{Certificate, CertificateClaims, LeafError, SigningCertificate, SubjectAlternativeName};
@@ -98,10 +102,10 @@ impl Verifier {
         let sct = self.verify_sct(trusted, issued_by, material); //                            §4.3, RFC 6962 §3.2
         let signed = verify_signature(&leaf, &signature.message, material); //                 §4.5, RFC 5652 §5.4
         let entry = log_entry::verify(material, &signature.message, &trusted.instance); //     §4.4, RFC 6962 §2.1.1
-        let time = self.verified_time(&entry); //                                              §4.2
-        let path = path_at(issued_by, &material.certificate, &time, &sct); //                  §4.3, RFC 5280 §6
+        let times = self.verified_times(trusted, material, &entry); //                         §4.2, RFC 3161
+        let path = path_at_each(issued_by, &material.certificate, &times, &sct); //            §4.3, RFC 5280 §6
         let binding = signature.binding; //                                                    RFC 5652 §5.4
-        Weighing { leaf, sct, signed, entry, time, path, binding, signature, trusted, scts: self.scts }.verdict()
+        Weighing { leaf, sct, signed, entry, times, path, binding, signature, trusted, scts: self.scts }.verdict()
     }
 
     fn verify_sct(
@@ -121,18 +125,38 @@ impl Verifier {
         }
     }
 
-    fn verified_time(&self, entry: &Checked<LoggedEntry>) -> Checked<Timestamp> {
-        match entry {
-            Checked::Held(entry) => {
-                let at = entry.integrated_time();
-                if at > self.now.saturating_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX) {
-                    Checked::Missing(Missing::Clock { at, now: self.now })
-                } else {
-                    Checked::Held(at)
+    /// Every time that came along must hold, and one must be there.
+    fn verified_times(
+        &self,
+        trusted: &TrustedInstance,
+        material: &VerificationMaterial,
+        entry: &Checked<LoggedEntry>,
+    ) -> Checked<Vec<VerifiedTime>> {
+        let mut times = Vec::new();
+        for token in &material.timestamps {
+            match trusted.timestamp_authorities.verify(token, &material.signature) {
+                Ok(token) => times.push(VerifiedTime::TimestampAuthority(token)),
+                Err(error) => return Checked::Wrong(VerifyError::Token(error)),
+            }
+        }
+        if let Checked::Held(entry) = entry {
+            times.extend(entry.promise.map(VerifiedTime::TransparencyLog));
+            for at in times.iter().map(VerifiedTime::at) {
+                if !entry.valid_for.contains(at) {
+                    let (log_id, valid_for) = (entry.log_id, entry.valid_for);
+                    return Checked::Wrong(VerifyError::Entry(EntryError::LogOutsideValidity {
+                        log_id,
+                        at,
+                        valid_for,
+                    }));
                 }
             }
-            Checked::Missing(missing) => Checked::Missing(missing.clone()),
-            Checked::Wrong(error) => Checked::Wrong(error.clone()),
+        }
+        let latest = self.now.saturating_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX);
+        match times.iter().map(VerifiedTime::at).find(|at| *at > latest) {
+            Some(at) => Checked::Missing(Missing::Clock { at, now: self.now }),
+            None if times.is_empty() => Checked::Missing(Missing::Time),
+            None => Checked::Held(times),
         }
     }
 }
@@ -142,13 +166,16 @@ impl Verifier {
 struct TrustedInstance {
     instance: Instance,
     authorities: Authorities,
+    timestamp_authorities: TimestampAuthorities,
 }
 
 impl TrustedInstance {
     fn new(instance: Instance) -> Result<Self, UnusableInstance> {
-        match Authorities::new(&instance.trusted_root) {
-            Ok(authorities) => Ok(Self { instance, authorities }),
-            Err(error) => Err(UnusableInstance { name: instance.name, error }),
+        let authorities = Authorities::new(&instance.trusted_root);
+        let timestamp_authorities = TimestampAuthorities::new(&instance.trusted_root);
+        match (authorities, timestamp_authorities) {
+            (Ok(authorities), Ok(timestamp_authorities)) => Ok(Self { instance, authorities, timestamp_authorities }),
+            (Err(error), _) | (_, Err(error)) => Err(UnusableInstance { name: instance.name, error }),
         }
     }
 }
@@ -213,7 +240,7 @@ pub struct VerifiedSignature {
     identity: CertificateClaims,
     instance: InstanceName,
     scts_ignored: bool,
-    time: Timestamp,
+    time: VerifiedTime,
 }
 
 impl VerifiedSignature {
@@ -235,22 +262,34 @@ impl VerifiedSignature {
         &self.instance
     }
 
-    /// The proven time: the log's, under its verified promise.
+    /// The proven time: a timestamp authority's where there is one, else the log's.
     #[must_use]
     pub fn time(&self) -> Timestamp {
-        self.time
+        self.time.at()
+    }
+
+    /// Who vouches for the proven time: `timestamp` or `log`.
+    #[must_use]
+    pub fn time_source(&self) -> &'static str {
+        self.time.source()
     }
 
     /// The log that holds the signature.
     #[must_use]
     pub fn log_id(&self) -> LogId {
-        self.entry.log_id()
+        self.entry.log_id
     }
 
     /// The entry's global index in that log.
     #[must_use]
     pub fn log_index(&self) -> u64 {
-        self.entry.log_index()
+        self.entry.log_index
+    }
+
+    /// Which of Rekor's APIs the entry was proved as, whatever it calls itself.
+    #[must_use]
+    pub fn rekor_version(&self) -> RekorVersion {
+        self.entry.version
     }
 
     /// The leaf certificate.
@@ -368,20 +407,25 @@ fn verify_signature(
     leaf.public_key().verify_with(algorithm, message, &material.signature).map_err(|_| VerifyError::Signature)
 }
 
-/// The path at the verified time. Without one it is still worth knowing whether it held when the certificate was
+/// The path at each verified time. Without one it is still worth knowing whether it held when the certificate was
 /// logged, or else from its first second on.
-fn path_at(
+fn path_at_each(
     issued_by: &IssuedBy<'_>,
     leaf: &Certificate,
-    time: &Checked<Timestamp>,
+    times: &Checked<Vec<VerifiedTime>>,
     sct: &Checked<Option<VerifiedSct>>,
 ) -> Result<VerifiedPath, PathError> {
-    let at = match (time, sct) {
-        (Checked::Held(at) | Checked::Missing(Missing::Clock { at, .. }), _) => *at,
+    let fallback = match (times, sct) {
+        (Checked::Missing(Missing::Clock { at, .. }), _) => *at,
         (_, Checked::Held(Some(sct))) if leaf.is_valid_at(sct.at()) => sct.at(),
         _ => leaf.not_before(),
     };
-    issued_by.valid_at(leaf, at)
+    let Checked::Held(times) = times else { return issued_by.valid_at(leaf, fallback) };
+    let mut path = issued_by.valid_at(leaf, times.first().map_or(fallback, VerifiedTime::at));
+    for time in times.iter().skip(1) {
+        path = path.and_then(|path| issued_by.valid_at(leaf, time.at()).map(|_| path));
+    }
+    path
 }
 
 /// What the steps found, ready to be weighed.
@@ -390,7 +434,7 @@ struct Weighing<'a> {
     sct: Checked<Option<VerifiedSct>>,
     signed: Result<(), VerifyError>,
     entry: Checked<LoggedEntry>,
-    time: Checked<Timestamp>,
+    times: Checked<Vec<VerifiedTime>>,
     path: Result<VerifiedPath, PathError>,
     binding: Result<(), BindingError>,
     signature: &'a GitSignature,
@@ -421,9 +465,11 @@ impl Weighing<'_> {
     }
 
     fn verified(self) -> Option<VerifiedSignature> {
-        let (Ok(leaf), Checked::Held(entry), Checked::Held(time)) = (self.leaf, self.entry, self.time) else {
+        let (Ok(leaf), Checked::Held(entry), Checked::Held(times)) = (self.leaf, self.entry, self.times) else {
             return None;
         };
+        // Tokens come first.
+        let time = *times.first()?;
         Some(VerifiedSignature {
             identity: leaf.claims().clone(),
             certificate: self.signature.material.certificate.clone(),
@@ -452,6 +498,9 @@ impl Weighing<'_> {
         if let Checked::Wrong(error) = &self.entry {
             errors.push(error.clone());
         }
+        if let Checked::Wrong(error) = &self.times {
+            errors.push(error.clone());
+        }
         if let Err(error) = self.binding
             && error != BindingError::Payload
         {
@@ -464,15 +513,12 @@ impl Weighing<'_> {
         let material = &self.signature.material;
         let mut missing = Vec::new();
         missing.extend(material.unsupported.map(Missing::Unsupported));
-        match (&self.entry, &self.time) {
+        match (&self.entry, &self.times) {
             (Checked::Missing(_), _) if material.unsupported.is_some() => {}
             (Checked::Missing(absent), _) | (Checked::Held(_), Checked::Missing(absent)) => {
                 missing.push(absent.clone())
             }
             _ => {}
-        }
-        if !material.timestamps.is_empty() {
-            missing.push(Missing::Unsupported(UnsupportedEvidence::TimeStampToken));
         }
         if let Checked::Missing(absent) = &self.sct {
             missing.push(absent.clone());
@@ -502,10 +548,10 @@ impl Weighing<'_> {
             Ok(()) => Outcome::Held("is what was signed".to_owned()),
             Err(error) => Outcome::Wrong(VerifyError::Binding(error)),
         };
-        let entry = self.entry.outcome(|entry| format!("log {} index {}", entry.log_id(), entry.log_index()));
-        let time = self.time.outcome(|time| format!("{time}, from the log"));
-        let timestamps = (!self.signature.material.timestamps.is_empty()).then(|| {
-            step(Step::TimeStampToken, Outcome::Missing(Missing::Unsupported(UnsupportedEvidence::TimeStampToken)))
+        let entry = self.entry.outcome(|entry| format!("log {} index {}", entry.log_id, entry.log_index));
+        let times = self.times.outcome(|times| {
+            let each = times.iter().map(|time| format!("{} ({})", time.at(), time.source()));
+            each.collect::<Vec<_>>().join(", ")
         });
         let steps = [
             step(Step::Certificate, leaf),
@@ -514,13 +560,13 @@ impl Weighing<'_> {
             step(Step::Signature, signature),
             step(Step::Payload, payload),
             step(Step::LogEntry, entry),
-            step(Step::Time, time),
+            step(Step::Time, times),
         ];
         Findings {
             claims: self.leaf.as_ref().ok().map(|leaf| leaf.claims().clone()),
             instance: Some(self.trusted.instance.name.clone()),
             signing_time: self.signature.signing_time,
-            steps: steps.into_iter().chain(timestamps).collect(),
+            steps: steps.into(),
         }
     }
 }

@@ -179,6 +179,7 @@ fn undecided_hint(missing: &Missing) -> &'static str {
         | Missing::ObjectUnreadable(_)
         | Missing::Promise
         | Missing::Sct
+        | Missing::Time
         | Missing::Unsupported(_) => "",
     }
 }

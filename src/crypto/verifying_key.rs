@@ -15,7 +15,7 @@ use const_oid::db::rfc5912::{
     SECP_384_R_1, SECP_521_R_1, SHA_256_WITH_RSA_ENCRYPTION, SHA_384_WITH_RSA_ENCRYPTION, SHA_512_WITH_RSA_ENCRYPTION,
 };
 use const_oid::db::rfc8410::ID_ED_25519;
-use der::Decode as _;
+use der::{Decode as _, Reader as _};
 use spki::SubjectPublicKeyInfoRef;
 
 use super::{DigestAlgorithm, Sha256Digest};
@@ -67,6 +67,23 @@ impl VerifyingKey {
     #[must_use]
     pub fn key_bits(&self) -> &[u8] {
         &self.key
+    }
+
+    /// Bits of the modulus; `None` unless RSA.
+    #[must_use]
+    pub fn rsa_bits(&self) -> Option<usize> {
+        if self.kind != KeyKind::Rsa {
+            return None;
+        }
+        let mut fields = der::SliceReader::new(&self.key).ok()?;
+        let bits = |reader: &mut der::SliceReader<'_>| {
+            let modulus = der::asn1::UintRef::decode(reader)?;
+            let leading = modulus.as_bytes().first().map_or(0, |byte| byte.leading_zeros());
+            let bits = modulus.as_bytes().len() * 8 - usize::try_from(leading).unwrap_or_default();
+            der::asn1::UintRef::decode(reader)?;
+            Ok::<_, der::Error>(bits)
+        };
+        fields.sequence(bits).ok()
     }
 
     /// SHA-256 of the `SubjectPublicKeyInfo`: RFC 6962 §3.2 `LogID`, `issuer_key_hash`.

@@ -114,7 +114,8 @@ fn rejected(rejection: &Rejection) -> Answer {
         | VerifyError::Path(_)
         | VerifyError::Sct(_)
         | VerifyError::SeveralSignatures(_)
-        | VerifyError::Signature => failed("", 0, ""),
+        | VerifyError::Signature
+        | VerifyError::Token(_) => failed("", 0, ""),
     }
 }
 

@@ -8,7 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use der::{Decode as _, Encode as _};
 use serde::Deserialize;
 
-use crate::crypto::{BadSignature, DigestAlgorithm, Sha256Digest, SignatureAlgorithm, UnsupportedKey, VerifyingKey};
+use crate::crypto::{
+    BadSignature, DigestAlgorithm, KeyKind, Sha256Digest, SignatureAlgorithm, UnsupportedKey, VerifyingKey,
+};
 
 /// `kind` of these entries.
 pub const KIND: &str = "hashedrekord";
@@ -57,6 +59,100 @@ pub fn canonical_body_over(
         r#""}}}}"#,
     ];
     parts.concat().into_bytes()
+}
+
+/// The canonical body 0.0.2, as Rekor v2 logs it, for a signature over a message with this digest.
+#[must_use]
+pub fn canonical_body_0_0_2(digest: &[u8], signature: &[u8], verifier: Verifier<'_>, key: KeyDetails) -> Vec<u8> {
+    let (member, der) = match verifier {
+        Verifier::Certificate(der) => ("x509Certificate", der),
+        Verifier::PublicKey(der) => ("publicKey", der),
+    };
+    // RFC 8785: members in the order of their names, no space; the values need no escape.
+    let parts = [
+        r#"{"apiVersion":"0.0.2","kind":"hashedrekord","spec":{"hashedRekordV002":{"data":{"algorithm":""#,
+        key.digest_name(),
+        r#"","digest":""#,
+        &STANDARD.encode(digest),
+        r#""},"signature":{"content":""#,
+        &STANDARD.encode(signature),
+        r#"","verifier":{"keyDetails":""#,
+        key.name(),
+        r#"",""#,
+        member,
+        r#"":{"rawBytes":""#,
+        &STANDARD.encode(der),
+        r#""}}}}}}"#,
+    ];
+    parts.concat().into_bytes()
+}
+
+/// protobuf-specs `PublicKeyDetails`: what Rekor v2 takes signatures of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyDetails {
+    /// `PKIX_ECDSA_P256_SHA_256`
+    EcdsaP256,
+    /// `PKIX_ECDSA_P384_SHA_384`
+    EcdsaP384,
+    /// `PKIX_ECDSA_P521_SHA_512`
+    EcdsaP521,
+    /// `PKIX_ED25519_PH`
+    Ed25519Ph,
+    /// `PKIX_RSA_PKCS1V15_2048_SHA256`
+    Rsa2048,
+    /// `PKIX_RSA_PKCS1V15_3072_SHA256`
+    Rsa3072,
+    /// `PKIX_RSA_PKCS1V15_4096_SHA256`
+    Rsa4096,
+}
+
+impl KeyDetails {
+    /// What signatures of `key` are by default; `None` where Rekor v2 has no name for them.
+    #[must_use]
+    pub fn of(key: &VerifyingKey) -> Option<Self> {
+        Some(match (key.kind(), key.rsa_bits()) {
+            (KeyKind::EcdsaP256, _) => Self::EcdsaP256,
+            (KeyKind::EcdsaP384, _) => Self::EcdsaP384,
+            (KeyKind::EcdsaP521, _) => Self::EcdsaP521,
+            (KeyKind::Ed25519, _) => Self::Ed25519Ph,
+            (KeyKind::Rsa, Some(2048)) => Self::Rsa2048,
+            (KeyKind::Rsa, Some(3072)) => Self::Rsa3072,
+            (KeyKind::Rsa, Some(4096)) => Self::Rsa4096,
+            (KeyKind::Rsa, _) => return None,
+        })
+    }
+
+    /// The name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EcdsaP256 => "PKIX_ECDSA_P256_SHA_256",
+            Self::EcdsaP384 => "PKIX_ECDSA_P384_SHA_384",
+            Self::EcdsaP521 => "PKIX_ECDSA_P521_SHA_512",
+            Self::Ed25519Ph => "PKIX_ED25519_PH",
+            Self::Rsa2048 => "PKIX_RSA_PKCS1V15_2048_SHA256",
+            Self::Rsa3072 => "PKIX_RSA_PKCS1V15_3072_SHA256",
+            Self::Rsa4096 => "PKIX_RSA_PKCS1V15_4096_SHA256",
+        }
+    }
+
+    /// The digest that the scheme begins with.
+    #[must_use]
+    pub fn digest(self) -> DigestAlgorithm {
+        match self {
+            Self::EcdsaP256 | Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096 => DigestAlgorithm::Sha256,
+            Self::EcdsaP384 => DigestAlgorithm::Sha384,
+            Self::EcdsaP521 | Self::Ed25519Ph => DigestAlgorithm::Sha512,
+        }
+    }
+
+    fn digest_name(self) -> &'static str {
+        match self.digest() {
+            DigestAlgorithm::Sha256 => "SHA2_256",
+            DigestAlgorithm::Sha384 => "SHA2_384",
+            DigestAlgorithm::Sha512 => "SHA2_512",
+        }
+    }
 }
 
 /// The certificate or key in PEM (RFC 7468): 64 columns, LF, a final newline.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::instance::InstanceName;
 use crate::signature::UnsupportedEvidence;
 use crate::signature::git::{BindingError, MalformedSignature};
+use crate::timestamp::TokenError;
 use crate::tlog::checkpoint::CheckpointError;
 use crate::tlog::merkle::BadProof;
 use crate::tlog::promise::PromiseError;
@@ -48,6 +49,9 @@ pub enum VerifyError {
     /// The certificate's key did not make this signature.
     #[error("the signature does not verify with the certificate's key")]
     Signature,
+    /// An RFC 3161 token.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The algorithm is unknown or too weak.
     #[error("the signature's algorithm is not supported")]
     SignatureAlgorithm,
@@ -69,7 +73,7 @@ impl VerifyError {
             Self::Entry(EntryError::KindVersion { .. }) => "log-entry-kind",
             Self::Entry(EntryError::LogOutsideValidity { .. }) => "log-outside-validity",
             Self::Entry(EntryError::Promise(_)) => "inclusion-promise",
-            Self::Entry(EntryError::Proof(_)) => "inclusion-proof",
+            Self::Entry(EntryError::LogIndex | EntryError::Proof(_)) => "inclusion-proof",
             Self::Entry(EntryError::UnknownLog(_)) | Self::Sct(SctError::UnknownLog(_)) => "unknown-log",
             Self::IssuerNotAdmitted { .. } => "issuer-not-admitted",
             Self::Leaf(_) => "certificate-form",
@@ -84,6 +88,8 @@ impl VerifyError {
             Self::Sct(_) => "sct",
             Self::SeveralSignatures(_) => "several-signatures",
             Self::Signature => "bad-signature",
+            Self::Token(TokenError::UnknownAuthority) => "unknown-tsa",
+            Self::Token(_) => "timestamp-token",
         }
     }
 }
@@ -108,6 +114,9 @@ pub enum EntryError {
         /// And in which version.
         version: String,
     },
+    /// The entry's index is not its place in the log.
+    #[error("the log entry's index is not its place in the log")]
+    LogIndex,
     /// The log was not trusted when it took the entry.
     #[error("log {log_id} was not trusted at {at} (trusted {valid_for})")]
     LogOutsideValidity {
@@ -133,9 +142,9 @@ pub enum EntryError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
     /// The evidence is later than the local clock.
-    #[error("the log's time {at} lies ahead of the local clock {now}")]
+    #[error("the proven time {at} lies ahead of the local clock {now}")]
     Clock {
-        /// What the log says.
+        /// What the log or the timestamp authority says.
         at: Timestamp,
         /// What the clock says.
         now: Timestamp,
@@ -155,6 +164,9 @@ pub enum Missing {
     /// Without the signed entry timestamp nothing says when.
     #[error("the log entry has no inclusion promise, so nothing proves its time")]
     Promise,
+    /// Rekor v2 gives none.
+    #[error("the log gives no time, and the signature carries no timestamp token")]
+    Time,
     /// The trusted root lists CT logs and the certificate was in none.
     #[error("the certificate carries no signed certificate timestamp")]
     Sct,
@@ -185,6 +197,7 @@ impl Missing {
             Self::ObjectUnreadable(_) => "object-unreadable",
             Self::Promise => "inclusion-promise-absent",
             Self::Sct => "sct-absent",
+            Self::Time => "time-absent",
             Self::TrustMaterial { .. } => "trust-material",
             Self::Unsupported(_) => "unsupported-evidence",
         }

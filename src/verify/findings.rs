@@ -45,8 +45,6 @@ pub enum Step {
     Signature,
     /// A time that somebody trusted vouches for.
     Time,
-    /// RFC 3161.
-    TimeStampToken,
 }
 
 impl Step {
@@ -61,7 +59,6 @@ impl Step {
             Self::Sct => "sct",
             Self::Signature => "signature",
             Self::Time => "time",
-            Self::TimeStampToken => "timestamp_token",
         }
     }
 }

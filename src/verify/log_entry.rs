@@ -1,41 +1,50 @@
 //! client-spec §4.4: the entry is in a trusted log, and is about this signature.
 
-use jiff::Timestamp;
-
 use super::Checked;
 use super::error::{EntryError, Missing, VerifyError};
 use crate::crypto::{DigestAlgorithm, SignatureAlgorithm};
 use crate::instance::Instance;
-use crate::signature::{UnsupportedEvidence, VerificationMaterial};
+use crate::signature::VerificationMaterial;
 use crate::tlog::checkpoint::{Checkpoint, CheckpointError};
 use crate::tlog::note::SignedNote;
+use crate::tlog::promise::VerifiedPromise;
 use crate::tlog::{InclusionProof, TransparencyLogEntry, hashedrekord, merkle};
-use crate::trusted_root::{LogId, TransparencyLogInstance};
+use crate::trusted_root::{LogId, TimeRange, TransparencyLogInstance};
 
-/// An entry whose inclusion in a trusted log was verified, with the time that the log promised.
+/// An entry whose inclusion in a trusted log was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LoggedEntry {
-    log_id: LogId,
-    log_index: u64,
-    integrated_time: Timestamp,
+    pub(super) log_id: LogId,
+    pub(super) log_index: u64,
+    pub(super) version: RekorVersion,
+    /// The log's own word for when; Rekor v2 gives none.
+    pub(super) promise: Option<VerifiedPromise>,
+    /// When the log is trusted.
+    pub(super) valid_for: TimeRange,
 }
 
-impl LoggedEntry {
-    pub(super) fn log_id(&self) -> LogId {
-        self.log_id
-    }
+/// Which of Rekor's APIs an entry comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RekorVersion {
+    /// Promises a time.
+    V1,
+    /// Tiles; a timestamp authority gives the time.
+    V2,
+}
 
-    pub(super) fn log_index(&self) -> u64 {
-        self.log_index
-    }
-
-    pub(super) fn integrated_time(&self) -> Timestamp {
-        self.integrated_time
+impl RekorVersion {
+    /// The version in JSON: `1`, `2`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "1",
+            Self::V2 => "2",
+        }
     }
 }
 
-/// Verifies promise, inclusion proof and checkpoint of the entry that came along, over the body that this signature
-/// gives: a body that came along proves nothing.
+/// Verifies what came along of inclusion proof, checkpoint and promise, over the body that this signature gives: a body
+/// that came along proves nothing.
 pub(super) fn verify(material: &VerificationMaterial, message: &[u8], instance: &Instance) -> Checked<LoggedEntry> {
     let Some(entry) = &material.log_entry else { return Checked::Missing(Missing::LogEntry) };
     let logs = &instance.trusted_root.transparency_logs;
@@ -43,23 +52,19 @@ pub(super) fn verify(material: &VerificationMaterial, message: &[u8], instance: 
         return wrong(EntryError::UnknownLog(entry.log_id));
     };
     match version(entry) {
-        Ok(Version::V1) => verify_v1(entry, log, material, message),
-        Ok(Version::V2) => Checked::Missing(Missing::Unsupported(UnsupportedEvidence::RekorV2)),
+        Ok(version) => verify_in(log, entry, version, material, message),
         Err(error) => wrong(error),
     }
 }
 
-fn verify_v1(
-    entry: &TransparencyLogEntry,
+fn verify_in(
     log: &TransparencyLogInstance,
+    entry: &TransparencyLogEntry,
+    version: RekorVersion,
     material: &VerificationMaterial,
     message: &[u8],
 ) -> Checked<LoggedEntry> {
-    // Pure Ed25519 has no digest; a log takes it as Ed25519ph, over SHA-512.
-    let digest = material.signature_algorithm.map_or(Some(DigestAlgorithm::Sha256), SignatureAlgorithm::digest);
-    let digest = digest.unwrap_or(DigestAlgorithm::Sha512);
-    let verifier = hashedrekord::Verifier::Certificate(material.certificate.der());
-    let body = hashedrekord::canonical_body_over(digest, &digest.digest(message), &material.signature, verifier);
+    let Some(body) = body(version, material, message) else { return wrong(EntryError::Body) };
     if !entry.canonicalized_body.is_empty() && entry.canonicalized_body != body {
         return wrong(EntryError::Body);
     }
@@ -69,23 +74,25 @@ fn verify_v1(
         return wrong(error);
     }
     let promise = entry.inclusion_promise.as_ref().filter(|promise| !promise.signed_entry_timestamp.is_empty());
-    let Some(promise) = promise else { return Checked::Missing(Missing::Promise) };
-    let integrated_time = match promise.verify(entry, &body, log) {
-        Ok(promise) => promise.integrated_time(),
+    let promise = match promise.map(|promise| promise.verify(entry, &body, log)).transpose() {
+        Ok(promise) => promise,
         Err(error) => return wrong(EntryError::Promise(error)),
     };
-    if !log.valid_for.contains(integrated_time) {
-        let (log_id, valid_for) = (log.log_id, log.valid_for);
-        return wrong(EntryError::LogOutsideValidity { log_id, at: integrated_time, valid_for });
+    let leaf_index = entry.inclusion_proof.as_ref().map(|proof| proof.leaf_index);
+    match (version, promise, leaf_index) {
+        (RekorVersion::V1, None, _) => return Checked::Missing(Missing::Promise),
+        (_, _, None) => return Checked::Missing(Missing::InclusionProof),
+        // A v2 log has no shards, and nothing else says that the index is right.
+        (RekorVersion::V2, _, Some(leaf_index)) if leaf_index != entry.log_index => return wrong(EntryError::LogIndex),
+        (RekorVersion::V1 | RekorVersion::V2, _, Some(_)) => {}
     }
-    if included.is_none() {
-        return Checked::Missing(Missing::InclusionProof);
-    }
-    Checked::Held(LoggedEntry { log_id: log.log_id, log_index: entry.log_index, integrated_time })
+    let (log_id, valid_for) = (log.log_id, log.valid_for);
+    Checked::Held(LoggedEntry { log_id, log_index: entry.log_index, version, promise, valid_for })
 }
 
 fn verify_inclusion(proof: &InclusionProof, log: &TransparencyLogInstance, body: &[u8]) -> Result<(), EntryError> {
     let checkpoint = Checkpoint::verify(&proof.checkpoint, log).map_err(EntryError::Checkpoint)?;
+    // A proof from Rekor v2 may leave these to the checkpoint; what it says must agree.
     if checkpoint.tree_size() != proof.tree_size || checkpoint.root_hash() != proof.root_hash {
         return Err(EntryError::CheckpointDiffers);
     }
@@ -95,26 +102,38 @@ fn verify_inclusion(proof: &InclusionProof, log: &TransparencyLogInstance, body:
     if root == checkpoint.root_hash() { Ok(()) } else { Err(EntryError::Body) }
 }
 
-enum Version {
-    V1,
-    V2,
+/// The body that the log must hold for this signature; `None` where v2 has no name for the key's kind.
+fn body(version: RekorVersion, material: &VerificationMaterial, message: &[u8]) -> Option<Vec<u8>> {
+    // Pure Ed25519 has no digest; a log takes it as Ed25519ph, over SHA-512.
+    let digest = material.signature_algorithm.map_or(Some(DigestAlgorithm::Sha256), SignatureAlgorithm::digest);
+    let algorithm = digest.unwrap_or(DigestAlgorithm::Sha512);
+    let digest = algorithm.digest(message);
+    let verifier = hashedrekord::Verifier::Certificate(material.certificate.der());
+    match version {
+        RekorVersion::V1 => Some(hashedrekord::canonical_body_over(algorithm, &digest, &material.signature, verifier)),
+        RekorVersion::V2 => {
+            let key = material.certificate.public_key().ok()?;
+            let details = hashedrekord::KeyDetails::of(&key)?;
+            Some(hashedrekord::canonical_body_0_0_2(&digest, &material.signature, verifier, details))
+        }
+    }
 }
 
 /// Which API an entry comes from. gitsign labels what it gets from v2 as 0.0.1 all the same; a v1 checkpoint gives
 /// itself away by the tree ID in its origin (as sigstore-go tells them apart).
-fn version(entry: &TransparencyLogEntry) -> Result<Version, EntryError> {
+fn version(entry: &TransparencyLogEntry) -> Result<RekorVersion, EntryError> {
     let (kind, version) = (entry.kind_version.kind.as_str(), entry.kind_version.version.as_str());
     match (kind, version) {
         ("hashedrekord", "0.0.1") => {}
-        ("hashedrekord", "0.0.2") => return Ok(Version::V2),
+        ("hashedrekord", "0.0.2") => return Ok(RekorVersion::V2),
         _ => return Err(EntryError::KindVersion { kind: kind.to_owned(), version: version.to_owned() }),
     }
-    let Some(proof) = &entry.inclusion_proof else { return Ok(Version::V1) };
+    let Some(proof) = &entry.inclusion_proof else { return Ok(RekorVersion::V1) };
     let checkpoint = SignedNote::parse(&proof.checkpoint)
         .map_err(CheckpointError::from)
         .and_then(|note| Checkpoint::parse(note.text))
         .map_err(EntryError::Checkpoint)?;
-    Ok(if checkpoint.is_of_rekor_v1() { Version::V1 } else { Version::V2 })
+    Ok(if checkpoint.is_of_rekor_v1() { RekorVersion::V1 } else { RekorVersion::V2 })
 }
 
 fn wrong<T>(error: EntryError) -> Checked<T> {

@@ -66,24 +66,17 @@ fn real_servers_objects_get_their_verdicts() {
             let object = SignedObject::parse(row.kind(), hash, raw);
             assert_eq!(object.to_bytes().as_deref(), Some(raw), "{}", row.oid());
             let verdict = object.verdict(&verifier);
-            match (row.get("written_with"), &verdict) {
-                ("offline", Verdict::Verified(signature)) => {
+            match (row.get("embedded_verdict"), &verdict) {
+                ("verified", Verdict::Verified(signature)) => {
                     assert_eq!(signature.san().as_str(), row.get("subject_alternative_name"));
+                    assert_eq!(format!("v{}", signature.rekor_version().as_str()), row.get("proved_as"));
+                    let source = if row.get("tsa_token") == "yes" { "timestamp" } else { "log" };
+                    assert_eq!(signature.time_source(), source);
                 }
-                ("offline" | "online", Verdict::Undecided(undecided)) if row.get("written_with") == "online" => {
-                    assert_eq!(undecided.missing().reason(), "log-entry-absent", "{}", row.oid());
+                ("undecided", Verdict::Undecided(undecided)) => {
+                    let missing = if row.get("log_entry") == "-" { "log-entry-absent" } else { "time-absent" };
+                    assert_eq!(undecided.missing().reason(), missing, "{}", row.oid());
                     held_offline(row, &verdict);
-                }
-                (written_with, Verdict::Undecided(undecided))
-                    if written_with.contains("tsa") || written_with.starts_with("v2") =>
-                {
-                    held_offline(row, &verdict);
-                    let missing = undecided.missing().reason();
-                    assert!(
-                        ["unsupported-evidence", "log-entry-absent"].contains(&missing),
-                        "{}: {missing}",
-                        row.oid()
-                    );
                 }
                 _ => panic!("{} {}: {verdict:#?}", row.oid(), row.get("written_with")),
             }

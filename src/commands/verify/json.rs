@@ -138,9 +138,11 @@ pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()
             issuer: verified.map(VerifiedSignature::issuer),
             instance: verified.map(|signature| signature.instance().as_str()),
             signature: signature(judged),
-            time: verified.map(|signature| json!({ "value": signature.time().to_string(), "source": "log" })),
+            time: verified
+                .map(|signature| json!({ "value": signature.time().to_string(), "source": signature.time_source() })),
             log: verified.map(|signature| {
-                json!({ "id": signature.log_id().to_string(), "index": signature.log_index(), "version": "1" })
+                let version = signature.rekor_version().as_str();
+                json!({ "id": signature.log_id().to_string(), "index": signature.log_index(), "version": version })
             }),
             certificate_sha256: verified.map(|signature| Sha256Digest::of(signature.certificate().der()).to_string()),
             author: text(description.author),
