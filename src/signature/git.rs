@@ -1,6 +1,7 @@
 //! The CMS envelope that Git stores ⇄ (message, verification material); binds the payload's digest.
 
 use const_oid::ObjectIdentifier;
+use const_oid::db::rfc3161::ID_AA_TIME_STAMP_TOKEN;
 use der::asn1::OctetString;
 use der::{Decode as _, Encode as _};
 use jiff::Timestamp;
@@ -84,7 +85,7 @@ impl Evidence {
         // In the layout by field, 57264.3.1 is one field among others and not an OCTET STRING that holds an entry.
         let by_field = attributes.iter().any(|attribute| BY_FIELD.contains(&attribute.oid));
         for attribute in attributes {
-            if attribute.oid == TIME_STAMP_TOKEN {
+            if attribute.oid == ID_AA_TIME_STAMP_TOKEN {
                 evidence.timestamps.extend(attribute.values.iter().cloned());
             } else if by_field && attribute.oid == LOG_ENTRY || BY_FIELD.contains(&attribute.oid) {
                 evidence.unsupported = Some(UnsupportedEvidence::EntryByField);
@@ -178,9 +179,6 @@ const BY_FIELD: [ObjectIdentifier; 9] = [
     ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.3.8"),
     ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.3.9"),
 ];
-
-/// Unsigned attribute with a `TimeStampToken` (RFC 3161 appendix A).
-const TIME_STAMP_TOKEN: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.14");
 
 /// sigstore-go reads 32.
 const MAX_TIMESTAMPS: usize = 32;

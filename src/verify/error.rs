@@ -101,7 +101,7 @@ pub enum EntryError {
     #[error("the log entry is about another signature")]
     Body,
     /// The checkpoint's form or signature.
-    #[error("the log's checkpoint: {0}")]
+    #[error(transparent)]
     Checkpoint(CheckpointError),
     /// The proof leads to another tree than the checkpoint's.
     #[error("the inclusion proof and the checkpoint speak of different trees")]
@@ -128,7 +128,7 @@ pub enum EntryError {
         valid_for: TimeRange,
     },
     /// The signed entry timestamp.
-    #[error("the log's inclusion promise: {0}")]
+    #[error(transparent)]
     Promise(PromiseError),
     /// The Merkle audit path.
     #[error("the log's inclusion proof: {0}")]

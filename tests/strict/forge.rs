@@ -6,10 +6,14 @@ use jiff::{SignedDuration, Timestamp};
 use waxseal::cms::armor;
 use waxseal::crypto::{DigestAlgorithm, ServiceKey, ServiceKeyKind, Sha256Digest, SigningKey};
 use waxseal::instance::{Instance, InstanceBounds};
+use waxseal::timestamp::{TimeStampReq, TimestampSigner};
 use waxseal::tlog::checkpoint::Checkpoint;
-use waxseal::tlog::{InclusionPromise, InclusionProof, KindVersion, TransparencyLogEntry, hashedrekord, merkle, proto};
+use waxseal::tlog::{
+    InclusionPromise, InclusionProof, KindVersion, TransparencyLogEntry, hashedrekord, merkle, note, proto,
+};
 use waxseal::trusted_root::{CertificateAuthority, LogId, TimeRange, TransparencyLogInstance, TrustedRoot};
 use waxseal::verify::{SctRequirement, Verdict, Verifier};
+use waxseal::x509::Certificate;
 use waxseal::x509::sct::{SignedCertificateTimestamp, signed_message};
 
 use super::der::{
@@ -27,7 +31,10 @@ pub(crate) struct Forge {
     ca: ServiceKey,
     ct_log: ServiceKey,
     log: ServiceKey,
+    log_v2: ServiceKey,
     stranger: ServiceKey,
+    tsa: ServiceKey,
+    tsa_root: ServiceKey,
     pub start: Timestamp,
 }
 
@@ -55,6 +62,26 @@ pub(crate) struct Recipe {
     pub origin: &'static str,
     pub checkpoint_name: &'static str,
     pub entry_about: EntryAbout,
+    pub rekor: Rekor,
+    pub tokens: Vec<Token>,
+}
+
+/// Which log takes the entry.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Rekor {
+    V1,
+    V2,
+    /// As gitsign stores an entry of v2: labelled 0.0.1, with an empty promise.
+    V2Labelled001,
+}
+
+/// An RFC 3161 token.
+#[derive(Clone)]
+pub(crate) struct Token {
+    pub gen_time: Timestamp,
+    pub of_another_signature: bool,
+    pub by_stranger: bool,
+    pub certificates: bool,
 }
 
 /// What a test does to something that was right.
@@ -82,7 +109,10 @@ impl Forge {
             ca: key(ServiceKeyKind::EcdsaP384),
             ct_log: key(ServiceKeyKind::EcdsaP256),
             log: key(ServiceKeyKind::EcdsaP256),
+            log_v2: key(ServiceKeyKind::Ed25519),
             stranger: key(ServiceKeyKind::EcdsaP256),
+            tsa: key(ServiceKeyKind::EcdsaP256),
+            tsa_root: key(ServiceKeyKind::EcdsaP256),
             start: "2026-01-01T00:00:00Z".parse().unwrap(),
         }
     }
@@ -93,20 +123,25 @@ impl Forge {
 
     pub(crate) fn instance(&self, change: impl FnOnce(&mut TrustedRoot)) -> Instance {
         let valid_for = TimeRange { start: self.start, end: None };
-        let log = |key: &ServiceKey| TransparencyLogInstance {
+        let log = |key: &ServiceKey, log_id| TransparencyLogInstance {
             base_url: "https://log.example.org".to_owned(),
             key: key.verifying_key().clone(),
-            log_id: log_id(key),
+            log_id,
             valid_for,
         };
-        let authority = CertificateAuthority {
+        let authority = |chain| CertificateAuthority {
             organization: "example".to_owned(),
             common_name: "forge".to_owned(),
             uri: "https://ca.example.org".to_owned(),
-            chain: vec![self.ca_certificate()],
+            chain,
             valid_for,
         };
-        let mut trusted_root = TrustedRoot::new(vec![authority], vec![log(&self.ct_log)], vec![], vec![log(&self.log)]);
+        let mut trusted_root = TrustedRoot::new(
+            vec![authority(vec![self.ca_certificate()])],
+            vec![log(&self.ct_log, log_id(&self.ct_log))],
+            vec![authority(vec![self.tsa_certificate(&self.tsa), self.tsa_root_certificate()])],
+            vec![log(&self.log, log_id(&self.log)), log(&self.log_v2, self.log_v2_id())],
+        );
         change(&mut trusted_root);
         Instance {
             name: "forge".parse().unwrap(),
@@ -137,6 +172,10 @@ impl Forge {
             change(&mut entry);
             let value = tlv(OCTET_STRING, &proto::encode(&entry));
             unsigned.push(attribute("1.3.6.1.4.1.57264.3.1", &[value]));
+        }
+        if !recipe.tokens.is_empty() {
+            let tokens: Vec<Vec<u8>> = recipe.tokens.iter().map(|token| self.token(token, &signature)).collect();
+            unsigned.push(attribute("1.2.840.113549.1.9.16.2.14", &tokens));
         }
         unsigned.sort();
         let unsigned = if unsigned.is_empty() { vec![] } else { tlv(context(1), &unsigned.concat()) };
@@ -174,29 +213,57 @@ impl Forge {
             EntryAbout::ThisSignature => Sha256Digest::of(message),
             EntryAbout::AnotherSignature => Sha256Digest::of(b"another message"),
         };
-        let body = hashedrekord::canonical_body(&message, signature, hashedrekord::Verifier::Certificate(leaf));
+        let verifier = hashedrekord::Verifier::Certificate(leaf);
+        let body = match recipe.rekor {
+            Rekor::V1 => hashedrekord::canonical_body(&message, signature, verifier),
+            Rekor::V2 | Rekor::V2Labelled001 => {
+                let key = hashedrekord::KeyDetails::EcdsaP256;
+                hashedrekord::canonical_body_0_0_2(message.as_ref(), signature, verifier, key)
+            }
+        };
         // A tree of three: someone else's leaf, ours, someone else's.
         let others = [merkle::leaf_hash(b"left"), merkle::leaf_hash(b"right")];
         let root = merkle::node_hash(&merkle::node_hash(&others[0], &merkle::leaf_hash(&body)), &others[1]);
         let checkpoint =
             Checkpoint { origin: recipe.origin.to_owned(), tree_size: 3, root_hash: root, extension_lines: vec![] };
-        let log_id = log_id(&self.log);
-        let integrated_time = recipe.integrated_time.as_second();
+        let is_v1 = recipe.rekor == Rekor::V1;
+        let (key, log_id) = if is_v1 { (&self.log, log_id(&self.log)) } else { (&self.log_v2, self.log_v2_id()) };
+        let log_index = if is_v1 { 1001 } else { 1 };
+        let integrated_time = if is_v1 { recipe.integrated_time.as_second() } else { 0 };
+        let version = if recipe.rekor == Rekor::V2 { "0.0.2" } else { "0.0.1" };
         TransparencyLogEntry {
-            log_index: 1001,
+            log_index,
             log_id,
-            kind_version: KindVersion { kind: "hashedrekord".to_owned(), version: "0.0.1".to_owned() },
+            kind_version: KindVersion { kind: "hashedrekord".to_owned(), version: version.to_owned() },
             integrated_time,
-            inclusion_promise: Some(InclusionPromise::make(&body, integrated_time, &log_id, 1001, &self.log).unwrap()),
+            inclusion_promise: match recipe.rekor {
+                Rekor::V1 => Some(InclusionPromise::make(&body, integrated_time, &log_id, log_index, key).unwrap()),
+                Rekor::V2 => None,
+                Rekor::V2Labelled001 => Some(InclusionPromise { signed_entry_timestamp: vec![] }),
+            },
             inclusion_proof: Some(InclusionProof {
                 leaf_index: 1,
                 root_hash: root,
                 tree_size: 3,
                 hashes: others.to_vec(),
-                checkpoint: checkpoint.sign(recipe.checkpoint_name, &self.log, &log_id).unwrap(),
+                checkpoint: checkpoint.sign(recipe.checkpoint_name, key, &log_id).unwrap(),
             }),
             canonicalized_body: vec![],
         }
+    }
+
+    fn token(&self, token: &Token, signature: &[u8]) -> Vec<u8> {
+        let stamped = if token.of_another_signature { b"another" } else { signature };
+        let mut request = TimeStampReq::for_message(stamped, [7; 16]).unwrap();
+        request.certificates = token.certificates;
+        let key = if token.by_stranger { &self.stranger } else { &self.tsa };
+        let certificate = Certificate::from_der(&self.tsa_certificate(key)).unwrap();
+        let policy = const_oid::ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.2");
+        TimestampSigner { key, certificate: &certificate, policy }.stamp(&request, &[9], token.gen_time).unwrap()
+    }
+
+    fn log_v2_id(&self) -> LogId {
+        note::log_id("log.example.org", self.log_v2.verifying_key())
     }
 
     fn leaf(&self, recipe: &Recipe, key: &SigningKey) -> Vec<u8> {
@@ -244,35 +311,53 @@ impl Forge {
     }
 
     fn ca_certificate(&self) -> Vec<u8> {
+        let spki = self.ca.verifying_key().spki_der();
+        self.long_lived(CA_NAME, CA_NAME, spki, &issuing(), (&self.ca, ECDSA_SHA384))
+    }
+
+    fn tsa_root_certificate(&self) -> Vec<u8> {
+        let spki = self.tsa_root.verifying_key().spki_der();
+        self.long_lived("tsa root", "tsa root", spki, &issuing(), (&self.tsa_root, ECDSA_SHA256))
+    }
+
+    /// Same name and number whatever the key, as a forger would have it.
+    fn tsa_certificate(&self, key: &ServiceKey) -> Vec<u8> {
+        let purpose = extension("2.5.29.37", true, &tlv(SEQUENCE, &oid("1.3.6.1.5.5.7.3.8")));
+        let spki = key.verifying_key().spki_der();
+        self.long_lived("tsa", "tsa root", spki, &purpose, (&self.tsa_root, ECDSA_SHA256))
+    }
+
+    fn long_lived(
+        &self,
+        subject: &str,
+        issuer: &str,
+        spki: &[u8],
+        extensions: &[u8],
+        (key, algorithm): (&ServiceKey, &str),
+    ) -> Vec<u8> {
+        let not_after = self.start + SignedDuration::from_hours(24 * 3650);
         let tbs = tlv(
             SEQUENCE,
             &[
                 explicit(0, &tlv(INTEGER, &[2])),
                 tlv(INTEGER, &[1]),
-                tlv(SEQUENCE, &oid(ECDSA_SHA384)),
-                name(CA_NAME),
-                tlv(
-                    SEQUENCE,
-                    &[utc_time(self.start), utc_time(self.start + SignedDuration::from_hours(24 * 3650))].concat(),
-                ),
-                name(CA_NAME),
-                self.ca.verifying_key().spki_der().to_vec(),
-                explicit(
-                    3,
-                    &tlv(
-                        SEQUENCE,
-                        &[
-                            extension("2.5.29.15", true, &[3, 2, 1, 6]),
-                            extension("2.5.29.19", true, &tlv(SEQUENCE, &tlv(BOOLEAN, &[0xff]))),
-                        ]
-                        .concat(),
-                    ),
-                ),
+                tlv(SEQUENCE, &oid(algorithm)),
+                name(issuer),
+                tlv(SEQUENCE, &[utc_time(self.start), utc_time(not_after)].concat()),
+                name(subject),
+                spki.to_vec(),
+                explicit(3, &tlv(SEQUENCE, extensions)),
             ]
             .concat(),
         );
-        certificate(&tbs, ECDSA_SHA384, &self.ca)
+        certificate(&tbs, algorithm, key)
     }
+}
+
+/// What a certificate authority's certificate needs.
+fn issuing() -> Vec<u8> {
+    let constraints = extension("2.5.29.19", true, &tlv(SEQUENCE, &tlv(BOOLEAN, &[0xff])));
+    [extension("2.5.29.15", true, &[3, 2, 1, 6]), constraints].concat()
 }
 
 impl Recipe {
@@ -312,7 +397,21 @@ impl Recipe {
             origin: "log.example.org - 42",
             checkpoint_name: "log.example.org",
             entry_about: EntryAbout::ThisSignature,
+            rekor: Rekor::V1,
+            tokens: vec![],
         }
+    }
+
+    /// An entry on Rekor v2, and a token for the time.
+    pub(crate) fn to_v2(&mut self, rekor: Rekor) {
+        self.rekor = rekor;
+        self.origin = "log.example.org";
+        self.tokens = vec![self.token()];
+    }
+
+    /// A good token.
+    pub(crate) fn token(&self) -> Token {
+        Token { gen_time: self.integrated_time, of_another_signature: false, by_stranger: false, certificates: true }
     }
 
     /// The extension `oid` replaced by `with`, or taken away.

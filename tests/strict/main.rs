@@ -9,17 +9,17 @@ mod tamper;
 
 use der::{BOOLEAN, INTEGER, OCTET_STRING, SEQUENCE, UTF8_STRING, oid, tlv, utc_time};
 use forge::{
-    CONTENT_TYPE, Change, DATA, ECDSA_SHA384, EntryAbout, Forge, ISSUER, MESSAGE_DIGEST, PAYLOAD, Recipe, SAN,
-    SIGNING_TIME, Sct, attribute, extension, san,
+    CONTENT_TYPE, Change, DATA, ECDSA_SHA384, EntryAbout, Forge, ISSUER, MESSAGE_DIGEST, PAYLOAD, Recipe, Rekor, SAN,
+    SIGNING_TIME, Sct, Token, attribute, extension, san,
 };
 use jiff::SignedDuration;
 use waxseal::cms::armor;
 use waxseal::crypto::Sha256Digest;
 use waxseal::git::{HashKind, ObjectKind, SignedObject};
 use waxseal::instance::InstanceBounds;
-use waxseal::tlog::TransparencyLogEntry;
-use waxseal::trusted_root::LogId;
-use waxseal::verify::{SctRequirement, Verdict, Verifier};
+use waxseal::tlog::{InclusionPromise, TransparencyLogEntry};
+use waxseal::trusted_root::{LogId, TrustedRoot};
+use waxseal::verify::{RekorVersion, SctRequirement, Verdict, Verifier};
 
 #[test]
 fn everything_right_is_verified() {
@@ -209,7 +209,7 @@ fn certificate_timestamps_are_demanded_and_checked() {
     let mut recipe = Recipe::right(&forge);
     recipe.sct = Sct::Absent;
     let armor = armor::encode(&forge.sign(&recipe));
-    let verdict = |change: fn(&mut waxseal::trusted_root::TrustedRoot), scts| {
+    let verdict = |change: fn(&mut TrustedRoot), scts| {
         let verifier = Verifier::new(vec![forge.instance(change)], forge.now(), scts).unwrap();
         verifier.verdict(PAYLOAD, armor.as_bytes())
     };
@@ -272,15 +272,91 @@ fn evidence_that_is_absent_leaves_it_undecided() {
     assert_eq!(verdict_of(|recipe| recipe.entry = None), "undecided log-entry-absent");
     assert_eq!(entry(|entry| entry.inclusion_proof = None), "undecided inclusion-proof-absent");
     assert_eq!(entry(|entry| entry.inclusion_promise = None), "undecided inclusion-promise-absent");
-    assert_eq!(entry(|entry| entry.kind_version.version = "0.0.2".to_owned()), "undecided unsupported-evidence");
-    let token = attribute("1.2.840.113549.1.9.16.2.14", &[tlv(SEQUENCE, &[])]);
-    assert_eq!(verdict_of(|recipe| recipe.unsigned_attributes = vec![token.clone()]), "undecided unsupported-evidence");
+    let without_time = |recipe: &mut Recipe| {
+        recipe.to_v2(Rekor::V2);
+        recipe.tokens.clear();
+    };
+    assert_eq!(verdict_of(without_time), "undecided time-absent");
     let by_field = attribute("1.3.6.1.4.1.57264.3.2", &[tlv(INTEGER, &[1])]);
     let by_field = |recipe: &mut Recipe| {
         recipe.entry = None;
         recipe.unsigned_attributes = vec![by_field.clone()];
     };
     assert_eq!(verdict_of(by_field), "undecided unsupported-evidence");
+}
+
+#[test]
+fn an_entry_of_rekor_v2_is_proved_whatever_it_is_labelled() {
+    for rekor in [Rekor::V2, Rekor::V2Labelled001] {
+        let forge = Forge::new();
+        let mut recipe = Recipe::right(&forge);
+        recipe.to_v2(rekor);
+        let Verdict::Verified(signature) = forge.verdict(&recipe) else { panic!("{:?}", forge.verdict(&recipe)) };
+        assert_eq!((signature.rekor_version(), signature.time_source()), (RekorVersion::V2, "timestamp"));
+        let changed = |change: fn(&mut TransparencyLogEntry)| {
+            verdict_of(|recipe| {
+                recipe.to_v2(rekor);
+                recipe.entry = Some(Box::new(change));
+            })
+        };
+        assert_eq!(changed(|entry| entry.log_index = 2), "rejected inclusion-proof");
+        assert_eq!(
+            changed(|entry| entry.inclusion_proof.as_mut().unwrap().leaf_index = 0),
+            "rejected log-entry-mismatch"
+        );
+        assert_eq!(
+            changed(|entry| entry.inclusion_proof.as_mut().unwrap().hashes[0].0[0] ^= 1),
+            "rejected log-entry-mismatch"
+        );
+        let promise = |entry: &mut TransparencyLogEntry| {
+            entry.inclusion_promise = Some(InclusionPromise { signed_entry_timestamp: vec![0; 64] });
+        };
+        assert_eq!(changed(promise), "rejected inclusion-promise");
+    }
+    // A label that promises less than the log gives does not help either.
+    let relabelled = |recipe: &mut Recipe| {
+        recipe.entry = Some(Box::new(|entry| entry.kind_version.version = "0.0.2".to_owned()));
+    };
+    assert_eq!(verdict_of(relabelled), "rejected log-entry-mismatch");
+}
+
+#[test]
+fn every_token_that_is_there_holds() {
+    let tokens = |change: fn(&mut Token)| {
+        verdict_of(|recipe| {
+            let good = recipe.token();
+            let mut other = good.clone();
+            change(&mut other);
+            recipe.tokens = vec![good, other];
+        })
+    };
+    assert_eq!(tokens(|token| token.certificates = false), "verified");
+    assert_eq!(tokens(|token| token.of_another_signature = true), "rejected timestamp-token");
+    assert_eq!(tokens(|token| token.by_stranger = true), "rejected timestamp-token");
+    assert_eq!(
+        tokens(|token| token.gen_time += SignedDuration::from_mins(10)),
+        "rejected certificate-outside-validity"
+    );
+    assert_eq!(tokens(|token| token.gen_time += SignedDuration::from_hours(48)), "undecided clock");
+    let garbage = attribute("1.2.840.113549.1.9.16.2.14", &[tlv(SEQUENCE, &[])]);
+    assert_eq!(verdict_of(|recipe| recipe.unsigned_attributes = vec![garbage.clone()]), "rejected timestamp-token");
+    // The authority's own windows.
+    let forge = Forge::new();
+    let mut recipe = Recipe::right(&forge);
+    recipe.tokens = vec![recipe.token()];
+    let armor = armor::encode(&forge.sign(&recipe));
+    let verdict = |change: fn(&mut TrustedRoot)| {
+        let instance = forge.instance(change);
+        let verifier = Verifier::new(vec![instance], forge.now(), SctRequirement::default()).unwrap();
+        word(&verifier.verdict(PAYLOAD, armor.as_bytes()))
+    };
+    assert_eq!(verdict(|_| {}), "verified");
+    assert_eq!(verdict(|root| root.timestamp_authorities.clear()), "rejected unknown-tsa");
+    let closed = |root: &mut TrustedRoot| {
+        let valid_for = &mut root.timestamp_authorities[0].valid_for;
+        valid_for.end = Some(valid_for.start);
+    };
+    assert_eq!(verdict(closed), "rejected timestamp-token");
 }
 
 #[test]
@@ -293,7 +369,7 @@ fn an_entry_is_about_this_signature_and_there_is_one() {
 #[test]
 fn a_checkpoints_origin_is_its_key_name() {
     assert_eq!(verdict_of(|recipe| recipe.origin = "other.example.org - 42"), "rejected checkpoint");
-    assert_eq!(verdict_of(|recipe| recipe.origin = "log.example.org - 042"), "undecided unsupported-evidence");
+    assert_eq!(verdict_of(|recipe| recipe.origin = "log.example.org - 042"), "rejected checkpoint");
     assert_eq!(verdict_of(|recipe| recipe.checkpoint_name = "log.example"), "rejected checkpoint");
 }
 

@@ -2,7 +2,7 @@
 
 use waxseal::cms::armor;
 
-use super::forge::{Forge, PAYLOAD, Recipe};
+use super::forge::{Forge, PAYLOAD, Recipe, Rekor};
 use super::word;
 
 #[test]
@@ -18,6 +18,25 @@ fn no_changed_byte_of_the_der_verifies() {
             assert_ne!(verdict, "verified", "byte {position} xor {mask:#x}");
         }
     }
+}
+
+#[test]
+fn no_changed_byte_of_a_v2_signature_with_a_token_verifies() {
+    let forge = Forge::new();
+    let verifier = forge.verifier();
+    let mut recipe = Recipe::right(&forge);
+    recipe.to_v2(Rekor::V2);
+    let good = forge.sign(&recipe);
+    assert_eq!(word(&verifier.verdict(PAYLOAD, armor::encode(&good).as_bytes())), "verified");
+    let mut unsigned = Vec::new();
+    for position in 0..good.len() {
+        let mut changed = good.clone();
+        changed[position] ^= 0x01;
+        if word(&verifier.verdict(PAYLOAD, armor::encode(&changed).as_bytes())) == "verified" {
+            unsigned.push(position);
+        }
+    }
+    assert_eq!(unsigned, [0; 0], "every byte is signed by somebody, or has one form only");
 }
 
 #[test]
