@@ -119,7 +119,7 @@ impl Authority {
     }
 
     fn verify(&self, token: &Token) -> Result<(), TokenError> {
-        token.names(&self.signer)?;
+        token.names(&self.signer, &self.chain)?;
         let sorted = token.attributes.to_der().map_err(|_| TokenError::Malformed)?;
         let verifies = |message: &[u8]| self.key.verify_with(token.algorithm, message, &token.signature).is_ok();
         // RFC 5652 §5.4 signs the attributes in DER order. Some authorities sign them in the order they send.
@@ -163,6 +163,20 @@ impl Token {
         let [signer] = signed_data.signer_infos.0.as_slice() else {
             return Err(TokenError::Signers(signed_data.signer_infos.0.len()));
         };
+        // RFC 5652 §5.1, §5.3: the versions follow from the content type and from how the signer is named.
+        let signer_version = match signer.sid {
+            SignerIdentifier::IssuerAndSerialNumber(_) => CmsVersion::V1,
+            SignerIdentifier::SubjectKeyIdentifier(_) => CmsVersion::V3,
+        };
+        let digests = signed_data.digest_algorithms.iter().map(|algorithm| algorithm.oid);
+        let regular = signed_data.version == CmsVersion::V3
+            && signer.version == signer_version
+            && digests.eq([signer.digest_alg.oid])
+            && signed_data.crls.is_none()
+            && signer.unsigned_attrs.is_none();
+        if !regular {
+            return Err(TokenError::Form);
+        }
         let digest = DigestAlgorithm::from_oid(signer.digest_alg.oid).ok_or(TokenError::Algorithm)?;
         let algorithm = match signer.signature_algorithm.oid {
             RSA_ENCRYPTION => Some(SignatureAlgorithm::RsaPkcs1(digest)),
@@ -189,8 +203,9 @@ impl Token {
         })
     }
 
-    /// RFC 5816, RFC 5035: the signed attributes hash the signer's certificate; one that came along must be that one.
-    fn names(&self, signer: &Certificate) -> Result<(), TokenError> {
+    /// RFC 5816, RFC 5035: the signed attributes hash the signer's certificate, which is the trusted one. Others that
+    /// came along are of its chain: nobody signed them, and nobody needs them.
+    fn names(&self, signer: &Certificate, chain: &Chain) -> Result<(), TokenError> {
         let value = one_value(&self.attributes, ID_AA_SIGNING_CERTIFICATE_V_2)?;
         let hashed: SigningCertificateV2 = value.decode_as().map_err(|_| TokenError::Malformed)?;
         let first = hashed.certificates.first().ok_or(TokenError::Malformed)?;
@@ -198,14 +213,9 @@ impl Token {
             Some(algorithm) => DigestAlgorithm::from_oid(algorithm.oid).ok_or(TokenError::Algorithm)?,
             None => DigestAlgorithm::Sha256,
         };
-        if first.hash.as_bytes() != algorithm.digest(signer.der()) {
-            return Err(TokenError::SignerCertificate);
-        }
-        let same_name = |der: &&Vec<u8>| {
-            Certificate::from_der(der)
-                .is_ok_and(|other| other.issuer() == signer.issuer() && other.serial() == signer.serial())
-        };
-        if self.certificates.iter().filter(same_name).any(|der| der != signer.der()) {
+        if first.hash.as_bytes() != algorithm.digest(signer.der())
+            || !self.certificates.iter().all(|der| chain.contains(der))
+        {
             return Err(TokenError::SignerCertificate);
         }
         Ok(())
@@ -371,6 +381,9 @@ pub enum TokenError {
     /// The signed digest is not that of the content.
     #[error("the timestamp token's content is not what was signed")]
     Digest,
+    /// Versions, algorithms or additions that no authority writes, and that nobody signed.
+    #[error("the timestamp token has parts that are not a token's")]
+    Form,
     /// It is about something else.
     #[error("the timestamp token is for another signature")]
     Imprint,

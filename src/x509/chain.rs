@@ -36,6 +36,11 @@ impl Chain {
         self.certificates.first()
     }
 
+    /// Whether the chain has this very certificate.
+    pub(crate) fn contains(&self, der: &[u8]) -> bool {
+        self.certificates.iter().any(|certificate| certificate.der() == der)
+    }
+
     /// Verifies that each certificate is signed by the next.
     pub(crate) fn linked(&self) -> Result<(), PathError> {
         self.links.get_or_init(|| self.verify_links()).clone()

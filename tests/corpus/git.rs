@@ -70,7 +70,7 @@ fn git_drives_waxseal_over_real_servers_objects() {
             assert_eq!(oid, row.oid());
             let verify = if row.get("type") == "tag" { "verify-tag" } else { "verify-commit" };
             let good = git.run(&[verify, &oid]).status.success();
-            assert_eq!(good, row.get("written_with") == "offline", "{oid} {}", row.get("written_with"));
+            assert_eq!(good, row.get("embedded_verdict") == "verified", "{oid} {}", row.get("written_with"));
         });
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Everything is put together from bytes here, because what the product refuses to write must be written too.
 
+use std::sync::OnceLock;
+
 use jiff::{SignedDuration, Timestamp};
 use waxseal::cms::armor;
 use waxseal::crypto::{DigestAlgorithm, ServiceKey, ServiceKeyKind, Sha256Digest, SigningKey};
@@ -35,6 +37,8 @@ pub(crate) struct Forge {
     stranger: ServiceKey,
     tsa: ServiceKey,
     tsa_root: ServiceKey,
+    /// Signed once: signing again would give another certificate.
+    tsa_certificate: OnceLock<Vec<u8>>,
     pub start: Timestamp,
 }
 
@@ -113,6 +117,7 @@ impl Forge {
             stranger: key(ServiceKeyKind::EcdsaP256),
             tsa: key(ServiceKeyKind::EcdsaP256),
             tsa_root: key(ServiceKeyKind::EcdsaP256),
+            tsa_certificate: OnceLock::new(),
             start: "2026-01-01T00:00:00Z".parse().unwrap(),
         }
     }
@@ -139,7 +144,7 @@ impl Forge {
         let mut trusted_root = TrustedRoot::new(
             vec![authority(vec![self.ca_certificate()])],
             vec![log(&self.ct_log, log_id(&self.ct_log))],
-            vec![authority(vec![self.tsa_certificate(&self.tsa), self.tsa_root_certificate()])],
+            vec![authority(vec![self.own_tsa_certificate(), self.tsa_root_certificate()])],
             vec![log(&self.log, log_id(&self.log)), log(&self.log_v2, self.log_v2_id())],
         );
         change(&mut trusted_root);
@@ -174,7 +179,8 @@ impl Forge {
             unsigned.push(attribute("1.3.6.1.4.1.57264.3.1", &[value]));
         }
         if !recipe.tokens.is_empty() {
-            let tokens: Vec<Vec<u8>> = recipe.tokens.iter().map(|token| self.token(token, &signature)).collect();
+            let mut tokens: Vec<Vec<u8>> = recipe.tokens.iter().map(|token| self.token(token, &signature)).collect();
+            tokens.sort();
             unsigned.push(attribute("1.2.840.113549.1.9.16.2.14", &tokens));
         }
         unsigned.sort();
@@ -256,8 +262,12 @@ impl Forge {
         let stamped = if token.of_another_signature { b"another" } else { signature };
         let mut request = TimeStampReq::for_message(stamped, [7; 16]).unwrap();
         request.certificates = token.certificates;
-        let key = if token.by_stranger { &self.stranger } else { &self.tsa };
-        let certificate = Certificate::from_der(&self.tsa_certificate(key)).unwrap();
+        let (key, certificate) = if token.by_stranger {
+            (&self.stranger, self.tsa_certificate(&self.stranger))
+        } else {
+            (&self.tsa, self.own_tsa_certificate())
+        };
+        let certificate = Certificate::from_der(&certificate).unwrap();
         let policy = const_oid::ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.2");
         TimestampSigner { key, certificate: &certificate, policy }.stamp(&request, &[9], token.gen_time).unwrap()
     }
@@ -318,6 +328,10 @@ impl Forge {
     fn tsa_root_certificate(&self) -> Vec<u8> {
         let spki = self.tsa_root.verifying_key().spki_der();
         self.long_lived("tsa root", "tsa root", spki, &issuing(), (&self.tsa_root, ECDSA_SHA256))
+    }
+
+    fn own_tsa_certificate(&self) -> Vec<u8> {
+        self.tsa_certificate.get_or_init(|| self.tsa_certificate(&self.tsa)).clone()
     }
 
     /// Same name and number whatever the key, as a forger would have it.
@@ -403,7 +417,7 @@ impl Recipe {
     }
 
     /// An entry on Rekor v2, and a token for the time.
-    pub(crate) fn to_v2(&mut self, rekor: Rekor) {
+    pub(crate) fn log_on_v2(&mut self, rekor: Rekor) {
         self.rekor = rekor;
         self.origin = "log.example.org";
         self.tokens = vec![self.token()];

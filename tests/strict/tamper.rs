@@ -25,7 +25,7 @@ fn no_changed_byte_of_a_v2_signature_with_a_token_verifies() {
     let forge = Forge::new();
     let verifier = forge.verifier();
     let mut recipe = Recipe::right(&forge);
-    recipe.to_v2(Rekor::V2);
+    recipe.log_on_v2(Rekor::V2);
     let good = forge.sign(&recipe);
     assert_eq!(word(&verifier.verdict(PAYLOAD, armor::encode(&good).as_bytes())), "verified");
     let mut unsigned = Vec::new();
