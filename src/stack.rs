@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use self::routes::Fault;
 
-use self::certificate_authority::{AuthorityCertificates, CertificateAuthority, IssueError, TrustedIssuer};
+use self::certificate_authority::{AuthorityChains, CertificateAuthority, IssueError, IssuerType, TrustedIssuer};
 use self::ct_log::CtLog;
 use self::data_folder::{DataFolder, DataFolderError, FixedSettings};
 use self::log_store::{LogStore, StoreError};
@@ -88,10 +88,10 @@ impl Stack {
         let certificates = folder.file("certificates/chain.pem", || {
             let root_key = ServiceKey::generate(ServiceKeyKind::EcdsaP384)?;
             let from = trust::vouches_from(settings.created);
-            let made = AuthorityCertificates::make(&public_url.authority(), &root_key, &ca_key, from)?;
+            let made = AuthorityChains::make(&public_url.authority(), &root_key, ca_key.verifying_key(), from)?;
             Ok::<_, StackError>(made.to_pem().into_bytes())
         })?;
-        let certificates = AuthorityCertificates::from_pem(&String::from_utf8_lossy(&certificates))?;
+        let certificates = AuthorityChains::from_pem(&String::from_utf8_lossy(&certificates))?;
         let ct_log =
             CtLog::new(folder.key("ct-log", ServiceKeyKind::EcdsaP256)?, LogStore::open(&folder.join("ct-log"))?);
         let transparency_log = TransparencyLog::open(
@@ -107,6 +107,8 @@ impl Stack {
             issuer: oidc_issuer.issuer().to_owned(),
             audience: CLIENT_ID.to_owned(),
             keys: oidc_issuer.keys().clone(),
+            issuer_type: IssuerType::Email { skip_verification: false },
+            issuer_claim: None,
         }];
         let certificate_authority = CertificateAuthority::new(ca_key, certificates, issuers)?;
         let from = trust::vouches_from(settings.created);

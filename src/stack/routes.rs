@@ -1,22 +1,21 @@
 //! Paths to actors' methods, and their errors to what Fulcio, Rekor and dex answer in their place.
 
 mod answers;
+mod fulcio;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
-use serde_json::json;
 
 pub use self::answers::Fault;
 
-use self::answers::{fulcio, html, json, oidc, page, rekor, text};
+use self::answers::{html, json, oidc, page, rekor, text};
 use super::oidc_issuer::{AuthorizationError, RedirectUri};
 use super::transparency_log::LogError;
 use super::{REKOR, Stack};
 use crate::tlog::TransparencyLogEntry;
-use crate::tlog::hashedrekord::{Verifier, pem};
 use crate::tlog::rekor_json::{self, EntryId};
 
 /// The largest request body that is read: a Rekor entry of 64 KiB, in base64 and with room around it.
@@ -53,12 +52,10 @@ pub(super) fn handle(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) 
         "/oidc/keys" if get => key_document(stack),
         "/oidc/auth" if get => authorize(stack, request, now),
         "/oidc/token" if post => token(stack, request, now),
-        "/api/v2/signingCert" if post => signing_certificate(stack, request, now),
-        "/api/v2/signingCert" => fulcio(StatusCode::NOT_IMPLEMENTED, 12, "Method Not Allowed"),
         "/healthz" | "/oidc/keys" | "/oidc/auth" | "/oidc/token" => {
             text(StatusCode::METHOD_NOT_ALLOWED, "another method is needed")
         }
-        _ if path.starts_with("/api/") => fulcio(StatusCode::NOT_FOUND, 5, "Not Found"),
+        _ if path.starts_with("/api/") => fulcio::routes(stack, request, now),
         _ => text(StatusCode::NOT_FOUND, "nothing is here"),
     }
 }
@@ -137,18 +134,6 @@ fn basic_credentials(header: &HeaderValue) -> Option<(String, String)> {
 fn strip_scheme<'a>(value: &'a str, scheme: &str) -> Option<&'a str> {
     let (found, rest) = value.split_once(' ')?;
     found.eq_ignore_ascii_case(scheme).then(|| rest.trim())
-}
-
-fn signing_certificate(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
-    let bearer = request.headers().get(AUTHORIZATION).and_then(|value| strip_scheme(value.to_str().ok()?, "bearer"));
-    match stack.certificate_authority.issue(request.body(), bearer, &stack.ct_log, now) {
-        Ok(chain) => {
-            let certificates = chain.map(|der| pem(Verifier::Certificate(&der)).trim_end().to_owned());
-            let answer = json!({ "signedCertificateEmbeddedSct": { "chain": { "certificates": certificates } } });
-            json(StatusCode::OK, &answer)
-        }
-        Err(error) => answers::issue_error(&error),
-    }
 }
 
 fn rekor_routes(stack: &Stack, request: &Request<Vec<u8>>, path: &str, now: Timestamp) -> Response<Vec<u8>> {

@@ -1,5 +1,6 @@
 //! The stack as its clients see it, without a socket.
 
+mod fulcio;
 mod recorded;
 
 use base64::Engine as _;

@@ -25,13 +25,13 @@ pub(super) fn trusted_root(
     from: Timestamp,
 ) -> TrustedRoot {
     let valid_for = TimeRange { start: from, end: None };
-    let authority = trusted_root::CertificateAuthority {
+    let authorities = authority.chains().with_validity().map(|(chain, valid_for)| trusted_root::CertificateAuthority {
         organization: public_url.authority(),
         common_name: "waxseal root".to_owned(),
         uri: public_url.to_string(),
-        chain: authority.chain().map(<[u8]>::to_vec).to_vec(),
+        chain: chain.der().map(<[u8]>::to_vec).to_vec(),
         valid_for,
-    };
+    });
     let ct_log = TransparencyLogInstance {
         base_url: public_url.join("/ct"),
         key: ct_log.key().verifying_key().clone(),
@@ -44,7 +44,7 @@ pub(super) fn trusted_root(
         log_id: transparency_log.log_id(),
         valid_for,
     };
-    TrustedRoot::new(vec![authority], vec![ct_log], vec![], vec![transparency_log])
+    TrustedRoot::new(authorities.collect(), vec![ct_log], vec![], vec![transparency_log])
 }
 
 pub(super) fn signing_config(public_url: &PublicUrl, from: Timestamp) -> SigningConfig {

@@ -5,14 +5,14 @@ use der::Decode as _;
 
 use super::{Certificate, LeafError, MalformedCertificate};
 
+/// The arc of all of them.
+pub const FULCIO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1");
 /// OIDC issuer, the raw bytes of the string (deprecated, still always there).
 pub const ISSUER_V1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.1");
 /// `type-id` of the `otherName` that carries a username.
 pub const OTHER_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.7");
 /// OIDC issuer as DER `UTF8String`.
 pub const ISSUER_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.8");
-/// The ID token's `sub` as DER `UTF8String`.
-pub const TOKEN_SUBJECT: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.1.24");
 
 /// The OIDC issuer that the certificate names, in one way or in both.
 pub(super) fn oidc_issuer(certificate: &Certificate) -> Result<String, LeafError> {

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 use x509_cert::attr::AttributeTypeAndValue;
 use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::name::{GeneralName, OtherName};
 use x509_cert::ext::pkix::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages, SubjectKeyIdentifier,
 };
@@ -23,8 +23,10 @@ use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::{Time, Validity};
 
+use super::CertificateIdentity;
 use crate::crypto::{KeyKind, VerifyingKey, random_bytes, sha1_fingerprint};
-use crate::x509::fulcio::{ISSUER_V1, ISSUER_V2, TOKEN_SUBJECT};
+use crate::x509::SubjectAlternativeName;
+use crate::x509::fulcio::{FULCIO, OTHER_NAME};
 use crate::x509::sct::SCT_LIST;
 
 /// RFC 5280 §4.1.2, version 3.
@@ -50,17 +52,6 @@ struct SignedCertificate {
     signature: BitString,
 }
 
-/// Whom a leaf is for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Certified<'a> {
-    pub(super) email: &'a str,
-    /// The OIDC issuer.
-    pub(super) issuer: &'a str,
-    /// The ID token's `sub`.
-    pub(super) token_subject: &'a str,
-    pub(super) key: &'a VerifyingKey,
-}
-
 /// The certificate issuer of a certificate to be made.
 #[derive(Clone, Copy)]
 pub(super) struct CertificateIssuer<'a> {
@@ -69,21 +60,29 @@ pub(super) struct CertificateIssuer<'a> {
 }
 
 impl TbsCertificate {
-    /// A leaf as Fulcio issues it for an e-mail address, still without SCT list.
-    pub(super) fn leaf(certified: Certified<'_>, by: CertificateIssuer<'_>, now: Timestamp) -> der::Result<Self> {
-        let address = GeneralName::Rfc822Name(Ia5String::new(certified.email)?);
-        let extensions = vec![
+    /// A leaf as Fulcio issues it, still without SCT list.
+    pub(super) fn leaf(
+        identity: &CertificateIdentity,
+        key: &VerifyingKey,
+        by: CertificateIssuer<'_>,
+        now: Timestamp,
+    ) -> der::Result<Self> {
+        let mut extensions = vec![
             key_usage(KeyUsages::DigitalSignature.into())?,
-            code_signing()?,
-            subject_key_identifier(certified.key)?,
+            extended_key_usage(ID_KP_CODE_SIGNING, false)?,
+            subject_key_identifier(key)?,
             authority_key_identifier(by.key)?,
-            extension(ID_CE_SUBJECT_ALT_NAME, true, &vec![address])?,
-            // .1 to .6 hold the bare string, from .8 on a UTF8String.
-            raw_extension(ISSUER_V1, false, certified.issuer.as_bytes())?,
-            extension(ISSUER_V2, false, &Utf8StringRef::new(certified.issuer)?)?,
-            extension(TOKEN_SUBJECT, false, &Utf8StringRef::new(certified.token_subject)?)?,
+            extension(ID_CE_SUBJECT_ALT_NAME, true, &vec![general_name(&identity.san)?])?,
         ];
-        Self::new(Name::default(), certified.key, by, (now, now + LEAF_LIFETIME), extensions)
+        for (number, value) in &identity.extensions {
+            let oid = FULCIO.push_arc(u32::from(*number)).map_err(|_| der::ErrorKind::Failed)?;
+            extensions.push(if *number < FIRST_UTF8 {
+                raw_extension(oid, false, value.as_bytes())?
+            } else {
+                extension(oid, false, &Utf8StringRef::new(value)?)?
+            });
+        }
+        Self::new(Name::default(), key, by, (now, now + LEAF_LIFETIME), extensions)
     }
 
     /// A self-signed root that may stand above one intermediate.
@@ -98,21 +97,22 @@ impl TbsCertificate {
         Self::new(name.clone(), key, by, (from, from + AUTHORITY_LIFETIME), extensions)
     }
 
-    /// An intermediate that issues leaves for code signing and nothing else.
+    /// An intermediate that issues leaves for code signing and nothing else, valid as long as its root.
     pub(super) fn intermediate(
         name: &Name,
         key: &VerifyingKey,
         by: CertificateIssuer<'_>,
         from: Timestamp,
+        until: Timestamp,
     ) -> der::Result<Self> {
         let extensions = vec![
             authority(0)?,
             key_usage(KeyUsages::KeyCertSign | KeyUsages::CRLSign)?,
-            code_signing()?,
+            extended_key_usage(ID_KP_CODE_SIGNING, false)?,
             subject_key_identifier(key)?,
             authority_key_identifier(by.key)?,
         ];
-        Self::new(name.clone(), key, by, (from, from + AUTHORITY_LIFETIME), extensions)
+        Self::new(name.clone(), key, by, (from, until), extensions)
     }
 
     /// Adds the SCT list, last.
@@ -170,8 +170,20 @@ fn key_usage(usages: der::flagset::FlagSet<KeyUsages>) -> der::Result<Extension>
     extension(ID_CE_KEY_USAGE, true, &KeyUsage(usages))
 }
 
-fn code_signing() -> der::Result<Extension> {
-    extension(ID_CE_EXT_KEY_USAGE, false, &ExtendedKeyUsage(vec![ID_KP_CODE_SIGNING]))
+fn extended_key_usage(purpose: ObjectIdentifier, critical: bool) -> der::Result<Extension> {
+    extension(ID_CE_EXT_KEY_USAGE, critical, &ExtendedKeyUsage(vec![purpose]))
+}
+
+fn general_name(name: &SubjectAlternativeName) -> der::Result<GeneralName> {
+    Ok(match name {
+        SubjectAlternativeName::Dns(name) => GeneralName::DnsName(Ia5String::new(name)?),
+        SubjectAlternativeName::Email(name) => GeneralName::Rfc822Name(Ia5String::new(name)?),
+        SubjectAlternativeName::Uri(name) => GeneralName::UniformResourceIdentifier(Ia5String::new(name)?),
+        SubjectAlternativeName::Username(name) => {
+            let value = Any::encode_from(&Utf8StringRef::new(name)?)?;
+            GeneralName::OtherName(OtherName { type_id: OTHER_NAME, value })
+        }
+    })
 }
 
 fn authority(path_length: u8) -> der::Result<Extension> {
@@ -224,3 +236,6 @@ fn time(at: Timestamp) -> der::Result<Time> {
 const LEAF_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 
 const AUTHORITY_LIFETIME: SignedDuration = SignedDuration::from_hours(24 * 3650);
+
+/// Fulcio's extensions below this number hold the bare string, those from it on a `UTF8String`.
+const FIRST_UTF8: u8 = 8;

@@ -26,19 +26,21 @@ impl Fault {
 
 /// Fulcio's errors (grpc-gateway): every fault of the token is the same 400, so that nothing is learnt about tokens.
 pub(super) fn issue_error(error: &IssueError) -> Response<Vec<u8>> {
-    let bad_request = |message| fulcio(StatusCode::BAD_REQUEST, 3, message);
+    let bad_request = |message: &str| fulcio(StatusCode::BAD_REQUEST, 3, message);
     match error {
         IssueError::Json(true) => bad_request("unexpected EOF"),
         IssueError::Json(false) => bad_request("the request is not JSON of a CreateSigningCertificateRequest"),
-        IssueError::NoEmail | IssueError::Token(_) | IssueError::UnknownIssuer => {
+        // Fulcio calls a claim that its templates miss a fault of its own (500); but it is the token's.
+        IssueError::Identity(_) | IssueError::Token(_) | IssueError::UnknownIssuer => {
             bad_request("There was an error processing the identity token")
         }
         IssueError::Key(_) => bad_request("The public key supplied in the request could not be parsed"),
         IssueError::InsecureKey => bad_request("The public key supplied in the request is insecure"),
         IssueError::ProofOfPossession => bad_request("The signature supplied in the request could not be verified"),
-        IssueError::SigningRequest => {
-            bad_request("certificate signing requests are not supported yet: send publicKeyRequest")
+        IssueError::SigningAlgorithm(algorithm) => {
+            bad_request(&format!("signing algorithm not permitted: {algorithm}"))
         }
+        IssueError::SigningRequest => bad_request("The certificate signing request could not be parsed"),
         IssueError::CtLog(CtLogError::Store(clock @ StoreError::ClockWentBack { .. })) => {
             Fault::attach(fulcio(StatusCode::SERVICE_UNAVAILABLE, 14, "the clock went back"), clock)
         }
@@ -46,7 +48,11 @@ pub(super) fn issue_error(error: &IssueError) -> Response<Vec<u8>> {
             let answer = fulcio(StatusCode::INTERNAL_SERVER_ERROR, 13, "Error entering certificate in CTL");
             Fault::attach(answer, error)
         }
-        IssueError::Encoding(_) | IssueError::Sct(_) | IssueError::Signing(_) => {
+        IssueError::Certificate(_)
+        | IssueError::Encoding(_)
+        | IssueError::OtherRootKey
+        | IssueError::Sct(_)
+        | IssueError::Signing(_) => {
             let answer = fulcio(StatusCode::INTERNAL_SERVER_ERROR, 13, "error communicating with CA backend");
             Fault::attach(answer, error)
         }
