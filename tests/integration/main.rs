@@ -1,0 +1,14 @@
+//! The program from end to end: the real binary, the real Git, and the embedded Sigstore on a port of its own. One file
+//! a promise.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, reads PATH, and writes files that nobody else reads"
+)]
+
+mod git_sign;
+mod sandbox;
+mod status_fd;
