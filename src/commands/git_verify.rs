@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::identity_policy;
 use super::status_fd::StatusOutput;
 use crate::cli::{GitVerify, Input, StatusFd};
-use crate::command_error::{CommandError, ErrorKind};
+use crate::command_error::CommandError;
 use crate::escape;
 use crate::git::status_fd::{Answer, Reader, answer, failure};
 use crate::settings::Settings;
@@ -24,7 +24,7 @@ use crate::verify::{SctRequirement, Verdict, VerifiedSignature, Verifier};
 /// Verifies, prints, and returns the exit code: 0, 1, or 2 where the inputs cannot be read.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] when an input cannot be read, [`ErrorKind::Failed`] when the answer cannot be written.
+/// [`CommandError`]: 2 when an input cannot be read, 1 when the answer cannot be written.
 pub fn run(request: &GitVerify, now: Timestamp) -> Result<u8, CommandError> {
     // The payload first and whole, whatever becomes of the rest: Git takes a pipe that nobody drains for a failure.
     let payload = read(&request.payload, "payload")?;
@@ -46,13 +46,10 @@ pub fn report_failure(status_fd: Option<StatusFd>) {
 }
 
 fn judge(payload: &[u8], signature: &[u8], now: Timestamp) -> Result<(Verdict, Allowed), CommandError> {
-    let settings = Settings::read().map_err(|error| CommandError::failed(error).hint("see docs/configuration.md"))?;
+    let settings = Settings::read()?;
     let policy = identity_policy::from_settings(&settings, &identity_policy::default_instance(&settings)?)?;
-    let instances = TrustStore::new(&settings.folders)
-        .trusted(&settings)
-        .map_err(|error| CommandError::new(ErrorKind::TrustMaterial, error))?;
-    let verifier = Verifier::new(instances, now, SctRequirement::default())
-        .map_err(|error| CommandError::new(ErrorKind::TrustMaterial, error))?;
+    let instances = TrustStore::new(&settings.folders).trusted(&settings)?;
+    let verifier = Verifier::new(instances, now, SctRequirement::default())?;
     let verdict = verifier.verdict(payload, signature);
     let allowed = match &verdict {
         Verdict::Verified(signature) => policy.judge(signature),

@@ -10,5 +10,7 @@
 )]
 
 mod git_sign;
+mod history;
+mod identity_policy;
 mod sandbox;
 mod status_fd;

@@ -272,7 +272,7 @@ impl Sandbox {
             (r"\b1[0-9]{9}\b", "SECONDS"),
             (r"\b[0-9a-f]{64}\b", "SHA256"),
             (r"\b[0-9a-f]{40}\b", "SHA1"),
-            (r"http://127\.0\.0\.1:\d+", "OTHER"),
+            (r"\b127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
         ] {
             text = Regex::new(pattern).unwrap().replace_all(&text, name).into_owned();
         }

@@ -61,7 +61,7 @@ fn every_verdict_in_git_s_words() {
             1,
             "E||-|||undefined".to_owned(),
             format!("{NOTHING_TO_VERIFY_WITH}{UNDEFINED}"),
-            "waxseal: BAD signature: the certificate was issued by an unknown authority, \"waxseal intermediate of 127.0.0.1\"\n\
+            "waxseal: BAD signature: the certificate authority \"CN=waxseal intermediate,O=127.0.0.1:PORT\" is not trusted\n\
              waxseal: hint: add the instance whose authority this is with \"waxseal trust add\", if you trust it\n",
         ),
         (
@@ -81,7 +81,7 @@ fn every_verdict_in_git_s_words() {
             1,
             "E||-|||undefined".to_owned(),
             format!("[GNUPG:] NEWSIG\n[GNUPG:] NODATA 4\n[GNUPG:] ERRSIG - 19 8 00 0 4\n{UNDEFINED}"),
-            "waxseal: BAD signature: the armor is malformed\n",
+            "waxseal: BAD signature: the signature is not base64\n",
         ),
         (
             "OpenPGP, were waxseal called for it",
@@ -290,7 +290,7 @@ fn settings_that_cannot_be_read_decide_nothing() {
     let refused = sandbox.git(["verify-commit", &commit]).code(1).err();
     assert_eq!(
         refused,
-        "waxseal: cannot decide: the trusted root of instance home cannot be used: it is not JSON\n\
+        "waxseal: cannot decide: the trusted root of instance home cannot be used: not a trusted root: EOF while parsing an object at line 1 column 1\n\
          waxseal: hint: if it was added before: \"waxseal trust remove home\", then add it again\n"
     );
 }

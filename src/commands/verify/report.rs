@@ -46,7 +46,8 @@ pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()
     };
     let subject = shortened(&escape::terminal(judged.description().subject));
     let tag = if judged.kind() == Some(ObjectKind::Tag) { "tag: " } else { "" };
-    writeln!(out, "{word:<11}  {id}  {}  {tag}{subject}", escape::terminal(what))
+    let line = format!("{word:<11}  {id}  {}  {tag}{subject}", escape::terminal(what));
+    writeln!(out, "{}", line.trim_end())
 }
 
 /// How many of each, and what the verdicts do not cover.
@@ -83,6 +84,7 @@ pub(super) fn advice(out: &mut impl Write, tally: &Tally, run: &Run<'_>) -> io::
         lines.push("nothing was there to verify; --allow-empty makes that a success".to_owned());
     }
     for hint in tally.reasons.iter().filter_map(|reason| hints::for_reason(reason)) {
+        // Several reasons may have the same remedy.
         if !lines.iter().any(|line| line == hint) {
             lines.push(hint.to_owned());
         }
