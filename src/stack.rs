@@ -171,7 +171,7 @@ pub enum StackError {
     #[error(transparent)]
     Authority(#[from] IssueError),
     /// The clock is before the stack was made.
-    #[error("the clock says {now}, but this stack was made at {created}")]
+    #[error("the clock says {now:.0}, but this stack was made at {created}")]
     BeforeItsTime {
         /// When it was made.
         created: Timestamp,

@@ -72,7 +72,7 @@ pub enum TokenError {
         audiences: String,
     },
     /// Too old.
-    #[error("the identity token expired at {at} (it is {now} now)")]
+    #[error("the identity token expired at {at} (it is {now:.0} now)")]
     Expired {
         /// `exp`
         at: Timestamp,

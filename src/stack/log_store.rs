@@ -247,7 +247,7 @@ impl Snapshot<'_> {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The clock is behind the last entry by more than can be smoothed over.
-    #[error("the clock says {now}, but the last entry came in at {last}")]
+    #[error("the clock says {now:.0}, but the last entry came in at {last}")]
     ClockWentBack {
         /// The caller's clock.
         now: Timestamp,

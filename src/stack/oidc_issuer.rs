@@ -84,7 +84,7 @@ impl OidcIssuer {
     /// # Errors
     /// [`AuthorizationError`] says whether the client may be told by redirection.
     pub fn authorize(&self, query: &str, now: Timestamp) -> Result<RedirectUri, AuthorizationError> {
-        let request = authorization::Request::read(query)?;
+        let request = authorization::Request::read(query, &self.issuer)?;
         let email = self.log_in(request.login_hint.as_deref()).map_err(|error| request.refuse(error))?.to_owned();
         let code = URL_SAFE_NO_PAD.encode(random_bytes::<32>());
         let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ impl OidcIssuer {
             expires_at: now + CODE_LIFETIME,
         };
         codes.insert(Sha256Digest::of(code.as_bytes()), grant);
-        Ok(request.answer(&code, &self.issuer))
+        Ok(request.answer(&code))
     }
 
     /// RFC 6749 §4.1.3 with RFC 7636 §4.5: the token response. A code is used up by success alone.

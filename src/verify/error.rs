@@ -142,7 +142,7 @@ pub enum EntryError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
     /// The evidence is later than the local clock.
-    #[error("the proven time {at} lies ahead of the local clock {now}")]
+    #[error("the proven time {at} lies ahead of the local clock {now:.0}")]
     Clock {
         /// What the log or the timestamp authority says.
         at: Timestamp,

@@ -12,5 +12,7 @@
 mod git_sign;
 mod history;
 mod identity_policy;
+mod outage;
 mod sandbox;
+mod stack;
 mod status_fd;

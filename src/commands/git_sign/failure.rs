@@ -24,7 +24,7 @@ pub(super) fn tell(error: &CommandError, terminal: &Terminal, state: Option<&Pat
     if !io::stderr().is_terminal() {
         lines.clone().for_each(|line| terminal.news(line));
     }
-    let text = lines.fold(format!("{now}\n"), |text, line| text + &escape::terminal(line) + "\n");
+    let text = lines.fold(format!("{now:.0}\n"), |text, line| text + &escape::terminal(line) + "\n");
     // There is nobody left to tell that this failed.
     state.map_or(Ok(()), |state| keep(&state.join(LAST_ERROR), &text)).unwrap_or_default();
 }

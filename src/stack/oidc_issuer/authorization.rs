@@ -10,6 +10,7 @@ use super::{CLIENT_ID, SCOPES};
 /// RFC 6749 §4.1.1 with RFC 7636 §4.3, read and found good.
 pub(super) struct Request {
     pub(super) redirect_uri: RedirectUri,
+    issuer: String,
     state: Option<String>,
     pub(super) nonce: Option<String>,
     pub(super) code_challenge: String,
@@ -17,7 +18,8 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn read(query: &str) -> Result<Self, AuthorizationError> {
+    /// `issuer` is put into every answer (RFC 9207).
+    pub(super) fn read(query: &str, issuer: &str) -> Result<Self, AuthorizationError> {
         let mut parameters = HashMap::new();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
@@ -33,7 +35,7 @@ impl Request {
         // From here on the client is told, by way of the browser.
         let refuse = |code, description: &str| {
             let error = RedirectError { code, description: description.to_owned() };
-            Err(AuthorizationError::Redirect(redirect_uri.refuse(state.as_deref(), &error)))
+            Err(AuthorizationError::Redirect(redirect_uri.refuse(state.as_deref(), issuer, &error)))
         };
         let parameter = |name: &str| parameters.get(name).map_or("", String::as_str);
         if parameter("response_type") != "code" {
@@ -54,19 +56,20 @@ impl Request {
         Ok(Self {
             code_challenge: challenge.to_owned(),
             redirect_uri,
+            issuer: issuer.to_owned(),
             state,
             nonce: parameters.remove("nonce"),
             login_hint: parameters.remove("login_hint").filter(|hint| !hint.is_empty()),
         })
     }
 
-    /// Where the browser goes after a login. `iss` is RFC 9207's.
-    pub(super) fn answer(&self, code: &str, issuer: &str) -> RedirectUri {
-        self.redirect_uri.with(&[("code", Some(code)), ("state", self.state.as_deref()), ("iss", Some(issuer))])
+    /// Where the browser goes after a login.
+    pub(super) fn answer(&self, code: &str) -> RedirectUri {
+        self.redirect_uri.with(&[("code", Some(code)), ("state", self.state.as_deref()), ("iss", Some(&self.issuer))])
     }
 
     pub(super) fn refuse(&self, error: RedirectError) -> AuthorizationError {
-        AuthorizationError::Redirect(self.redirect_uri.refuse(self.state.as_deref(), &error))
+        AuthorizationError::Redirect(self.redirect_uri.refuse(self.state.as_deref(), &self.issuer, &error))
     }
 }
 
@@ -125,9 +128,14 @@ impl RedirectUri {
         }
     }
 
-    fn refuse(&self, state: Option<&str>, error: &RedirectError) -> Self {
-        let description = Some(error.description.as_str());
-        self.with(&[("error", Some(error.code.as_str())), ("error_description", description), ("state", state)])
+    fn refuse(&self, state: Option<&str>, issuer: &str, error: &RedirectError) -> Self {
+        let (code, description) = (error.code.as_str(), error.description.as_str());
+        self.with(&[
+            ("error", Some(code)),
+            ("error_description", Some(description)),
+            ("state", state),
+            ("iss", Some(issuer)),
+        ])
     }
 }
 

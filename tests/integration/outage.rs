@@ -1,0 +1,536 @@
+//! When a service is down, slow, wrong or hostile: nothing is signed, and what is said names the thing and the next step.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::sandbox::{ALICE, BOB, Ran, Sandbox, WAXSEAL, http};
+
+#[test]
+fn the_log_fails() {
+    let sandbox = Sandbox::with_stack();
+    let token = sandbox.token(ALICE);
+    let entries = "the transparency log at http://127.0.0.1:PORT/rekor/api/v1/log/entries";
+    let address = "is this the address of the service? the instance's signing config holds it";
+    let is_added = |request: &Request| request.line.starts_with("POST /rekor/");
+    let answer = |status: &str, headers: &str, body: &[u8]| reply(status, headers, body);
+    for (what, said, hint) in [
+        (answer("200 OK", "", b"{}"), "refused with status 200: \"{}\"", address),
+        (
+            answer("201 Created", "", b"<html>"),
+            "gave an answer that cannot be used: the answer is not the JSON of a log entry",
+            address,
+        ),
+        (
+            answer("201 Created", "", b"{}"),
+            "gave an answer that cannot be used: the answer must be about exactly one entry",
+            address,
+        ),
+        (answer("201 Created", "", &vec![b' '; 10 << 20]), "answered with more than 1048576 bytes", address),
+        (
+            answer("307 Temporary Redirect", "Location: https://elsewhere.example/\r\n", b""),
+            "refused with status 307",
+            address,
+        ),
+        (
+            answer("400 Bad Request", "", b"{\"code\":400,\"message\":\"no \\u001b[2K\"}"),
+            "refused with status 400: \"no %1B[2K\"",
+            address,
+        ),
+        (
+            answer("409 Conflict", "", b"{}"),
+            "gave an answer that cannot be used: it does not say where the equal entry is",
+            address,
+        ),
+        (
+            answer("500 Internal Server Error", "", b"{\"code\":500,\"message\":\"on fire\"}"),
+            "refused with status 500: \"on fire\"",
+            "the service has trouble of its own; try again later",
+        ),
+        (
+            answer("503 Service Unavailable", "", b""),
+            "refused with status 503",
+            "the service has trouble of its own; try again later",
+        ),
+        (b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), "did not answer properly: invalid HTTP version parsed", address),
+    ] {
+        let front = Front::new(
+            sandbox.url(),
+            move |request| if is_added(request) { Reply::Bytes(what.clone()) } else { Reply::Pass },
+        );
+        services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", front.url));
+        assert_eq!(refused(&sandbox, &token), format!("waxseal: error: {entries} {said}\nwaxseal: hint: {hint}\n"));
+    }
+    services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", nobody()));
+    assert_eq!(
+        refused(&sandbox, &token),
+        format!(
+            "waxseal: error: {entries} cannot be reached: Connection refused (os error 111)\n\
+             waxseal: hint: is the network up, and the service running? then try again\n"
+        )
+    );
+}
+
+#[test]
+fn the_log_lies() {
+    let sandbox = Sandbox::with_stack();
+    let token = sandbox.token(ALICE);
+    let lies: [(fn(&mut Value), &str); 5] = [
+        (
+            |entry| entry["integratedTime"] = json!(entry["integratedTime"].as_i64().unwrap() + 1),
+            "the log's inclusion promise: ",
+        ),
+        (
+            |entry| entry["verification"]["inclusionProof"]["hashes"][0] = json!("00".repeat(32)),
+            "the log entry is about another signature",
+        ),
+        (
+            |entry| entry["verification"]["inclusionProof"]["rootHash"] = json!("00".repeat(32)),
+            "the inclusion proof and the checkpoint speak of different trees",
+        ),
+        (|entry| entry["logID"] = json!("00".repeat(32)), "log SHA256 is not trusted"),
+        (
+            |entry| drop(entry["verification"].as_object_mut().unwrap().remove("signedEntryTimestamp")),
+            "the log entry has no inclusion promise",
+        ),
+    ];
+    for (lie, said) in lies {
+        let front = Front::new(sandbox.url(), move |request| {
+            if !request.line.starts_with("POST /rekor/") {
+                return Reply::Pass;
+            }
+            Reply::Edit(Arc::new(move |body: &mut Value| body.as_object_mut().unwrap().values_mut().for_each(lie)))
+        });
+        services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", front.url));
+        let error = refused(&sandbox, &token);
+        assert!(error.contains(said), "{said}: {error}");
+        assert!(error.contains("the transparency log at http://127.0.0.1:PORT/rekor"), "{said}: {error}");
+        assert!(
+            error.ends_with("waxseal: hint: the finished signature did not pass its check, so it was not written\n"),
+            "{error}"
+        );
+    }
+    // The answer to another request, as it was.
+    let seen = Arc::new(Mutex::new(None));
+    let front = Front::new(sandbox.url(), move |request| match request.line.starts_with("POST /rekor/") {
+        true => Reply::Replay(Arc::clone(&seen)),
+        false => Reply::Pass,
+    });
+    services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", front.url));
+    sign(&sandbox, &token).success();
+    let error = refused(&sandbox, &token);
+    assert!(
+        error.contains("gave an answer that cannot be used: the log entry is about another signature\n"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_certificate_authority_fails() {
+    let sandbox = Sandbox::with_stack();
+    let token = sandbox.token(ALICE);
+    let authority = "the certificate authority at http://127.0.0.1:PORT/api/v2/signingCert";
+    let address = "is this the address of the service? the instance's signing config holds it";
+    for (what, said, hint) in [
+        (reply("200 OK", "", b"<html>"), "gave an answer that cannot be used: it is not Fulcio's JSON", address),
+        (reply("200 OK", "", b"{}"), "gave an answer that cannot be used: there is no certificate in it", address),
+        (reply("200 OK", "", &vec![b' '; 10 << 20]), "answered with more than 1048576 bytes", address),
+        (reply("302 Found", "Location: https://elsewhere.example/\r\n", b""), "refused with status 302", address),
+        (
+            reply(
+                "500 Internal Server Error",
+                "",
+                b"{\"code\":13,\"message\":\"error communicating with CA backend\"}",
+            ),
+            "refused with status 500: \"error communicating with CA backend\"",
+            "the service has trouble of its own; try again later",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".to_vec(),
+            "did not answer properly: end of file before message length reached",
+            address,
+        ),
+    ] {
+        let front = Front::new(sandbox.url(), move |_| Reply::Bytes(what.clone()));
+        services(&sandbox, "caUrls", &front.url);
+        assert_eq!(refused(&sandbox, &token), format!("waxseal: error: {authority} {said}\nwaxseal: hint: {hint}\n"));
+        assert_eq!(front.seen().len(), 1, "what may have been issued is not asked for again");
+    }
+    services(&sandbox, "caUrls", &nobody());
+    assert_eq!(
+        refused(&sandbox, &token),
+        format!(
+            "waxseal: error: {authority} cannot be reached: Connection refused (os error 111)\n\
+             waxseal: hint: is the network up, and the service running? then try again\n"
+        )
+    );
+
+    // A certificate for another key, and one for another person.
+    let seen = Arc::new(Mutex::new(None));
+    let front = Front::new(sandbox.url(), move |_| Reply::Replay(Arc::clone(&seen)));
+    services(&sandbox, "caUrls", &front.url);
+    sign(&sandbox, &token).success();
+    let trusted = "waxseal: hint: nothing was signed; is the instance's trusted root up to date?\n";
+    assert_eq!(
+        refused(&sandbox, &token),
+        format!(
+            "waxseal: error: the certificate authority's certificate is not acceptable: it certifies another key\n{trusted}"
+        )
+    );
+    // Of an authority that the trusted root does not know: another stack's, which believes the same issuer's tokens as if
+    // they were its own, cannot be had; so the trusted root is made another stack's.
+    let other = super::sandbox::Stack::start(sandbox.serve("other", []));
+    let root = http("GET", &format!("{}/trust/trusted_root.json", other.url()), "", b"").body;
+    std::fs::write(sandbox.path("home/.local/share/waxseal/instances/home/trusted_root.json"), root).unwrap();
+    services(&sandbox, "caUrls", sandbox.url());
+    assert_eq!(
+        refused(&sandbox, &token),
+        format!(
+            "waxseal: error: the certificate authority's certificate is not acceptable: the certificate authority \
+             \"CN=waxseal intermediate,O=127.0.0.1:PORT\" is not trusted\n{trusted}"
+        )
+    );
+}
+
+#[test]
+fn whoever_does_not_answer_is_not_waited_for_for_ever() {
+    let sandbox = Sandbox::with_stack();
+    let token = sandbox.token(ALICE);
+    let silent = |path: &'static str| {
+        Front::new(sandbox.url(), move |request| if request.line.contains(path) { Reply::Silence } else { Reply::Pass })
+    };
+    let front = silent("signingCert");
+    services(&sandbox, "caUrls", &front.url);
+    assert_eq!(
+        refused(&sandbox, &token),
+        "waxseal: error: the certificate authority at http://127.0.0.1:PORT/api/v2/signingCert did not answer within 30 s\n\
+         waxseal: hint: is the network up, and the service running? then try again\n"
+    );
+}
+
+#[test]
+fn the_token_will_not_do() {
+    let sandbox = Sandbox::with_stack();
+    let front = Front::new(sandbox.url(), |_| Reply::Pass);
+    services(&sandbox, "caUrls", &front.url);
+    let issuer = sandbox.issuer();
+    let claims = || {
+        json!({ "iss": issuer, "sub": "x", "aud": "sigstore", "iat": 1_700_000_000, "exp": 4_000_000_000_u64,
+            "email": ALICE, "email_verified": true })
+    };
+    let with = |name: &str, value: Value| {
+        let mut claims = claims();
+        claims[name] = value;
+        forged(&claims)
+    };
+    for (token, said, hint) in [
+        (
+            "nonsense".to_owned(),
+            "the identity token in the environment cannot be read: the identity token is not a JWT: it must have exactly three parts with dots between them",
+            "unset WAXSEAL_ID_TOKEN and SIGSTORE_ID_TOKEN to sign in with a browser",
+        ),
+        (
+            with("exp", json!(1_700_000_600)),
+            "the identity token expired at 2023-11-14T22:23:20Z (it is 2026-11-25T00:00:00Z now)",
+            "get a new identity token, and see that the clock is right",
+        ),
+        (
+            with("aud", json!("somebody else")),
+            "the identity token is not for \"sigstore\" but for \"somebody else\"",
+            "\"waxseal.clientId\" says for whom tokens are made",
+        ),
+        (
+            with("iss", json!("https://accounts.google.com")),
+            "the instance home could sign at the public-good instance with this identity token of https://accounts.google.com",
+            "sign in with the instance's own issuer, or list this issuer in its instance.toml",
+        ),
+        (
+            with("email", json!(BOB)),
+            "the signature is wanted from alice@example.org, and the identity token is that of bob@example.org",
+            "sign in as the one who is wanted, or change user.signingKey",
+        ),
+    ] {
+        let error = refused_for(&sandbox, &token, ALICE);
+        let expected = format!("waxseal: error: {said}\nwaxseal: hint: {hint}\n");
+        assert_eq!(sandbox.masked(&error), sandbox.masked(&expected));
+        assert_eq!(front.seen(), [""; 0], "the authority was not asked: {said}");
+    }
+    // Only the authority can tell a forged one.
+    assert_eq!(
+        refused(&sandbox, &forged(&claims())),
+        "waxseal: error: the certificate authority at http://127.0.0.1:PORT/api/v2/signingCert refused with status 400: \
+         \"There was an error processing the identity token\"\n\
+         waxseal: hint: the identity token may be too old or not for this instance; sign in anew\n"
+    );
+    let token = sandbox.token(ALICE);
+    let mut commit = sandbox.command("git");
+    commit.args(["commit", "-q", "--allow-empty", "-S", "-m", "x"]).env("WAXSEAL_ID_TOKEN", forged(&claims()));
+    Ran::of(&mut commit, b"").code(128);
+    assert_eq!(sandbox.git(["rev-list", "--all", "--count"]).line(), "0", "no commit was made");
+    // The same token a second time is as good as the first: it is the login's, for as long as it lives.
+    sign(&sandbox, &token).success();
+    sign(&sandbox, &token).success();
+}
+
+#[test]
+fn the_login_fails() {
+    let sandbox = Sandbox::with_stack();
+    let login = |oidc: &str| {
+        services(&sandbox, "oidcUrls", oidc);
+        sandbox.masked(&failed(sign(&sandbox, "")))
+    };
+    let front = Front::new(sandbox.url(), |_| Reply::Pass);
+    let mismatch = login(&format!("{}/oidc", front.url));
+    assert!(
+        mismatch.starts_with(
+            "waxseal: error: the OpenID Connect issuer http://127.0.0.1:PORT/oidc calls itself something else: "
+        ),
+        "{mismatch}"
+    );
+    assert!(
+        mismatch.ends_with(
+            "waxseal: hint: the issuer's address in the signing config must be the one it calls itself, byte for byte\n"
+        ),
+        "{mismatch}"
+    );
+    assert_eq!(
+        login(&format!("{}/oidc", nobody())),
+        "waxseal: error: the OpenID Connect issuer at http://127.0.0.1:PORT/oidc/.well-known/openid-configuration \
+         cannot be reached: Connection refused (os error 111)\n\
+         waxseal: hint: is the network up, and the service running? then try again\n"
+    );
+    for (what, said) in [
+        (reply("404 Not Found", "", b"nothing is here"), " refused with status 404: \"nothing is here\"\n"),
+        (reply("200 OK", "", b"<html>"), " gave an answer that cannot be used: "),
+        (reply("200 OK", "", &vec![b' '; 10 << 20]), " answered with more than 1048576 bytes\n"),
+    ] {
+        let front = Front::new(sandbox.url(), move |_| Reply::Bytes(what.clone()));
+        let error = login(&format!("{}/oidc", front.url));
+        assert!(
+            error.starts_with("waxseal: error: the OpenID Connect issuer at http://127.0.0.1:PORT/oidc"),
+            "{error}"
+        );
+        assert!(error.contains(said), "{said}: {error}");
+        assert!(
+            error.ends_with(
+                "waxseal: hint: is this the address of the service? the instance's signing config holds it\n"
+            ),
+            "{error}"
+        );
+    }
+
+    // An issuer that calls itself what it should, with one thing changed.
+    let issuer_with = |name: &'static str, value: Value| {
+        Front::new(sandbox.url(), move |request| match request.line.contains("openid-configuration") {
+            true => {
+                let (host, value) = (request.host.clone(), value.clone());
+                Reply::Edit(Arc::new(move |document: &mut Value| {
+                    document["issuer"] = json!(format!("http://{host}/oidc"));
+                    document[name] = value.clone();
+                }))
+            }
+            false => Reply::Pass,
+        })
+    };
+    for (name, value, said, hint) in [
+        (
+            "code_challenge_methods_supported",
+            json!(["plain"]),
+            "the OpenID Connect issuer http://127.0.0.1:PORT/oidc does not offer PKCE with S256",
+            "tell whoever runs the issuer",
+        ),
+        (
+            "authorization_endpoint",
+            json!("http://elsewhere.example/auth"),
+            "the issuer names a login page that is neither https nor on this machine: http://elsewhere.example/auth\n",
+            "tell whoever runs the issuer",
+        ),
+        (
+            "claims_supported",
+            json!([]),
+            "the login was answered by another issuer: \"STACK/oidc\"",
+            "tell whoever runs the issuer",
+        ),
+    ] {
+        let front = issuer_with(name, value);
+        let error = login(&format!("{}/oidc", front.url));
+        assert!(error.starts_with(&format!("waxseal: error: {said}")), "{name}: {error}");
+        assert!(error.ends_with(&format!("waxseal: hint: {hint}\n")), "{name}: {error}");
+    }
+
+    sandbox.config("waxseal.loginHint", "mallory@example.org");
+    assert_eq!(
+        login(&sandbox.issuer()),
+        "waxseal: error: the issuer refused the login: access_denied: nobody can log in under the address of login_hint\n\
+         waxseal: hint: run the command again to sign in anew\n"
+    );
+    sandbox.config("waxseal.browser", "'unfinished");
+    assert_eq!(
+        login(&sandbox.issuer()),
+        "waxseal: error: waxseal.browser cannot be used: a quote that is not closed\n\
+         waxseal: hint: it is a program and its arguments, such as \"firefox --new-window {url}\"\n"
+    );
+}
+
+/// What waxseal says when it does not sign as Alice; and that nothing else happened.
+fn refused(sandbox: &Sandbox, token: &str) -> String {
+    sandbox.masked(&failed(sign(sandbox, token)))
+}
+
+fn refused_for(sandbox: &Sandbox, token: &str, key: &str) -> String {
+    let mut sign = sandbox.command(WAXSEAL);
+    failed(Ran::of(sign.args(["--status-fd=2", "-bsau", key]).env("WAXSEAL_ID_TOKEN", token), b"payload\n"))
+}
+
+fn sign(sandbox: &Sandbox, token: &str) -> Ran {
+    let mut sign = sandbox.command(WAXSEAL);
+    Ran::of(sign.args(["--status-fd=2", "-bsau", ALICE]).env("WAXSEAL_ID_TOKEN", token), b"payload\n")
+}
+
+#[track_caller]
+fn failed(signed: Ran) -> String {
+    let signed = signed.code(1);
+    assert_eq!(signed.out(), "");
+    let text = signed.err();
+    let said = text.strip_prefix("[GNUPG:] BEGIN_SIGNING H8\n").unwrap_or(&text);
+    assert!(!said.contains("[GNUPG:]"), "{said}");
+    said.to_owned()
+}
+
+/// Points one kind of service of the instance somewhere else.
+fn services(sandbox: &Sandbox, kind: &str, url: &str) {
+    let path = sandbox.path("home/.local/share/waxseal/instances/home/signing_config.v0.2.json");
+    let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    config[kind][0]["url"] = json!(url);
+    std::fs::write(path, config.to_string()).unwrap();
+}
+
+/// A token that nobody signed.
+fn forged(claims: &Value) -> String {
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}.AAAA", part(&json!({ "alg": "RS256", "kid": "x" })), part(claims))
+}
+
+/// An address where nobody listens.
+fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+fn reply(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+/// A server in front of the stack, which answers some requests itself.
+struct Front {
+    url: String,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+struct Request {
+    line: String,
+    host: String,
+    bytes: Vec<u8>,
+}
+
+#[derive(Clone)]
+enum Reply {
+    /// These bytes, and the connection is closed.
+    Bytes(Vec<u8>),
+    /// The stack's answer, a JSON document, changed.
+    Edit(Arc<dyn Fn(&mut Value) + Send + Sync>),
+    /// The stack's answer.
+    Pass,
+    /// The stack's answer to the first such request, whatever is asked later.
+    Replay(Arc<Mutex<Option<Vec<u8>>>>),
+    /// Nothing, for longer than anybody waits.
+    Silence,
+}
+
+impl Front {
+    fn new(stack: &str, answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (stack, answer, noted) =
+            (stack.strip_prefix("http://").unwrap().to_owned(), Arc::new(answer), Arc::clone(&seen));
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (stack, answer, noted) = (stack.clone(), Arc::clone(&answer), Arc::clone(&noted));
+                std::thread::spawn(move || {
+                    let mut stream = stream.unwrap();
+                    let Some(request) = Request::read(&mut stream) else { return };
+                    noted.lock().unwrap().push(request.line.clone());
+                    let bytes = answer(&request).bytes(&request, &stack);
+                    // The client may have had enough.
+                    drop(stream.write_all(&bytes));
+                });
+            }
+        });
+        Self { url, seen }
+    }
+
+    /// The request lines so far.
+    fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+impl Request {
+    fn read(stream: &mut TcpStream) -> Option<Self> {
+        let mut bytes = Vec::new();
+        let mut chunk = [0; 4096];
+        loop {
+            let read = stream.read(&mut chunk).ok().filter(|read| *read > 0)?;
+            bytes.extend_from_slice(&chunk[..read]);
+            let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+            let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+            let header = |name: &str| {
+                let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+                lines.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
+            };
+            let length: usize = header("content-length").map_or(0, |length| length.parse().unwrap());
+            if bytes.len() == end + 4 + length {
+                return Some(Self { line: head.lines().next()?.to_owned(), host: header("host")?, bytes });
+            }
+        }
+    }
+
+    fn pass(&self, stack: &str) -> Vec<u8> {
+        let end = self.bytes.windows(2).position(|two| two == b"\r\n").unwrap() + 2;
+        let mut stream = TcpStream::connect(stack).unwrap();
+        stream.write_all(&[&self.bytes[..end], b"Connection: close\r\n", &self.bytes[end..]].concat()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer
+    }
+}
+
+impl Reply {
+    fn bytes(self, request: &Request, stack: &str) -> Vec<u8> {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Edit(edit) => {
+                let answer = request.pass(stack);
+                let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+                let mut document = serde_json::from_slice(&answer[end..]).unwrap();
+                edit(&mut document);
+                let status = String::from_utf8_lossy(&answer[9..]).lines().next().unwrap().to_owned();
+                reply(&status, "Content-Type: application/json\r\n", document.to_string().as_bytes())
+            }
+            Self::Pass => request.pass(stack),
+            Self::Replay(kept) => kept.lock().unwrap().get_or_insert_with(|| request.pass(stack)).clone(),
+            Self::Silence => {
+                std::thread::sleep(Duration::from_secs(60));
+                Vec::new()
+            }
+        }
+    }
+}
