@@ -1,6 +1,6 @@
 //! Who may sign: flags, `waxseal.allow`, the instance that a rule means, and the exit code of every answer.
 
-use super::sandbox::{ALICE, BOB, Ran, Sandbox, Stack};
+use super::sandbox::{ALICE, BOB, Ran, Sandbox, Stack, WAXSEAL};
 
 #[test]
 fn flags_name_who_may_sign() {
@@ -72,7 +72,7 @@ fn settings_name_who_may_sign() {
         let verify = |commit: &str| {
             let setting = format!("waxseal.allow={rule} {issuer}");
             let in_git = sandbox.git(["-c", &setting, "verify-commit", commit]).code;
-            let mut own = sandbox.command(super::sandbox::WAXSEAL);
+            let mut own = sandbox.command(WAXSEAL);
             own.args(["verify", commit]).env("WAXSEAL_ALLOW", format!("{rule} {issuer}"));
             assert_eq!(Ran::of(&mut own, b"").code, in_git, "{rule}: Git and waxseal agree");
             in_git
@@ -97,7 +97,7 @@ fn an_instance_vouches_for_nobody_elsewhere() {
     sandbox.waxseal(["trust", "add", "other", "--url", other.url(), "--sha256", other.digest()]).success();
     let issuer = sandbox.issuer();
     let verify = |settings: &[&str], flags: &[&str]| {
-        let mut command = sandbox.command(super::sandbox::WAXSEAL);
+        let mut command = sandbox.command(WAXSEAL);
         command.arg("verify").args(flags).arg(&commit).env("WAXSEAL_INSTANCE", settings[0]);
         command.env("WAXSEAL_ALLOW", settings.get(1).copied().unwrap_or_default());
         Ran::of(&mut command, b"").code
@@ -151,7 +151,7 @@ fn every_answer_has_its_exit_code() {
     let broken = ["--trusted-root", "../broken.json"];
     let policy = |address: &str| format!("{address} {}", sandbox.issuer());
     let verify = |allow: &str, flags: &[&str], objects: &[&String]| {
-        let mut command = sandbox.command(super::sandbox::WAXSEAL);
+        let mut command = sandbox.command(WAXSEAL);
         command.arg("verify").args(flags).args(objects).env("WAXSEAL_ALLOW", allow);
         Ran::of(&mut command, b"").code.unwrap()
     };

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::sandbox::{ALICE, BOB, Ran, Sandbox, WAXSEAL, http};
+use super::sandbox::{ALICE, BOB, Ran, Sandbox, Stack, WAXSEAL, http};
 
 #[test]
 fn the_log_fails() {
@@ -80,7 +80,7 @@ fn the_log_fails() {
 fn the_log_lies() {
     let sandbox = Sandbox::with_stack();
     let token = sandbox.token(ALICE);
-    let lies: [(fn(&mut Value), &str); 5] = [
+    let lies: [(Lie, &str); 5] = [
         (
             |entry| entry["integratedTime"] = json!(entry["integratedTime"].as_i64().unwrap() + 1),
             "the log's inclusion promise: ",
@@ -184,7 +184,7 @@ fn the_certificate_authority_fails() {
     );
     // Of an authority that the trusted root does not know: another stack's, which believes the same issuer's tokens as if
     // they were its own, cannot be had; so the trusted root is made another stack's.
-    let other = super::sandbox::Stack::start(sandbox.serve("other", []));
+    let other = Stack::start(sandbox.serve("other", []));
     let root = http("GET", &format!("{}/trust/trusted_root.json", other.url()), "", b"").body;
     std::fs::write(sandbox.path("home/.local/share/waxseal/instances/home/trusted_root.json"), root).unwrap();
     services(&sandbox, "caUrls", sandbox.url());
@@ -376,6 +376,8 @@ fn the_login_fails() {
          waxseal: hint: it is a program and its arguments, such as \"firefox --new-window {url}\"\n"
     );
 }
+
+type Lie = fn(&mut Value);
 
 /// What waxseal says when it does not sign as Alice; and that nothing else happened.
 fn refused(sandbox: &Sandbox, token: &str) -> String {

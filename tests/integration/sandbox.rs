@@ -83,7 +83,7 @@ impl Sandbox {
 
     /// The stack's address.
     pub(crate) fn url(&self) -> &str {
-        &self.stack.as_ref().expect("a running stack").url
+        &self.stack.as_ref().unwrap().url
     }
 
     /// The stack's OpenID Connect issuer.
@@ -357,7 +357,18 @@ pub(crate) struct Ran {
 impl Ran {
     /// Runs `command` with `stdin`.
     pub(crate) fn of(command: &mut Command, stdin: &[u8]) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::with_stdout(command, stdin, Stdio::piped())
+    }
+
+    /// Runs `command` with a stdout that nobody reads.
+    pub(crate) fn unread(command: &mut Command, stdin: &[u8]) -> Self {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        Self::with_stdout(command, stdin, writer.into())
+    }
+
+    fn with_stdout(command: &mut Command, stdin: &[u8], stdout: Stdio) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
         let mut pipe = child.stdin.take().unwrap();
         let stdin = stdin.to_vec();
         // Whoever does not read to the end gets no more.
@@ -439,7 +450,7 @@ pub(crate) fn http(method: &str, address: &str, headers: &str, body: &[u8]) -> A
     drop(stream.write_all(body));
     let mut answer = Vec::new();
     drop(stream.read_to_end(&mut answer));
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a whole head");
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
     let head = String::from_utf8(answer[..end].to_vec()).unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Answer { status, head, body: answer[end + 4..].to_vec() }

@@ -1,7 +1,7 @@
 //! `waxseal serve`: what it promised it keeps, through restarts and crashes; and it answers nobody it should not.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use waxseal::crypto::Sha256Digest;
@@ -44,7 +44,7 @@ fn a_crash_loses_nothing() {
 fn it_ends_when_it_is_told_to() {
     let sandbox = Sandbox::new();
     for signal in ["-TERM", "-INT"] {
-        let mut child = sandbox.serve("sigstore", []).stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut child = sandbox.serve("sigstore", []).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut ready = [0];
         std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
         assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
@@ -254,7 +254,7 @@ fn proved(sandbox: &Sandbox, entry: &Value) {
     let log = &TrustedRoot::parse(&root).unwrap().transparency_logs[0];
     let proof = &entry["verification"]["inclusionProof"];
     let checkpoint = Checkpoint::verify(proof["checkpoint"].as_str().unwrap(), log).unwrap();
-    let hashes: Vec<_> = proof["hashes"].as_array().unwrap().iter().map(|hash| digest(hash)).collect();
+    let hashes: Vec<_> = proof["hashes"].as_array().unwrap().iter().map(digest).collect();
     let body = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, entry["body"].as_str().unwrap());
     let leaf = merkle::leaf_hash(&body.unwrap());
     let (index, size) = (proof["logIndex"].as_u64().unwrap(), proof["treeSize"].as_u64().unwrap());
