@@ -83,7 +83,7 @@ fn the_log_lies() {
     let lies: [(Lie, &str); 5] = [
         (
             |entry| entry["integratedTime"] = json!(entry["integratedTime"].as_i64().unwrap() + 1),
-            "the log's inclusion promise: ",
+            "the log's inclusion promise does not verify",
         ),
         (
             |entry| entry["verification"]["inclusionProof"]["hashes"][0] = json!("00".repeat(32)),
