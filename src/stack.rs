@@ -5,6 +5,7 @@
 //! signatures without a third party; a log run by the operator of its own authority proves nothing against that operator.
 
 pub mod certificate_authority;
+mod clock;
 pub mod ct_log;
 pub mod data_folder;
 pub mod log_store;
@@ -25,11 +26,11 @@ pub use self::routes::Fault;
 use self::certificate_authority::{AuthorityChains, CertificateAuthority, IssueError, IssuerType, TrustedIssuer};
 use self::ct_log::CtLog;
 use self::data_folder::{DataFolder, DataFolderError, FixedSettings};
-use self::log_store::{LogStore, StoreError};
+use self::log_store::StoreError;
 use self::oidc_issuer::{CLIENT_ID, OidcIssuer};
 use self::public_url::PublicUrl;
 use self::transparency_log::{LogError, TransparencyLog};
-use crate::crypto::{ServiceKey, ServiceKeyError, ServiceKeyKind, Sha256Digest, random_bytes};
+use crate::crypto::{ServiceKey, ServiceKeyError, ServiceKeyKind, Sha256Digest};
 use crate::identity_token::MalformedJsonWebKeySet;
 use crate::trust_digest::trust_digest;
 use crate::x509::MalformedCertificate;
@@ -72,10 +73,12 @@ impl Stack {
         let mut folder = DataFolder::open(data_folder)?;
         let fixed = folder.settings()?;
         let is_first_start = fixed.is_none();
+        let rekor_key = folder.key("rekor-v1", ServiceKeyKind::EcdsaP256)?;
         let settings = fixed.unwrap_or_else(|| FixedSettings {
             public_url: public_url.to_string(),
             created: now,
-            tree_id: u64::from_be_bytes(random_bytes()) >> 1 | 1,
+            // Not drawn: an interrupted first start leaves a key and a log behind, but no settings.
+            tree_id: tree_id(&rekor_key),
             found_port: options.found_port,
         });
         if settings.public_url != public_url.to_string() {
@@ -92,13 +95,13 @@ impl Stack {
             Ok::<_, StackError>(made.to_pem().into_bytes())
         })?;
         let certificates = AuthorityChains::from_pem(&String::from_utf8_lossy(&certificates))?;
-        let ct_log =
-            CtLog::new(folder.key("ct-log", ServiceKeyKind::EcdsaP256)?, LogStore::open(&folder.join("ct-log"))?);
+        let ct_key = folder.key("ct-log", ServiceKeyKind::EcdsaP256)?;
+        let ct_log = CtLog::open(&folder.join("ct-log"), &public_url.host(), ct_key)?;
         let transparency_log = TransparencyLog::open(
-            public_url.host(),
+            &folder.join("rekor-v1"),
+            &public_url.host(),
             settings.tree_id,
-            folder.key("rekor-v1", ServiceKeyKind::EcdsaP256)?,
-            LogStore::open(&folder.join("rekor-v1"))?,
+            rekor_key,
             settings.created.max(now),
         )?;
         let oidc_key = folder.key("oidc-issuer", ServiceKeyKind::Rsa2048)?;
@@ -204,6 +207,12 @@ pub enum StackError {
     /// A log's files cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A positive `int64`, as random as the key.
+fn tree_id(key: &ServiceKey) -> u64 {
+    let digest = key.verifying_key().spki_sha256();
+    digest.0.first_chunk().map_or(1, |bytes| u64::from_be_bytes(*bytes) >> 1 | 1)
 }
 
 /// Paths under the public URL. The authority is at the root: sigstore-python replaces the whole path of its address.

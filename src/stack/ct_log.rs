@@ -3,9 +3,12 @@
 //! The authority hands over the certificate without poison and SCT list, which is all that an SCT signs, so no
 //! precertificate has to be made (RFC 6962 §3.1).
 
+use std::path::Path;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
-use super::log_store::{LogStore, StoreError};
+use super::log_store::{CheckpointSigner, LogStore, NewEntry, StoreError};
 use crate::crypto::{DigestAlgorithm, ServiceKey, ServiceKeyError, Sha256Digest, SignatureAlgorithm};
 use crate::trusted_root::LogId;
 use crate::x509::sct::{SctError, SignedCertificateTimestamp, signed_message};
@@ -13,17 +16,21 @@ use crate::x509::sct::{SctError, SignedCertificateTimestamp, signed_message};
 /// The actor.
 #[derive(Debug)]
 pub struct CtLog {
-    key: ServiceKey,
+    key: Arc<ServiceKey>,
     log_id: LogId,
     store: LogStore,
 }
 
 impl CtLog {
-    /// A log over `store`, signing with `key`, an ECDSA P-256 key.
-    #[must_use]
-    pub fn new(key: ServiceKey, store: LogStore) -> Self {
-        let log_id = LogId(key.verifying_key().spki_sha256().0);
-        Self { key, log_id, store }
+    /// The log in `folder`, of the stack at `host`, signing with `key`, an ECDSA P-256 key.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the log cannot be opened.
+    pub fn open(folder: &Path, host: &str, key: ServiceKey) -> Result<Self, StoreError> {
+        let key = Arc::new(key);
+        let signer = checkpoint_signer(host, &key);
+        let log_id = signer.log_id;
+        Ok(Self { key, log_id, store: LogStore::open(folder, signer, |_| Vec::new())? })
     }
 
     /// Logs a `TBSCertificate` of the authority whose key hashes to `issuer_key_hash`, and promises so.
@@ -40,7 +47,7 @@ impl CtLog {
         // Static CT logs put the leaf index into the extensions; RFC 6962 logs leave them empty.
         let extensions = Vec::new();
         let message = signed_message(timestamp_ms, issuer_key_hash, tbs, &extensions)?;
-        self.store.append(&message, now)?;
+        self.store.append(NewEntry { bytes: message.clone(), beside: Vec::new() }, now)?;
         Ok(SignedCertificateTimestamp {
             log_id: self.log_id,
             timestamp_ms,
@@ -62,10 +69,23 @@ impl CtLog {
         self.log_id
     }
 
+    /// The log's entries on disk.
+    #[must_use]
+    pub fn store(&self) -> &LogStore {
+        &self.store
+    }
+
     #[cfg(test)]
     pub(super) fn assert_consistent(&self) {
         self.store.assert_consistent();
     }
+}
+
+/// The log has no name of its own in RFC 6962; its checkpoints need one.
+pub(super) fn checkpoint_signer(host: &str, key: &Arc<ServiceKey>) -> CheckpointSigner {
+    let name = format!("{host}/ct");
+    let log_id = LogId(key.verifying_key().spki_sha256().0);
+    CheckpointSigner { origin: name.clone(), name, key: Arc::clone(key), log_id }
 }
 
 /// A certificate that was not logged.

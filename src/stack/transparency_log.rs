@@ -1,11 +1,13 @@
 //! The transparency log with Rekor v1's API: promise, inclusion proof and checkpoint for every entry.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::log_store::{LogStore, Snapshot, StoreError};
+use super::log_store::{CheckpointSigner, LogStore, NewEntry, Snapshot, StoreError};
 use crate::crypto::{ServiceKey, ServiceKeyError, Sha256Digest};
-use crate::tlog::checkpoint::Checkpoint;
 use crate::tlog::hashedrekord::{self, ProposedEntry, ProposedEntryError, Verifier, canonical_body, pem};
 use crate::tlog::rekor_json::EntryId;
 use crate::tlog::{InclusionPromise, InclusionProof, KindVersion, TransparencyLogEntry, merkle, note};
@@ -14,31 +16,26 @@ use crate::trusted_root::LogId;
 /// The actor.
 #[derive(Debug)]
 pub struct TransparencyLog {
-    name: String,
     tree_id: u64,
-    key: ServiceKey,
+    key: Arc<ServiceKey>,
     log_id: LogId,
     store: LogStore,
 }
 
 impl TransparencyLog {
-    /// A log over `store` that signs its checkpoints as `name` with `key`, an ECDSA P-256 key. Entry 0 of a new log is
+    /// The log in `folder`, which signs its checkpoints as `name` with `key`, an ECDSA P-256 key. Entry 0 of a new log is
     /// the log's own, for clients exist that cannot read an index of 0.
     ///
     /// # Errors
     /// [`LogError`] when disk or key fail.
-    pub fn open(
-        name: String,
-        tree_id: u64,
-        key: ServiceKey,
-        store: LogStore,
-        now: Timestamp,
-    ) -> Result<Self, LogError> {
-        let log_id = note::log_id(&name, key.verifying_key());
-        let log = Self { name, tree_id, key, log_id, store };
-        if log.store.snapshot()?.size() == 0 {
+    pub fn open(folder: &Path, name: &str, tree_id: u64, key: ServiceKey, now: Timestamp) -> Result<Self, LogError> {
+        let key = Arc::new(key);
+        let signer = checkpoint_signer(name, tree_id, &key);
+        let log_id = signer.log_id;
+        let log = Self { tree_id, key, log_id, store: LogStore::open(folder, signer, |_| Vec::new())? };
+        if log.store.snapshot().size() == 0 {
             let own = log.own_entry()?;
-            log.store.append(&own, now)?;
+            log.store.append(NewEntry { bytes: own, beside: Vec::new() }, now)?;
         }
         Ok(log)
     }
@@ -49,12 +46,12 @@ impl TransparencyLog {
     /// [`LogError::Duplicate`] when the log has the entry already; others when the proposal is wrong or the log fails.
     pub fn add(&self, proposed: &[u8], now: Timestamp) -> Result<(EntryId, TransparencyLogEntry), LogError> {
         let body = ProposedEntry::read(proposed)?.canonical_body();
-        let appended = self.store.append(&body, now)?;
+        let appended = self.store.append(NewEntry { bytes: body.clone(), beside: Vec::new() }, now)?;
         let id = self.entry_id(&body);
         if appended.is_duplicate {
             return Err(LogError::Duplicate(id));
         }
-        Ok((id, self.entry(&self.store.snapshot()?, appended.index, body, appended.time)?))
+        Ok((id, self.entry(&appended.log, appended.index, body, appended.time)?))
     }
 
     /// The entry with this ID, if the log has it.
@@ -65,7 +62,7 @@ impl TransparencyLog {
         if id.tree_id.is_some_and(|tree| tree != self.tree_id) {
             return Ok(None);
         }
-        let snapshot = self.store.snapshot()?;
+        let snapshot = self.store.snapshot();
         match snapshot.find(&id.leaf_hash)? {
             Some(index) => self.at(&snapshot, index),
             None => Ok(None),
@@ -77,7 +74,7 @@ impl TransparencyLog {
     /// # Errors
     /// [`LogError`] when disk or key fail.
     pub fn by_index(&self, index: u64) -> Result<Option<(EntryId, TransparencyLogEntry)>, LogError> {
-        self.at(&self.store.snapshot()?, index)
+        self.at(&self.store.snapshot(), index)
     }
 
     /// `GET /api/v1/log`: size, root hash and checkpoint.
@@ -85,12 +82,11 @@ impl TransparencyLog {
     /// # Errors
     /// [`LogError`] when disk or key fail.
     pub fn info(&self) -> Result<Value, LogError> {
-        let snapshot = self.store.snapshot()?;
-        let root = snapshot.root()?;
+        let snapshot = self.store.snapshot();
         Ok(json!({
             "inactiveShards": null,
-            "rootHash": root.to_string(),
-            "signedTreeHead": self.checkpoint(snapshot.size(), root)?,
+            "rootHash": snapshot.root().to_string(),
+            "signedTreeHead": snapshot.checkpoint(),
             "treeID": self.tree_id.to_string(),
             "treeSize": snapshot.size(),
         }))
@@ -120,7 +116,7 @@ impl TransparencyLog {
         self.tree_id
     }
 
-    fn at(&self, snapshot: &Snapshot<'_>, index: u64) -> Result<Option<(EntryId, TransparencyLogEntry)>, LogError> {
+    fn at(&self, snapshot: &Snapshot, index: u64) -> Result<Option<(EntryId, TransparencyLogEntry)>, LogError> {
         let Some(stored) = snapshot.entry(index)? else { return Ok(None) };
         let id = self.entry_id(&stored.bytes);
         Ok(Some((id, self.entry(snapshot, index, stored.bytes, stored.time)?)))
@@ -128,13 +124,11 @@ impl TransparencyLog {
 
     fn entry(
         &self,
-        snapshot: &Snapshot<'_>,
+        snapshot: &Snapshot,
         index: u64,
         body: Vec<u8>,
         time: Timestamp,
     ) -> Result<TransparencyLogEntry, LogError> {
-        let root_hash = snapshot.root()?;
-        let tree_size = snapshot.size();
         let integrated_time = time.as_second();
         Ok(TransparencyLogEntry {
             log_index: index,
@@ -147,22 +141,13 @@ impl TransparencyLog {
             inclusion_promise: Some(InclusionPromise::make(&body, integrated_time, &self.log_id, index, &self.key)?),
             inclusion_proof: Some(InclusionProof {
                 leaf_index: index,
-                root_hash,
-                tree_size,
+                root_hash: snapshot.root(),
+                tree_size: snapshot.size(),
                 hashes: snapshot.inclusion_proof(index)?,
-                checkpoint: self.checkpoint(tree_size, root_hash)?,
+                checkpoint: snapshot.checkpoint().to_owned(),
             }),
             canonicalized_body: body,
         })
-    }
-
-    fn checkpoint(&self, tree_size: u64, root_hash: Sha256Digest) -> Result<String, ServiceKeyError> {
-        let origin = format!("{} - {}", self.name, self.tree_id);
-        Checkpoint { origin, tree_size, root_hash, extension_lines: Vec::new() }.sign(
-            &self.name,
-            &self.key,
-            &self.log_id,
-        )
     }
 
     fn entry_id(&self, body: &[u8]) -> EntryId {
@@ -175,9 +160,25 @@ impl TransparencyLog {
         Ok(canonical_body(&Sha256Digest::of(message), &self.key.sign(message)?, verifier))
     }
 
+    /// The log's entries on disk.
+    #[must_use]
+    pub fn store(&self) -> &LogStore {
+        &self.store
+    }
+
     #[cfg(test)]
     pub(super) fn assert_consistent(&self) {
         self.store.assert_consistent();
+    }
+}
+
+/// As whom Rekor v1 signs: its origin ends in the tree ID.
+pub(super) fn checkpoint_signer(name: &str, tree_id: u64, key: &Arc<ServiceKey>) -> CheckpointSigner {
+    CheckpointSigner {
+        origin: format!("{name} - {tree_id}"),
+        name: name.to_owned(),
+        key: Arc::clone(key),
+        log_id: note::log_id(name, key.verifying_key()),
     }
 }
 

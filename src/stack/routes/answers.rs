@@ -27,6 +27,11 @@ impl Fault {
 /// Fulcio's errors (grpc-gateway): every fault of the token is the same 400, so that nothing is learnt about tokens.
 pub(super) fn issue_error(error: &IssueError) -> Response<Vec<u8>> {
     let bad_request = |message: &str| fulcio(StatusCode::BAD_REQUEST, 3, message);
+    if let IssueError::CtLog(CtLogError::Store(store)) = error
+        && let Some(sentence) = unavailable(store)
+    {
+        return Fault::attach(fulcio(StatusCode::SERVICE_UNAVAILABLE, 14, sentence), error);
+    }
     match error {
         IssueError::Json(true) => bad_request("unexpected EOF"),
         IssueError::Json(false) => bad_request("the request is not JSON of a CreateSigningCertificateRequest"),
@@ -41,9 +46,6 @@ pub(super) fn issue_error(error: &IssueError) -> Response<Vec<u8>> {
             bad_request(&format!("signing algorithm not permitted: {algorithm}"))
         }
         IssueError::SigningRequest => bad_request("The certificate signing request could not be parsed"),
-        IssueError::CtLog(CtLogError::Store(clock @ StoreError::ClockWentBack { .. })) => {
-            Fault::attach(fulcio(StatusCode::SERVICE_UNAVAILABLE, 14, "the clock went back"), clock)
-        }
         IssueError::CtLog(error) => {
             let answer = fulcio(StatusCode::INTERNAL_SERVER_ERROR, 13, "Error entering certificate in CTL");
             Fault::attach(answer, error)
@@ -62,6 +64,11 @@ pub(super) fn issue_error(error: &IssueError) -> Response<Vec<u8>> {
 /// Rekor v1's errors. Broken JSON is 400 here and 500 at the real server, which makes clients try again in vain.
 pub(super) fn log_error(error: &LogError) -> Response<Vec<u8>> {
     let bad_request = |message: &str| rekor(StatusCode::BAD_REQUEST, 400, message);
+    if let LogError::Store(store) = error
+        && let Some(sentence) = unavailable(store)
+    {
+        return Fault::attach(rekor(StatusCode::SERVICE_UNAVAILABLE, 503, sentence), error);
+    }
     match error {
         LogError::Duplicate(_) => rekor(StatusCode::CONFLICT, 409, &error.to_string()),
         LogError::Proposed(ProposedEntryError::Json(message)) => bad_request(message),
@@ -70,12 +77,30 @@ pub(super) fn log_error(error: &LogError) -> Response<Vec<u8>> {
         }
         LogError::Proposed(wrong) => bad_request(&format!("error processing entry: {wrong}")),
         LogError::Store(StoreError::TooLarge(_)) => rekor(StatusCode::PAYLOAD_TOO_LARGE, 413, &error.to_string()),
-        LogError::Store(StoreError::ClockWentBack { .. }) => {
-            Fault::attach(rekor(StatusCode::SERVICE_UNAVAILABLE, 503, "the clock went back"), error)
-        }
         LogError::Key(_) | LogError::Store(_) => {
             Fault::attach(rekor(StatusCode::INTERNAL_SERVER_ERROR, 500, "error processing entry"), error)
         }
+    }
+}
+
+/// What a client is told while a log takes no entries; `None`: the entry itself is what is wrong.
+pub(super) fn unavailable(error: &StoreError) -> Option<&'static str> {
+    match error {
+        StoreError::Busy => Some("too many requests wait: come again"),
+        StoreError::ClockWentBack { .. } => Some("the clock went back"),
+        StoreError::Full(_) => Some("the disk is full: nothing is logged until there is room"),
+        StoreError::Checkpoint(_)
+        | StoreError::Inconsistent(_)
+        | StoreError::Index(_)
+        | StoreError::IndexBroken
+        | StoreError::Io { .. }
+        | StoreError::Key(_)
+        | StoreError::Missing(_)
+        | StoreError::OtherLog { .. }
+        | StoreError::OtherTree { .. }
+        | StoreError::PutBack { .. }
+        | StoreError::Stopped(_) => Some("the log has stopped"),
+        StoreError::TooLarge(_) => None,
     }
 }
 
