@@ -77,6 +77,15 @@ impl TrustedRoot {
         root
     }
 
+    /// The start of the youngest authority or log: how new the document is, for it carries no date of its own.
+    #[must_use]
+    pub fn newest_start(&self) -> Option<Timestamp> {
+        let authorities = self.certificate_authorities.iter().chain(&self.timestamp_authorities);
+        let logs = self.ct_logs.iter().chain(&self.transparency_logs);
+        let validities = authorities.map(|authority| authority.valid_for).chain(logs.map(|log| log.valid_for));
+        validities.map(|valid_for| valid_for.start).max()
+    }
+
     /// SHA-256 of the document's bytes.
     #[must_use]
     pub fn sha256(&self) -> Sha256Digest {

@@ -39,7 +39,7 @@ use crate::verify::{SctRequirement, VerifiedSignature, Verifier};
 pub fn run(request: &GitSign, now: Timestamp) -> Result<(), CommandError> {
     // First of all and whatever comes: Git waits until the payload is taken, and a browser must not read it.
     let payload = payload::read(&request.payload);
-    let settings = Settings::read().map_err(CommandError::from);
+    let settings = Settings::read().map_err(failure::failed);
     let may_ask = settings.as_ref().map_or(true, |settings| settings.may_prompt);
     let terminal = if may_ask { Terminal::open() } else { Terminal::none() };
     let state = settings.as_ref().map_or_else(|_| Folders::of_user().state, |settings| settings.folders.state.clone());
@@ -101,8 +101,8 @@ impl Signing<'_> {
     /// The instance that signs, and those that Git's verification will trust, which must include it.
     fn instances(&self) -> Result<(Instance, Vec<Instance>), CommandError> {
         let store = TrustStore::new(&self.settings.folders);
-        let instance = store.signing(self.settings).map_err(failure::of_trust)?.ok_or_else(failure::no_instance)?;
-        let trusted = store.trusted(self.settings).map_err(failure::of_trust)?;
+        let instance = store.signing(self.settings).map_err(failure::failed)?.ok_or_else(failure::no_instance)?;
+        let trusted = store.trusted(self.settings).map_err(failure::failed)?;
         if !trusted.iter().any(|trusted| trusted.name == instance.name) {
             return Err(failure::not_trusted(&instance.name));
         }
@@ -174,7 +174,7 @@ fn self_check(
     trusted: Vec<Instance>,
     services: &Services,
 ) -> Result<VerifiedSignature, CommandError> {
-    let verifier = Verifier::new(trusted, signed.at, SctRequirement::default()).map_err(failure::of_trust)?;
+    let verifier = Verifier::new(trusted, signed.at, SctRequirement::default()).map_err(failure::failed)?;
     failure::of_self_check(verifier.verdict(payload, signed.armor.as_bytes()), &services.transparency_log)
 }
 

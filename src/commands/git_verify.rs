@@ -7,18 +7,17 @@ use std::io::{self, Read as _, Write as _};
 
 use jiff::Timestamp;
 
-use super::identity_policy;
 use super::status_fd::StatusOutput;
+use super::{hints, identity_policy};
 use crate::cli::{GitVerify, Input, StatusFd};
 use crate::command_error::CommandError;
 use crate::escape;
-use crate::git::status_fd::{Answer, Reader, answer, failure};
+use crate::git::status_fd::{Answer, Reader, answer, failure, undecided};
 use crate::settings::Settings;
 use crate::signature::SignatureFormat;
 use crate::signature::payload::PayloadKind;
 use crate::trust_store::TrustStore;
-use crate::verify::error::{Missing, VerifyError};
-use crate::verify::policy::{Allowed, IdentityPolicy};
+use crate::verify::policy::Allowed;
 use crate::verify::{SctRequirement, Verdict, VerifiedSignature, Verifier};
 
 /// Verifies, prints, and returns the exit code: 0, 1, or 2 where the inputs cannot be read.
@@ -33,9 +32,9 @@ pub fn run(request: &GitVerify, now: Timestamp) -> Result<u8, CommandError> {
         (Input::File(_), _) | (_, PayloadKind::PushCertificate) => Reader::GoodsigAlone,
         (Input::Stdin, PayloadKind::Commit | PayloadKind::Other | PayloadKind::Tag) => Reader::Careful,
     };
-    let (answer, words) = match judge(&payload, &signature, now) {
-        Ok((verdict, allowed)) => (answer(&verdict, &allowed, reader), words(&verdict, &allowed, &payload)),
-        Err(error) => (failure(), cannot_decide(error.message(), error.hints())),
+    let (answer, words) = match Judgement::pass(&payload, &signature, now) {
+        Ok(judgement) => (answer(&judgement.verdict, &judgement.allowed, reader), judgement.words(&payload)),
+        Err(error) => (undecided(), cannot_decide(error.message(), error.hints())),
     };
     print(request, &answer, &words)
 }
@@ -45,20 +44,55 @@ pub fn report_failure(status_fd: Option<StatusFd>) {
     let _closed = StatusOutput::open(status_fd).and_then(|mut output| output.write(&failure().status));
 }
 
-fn judge(payload: &[u8], signature: &[u8], now: Timestamp) -> Result<(Verdict, Allowed), CommandError> {
-    let settings = Settings::read()?;
-    let policy = identity_policy::from_settings(&settings, &identity_policy::default_instance(&settings)?)?;
-    let instances = TrustStore::new(&settings.folders).trusted(&settings)?;
-    let verifier = Verifier::new(instances, now, SctRequirement::default())?;
-    let verdict = verifier.verdict(payload, signature);
-    let allowed = match &verdict {
-        Verdict::Verified(signature) => policy.judge(signature),
-        Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Undecided(_) | Verdict::Unsigned => match policy {
-            IdentityPolicy::AnyIdentity | IdentityPolicy::NotGiven => Allowed::NobodyAsked,
-            IdentityPolicy::OneOf(_) => Allowed::No,
-        },
-    };
-    Ok((verdict, allowed))
+/// What is to be said of the object, and who was believed.
+struct Judgement {
+    verdict: Verdict,
+    allowed: Allowed,
+    verifier: Verifier,
+}
+
+impl Judgement {
+    fn pass(payload: &[u8], signature: &[u8], now: Timestamp) -> Result<Self, CommandError> {
+        let settings = Settings::read()?;
+        let policy = identity_policy::from_settings(&settings, &identity_policy::default_instance(&settings)?)?;
+        let instances = TrustStore::new(&settings.folders).trusted(&settings)?;
+        let verifier = Verifier::new(instances, now, SctRequirement::default())?;
+        let verdict = verifier.verdict(payload, signature);
+        let allowed = match &verdict {
+            Verdict::Verified(signature) => policy.judge(signature),
+            Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Undecided(_) | Verdict::Unsigned => {
+                Allowed::NobodyAsked
+            }
+        };
+        Ok(Self { verdict, allowed, verifier })
+    }
+
+    /// The lines for people. What stands behind the first word was verified, or is marked as a reason.
+    fn words(&self, payload: &[u8]) -> String {
+        let hint = self.verdict.reason().and_then(|reason| hints::for_reason(reason, self.verifier.instances()));
+        let hint: Vec<String> = hint.into_iter().collect();
+        match &self.verdict {
+            Verdict::Verified(signature) => good(signature, &self.allowed),
+            Verdict::Rejected(rejection) => {
+                let by = match rejection.payload_alone() {
+                    Some(signature) => format!(" (signed by {} via {})", signature.san(), signature.issuer()),
+                    None => String::new(),
+                };
+                let why = escape::terminal(format!("{}{by}", rejection.error()));
+                format!("waxseal: BAD signature: {why}\n{}", hint_lines(&hint))
+            }
+            Verdict::Undecided(undecided) => cannot_decide(&undecided.missing().to_string(), &hint),
+            Verdict::OtherFormat(SignatureFormat::OpenPgp) => cannot_decide("an OpenPGP signature", &hint),
+            Verdict::OtherFormat(SignatureFormat::Ssh) => cannot_decide("an SSH signature", &hint),
+            Verdict::OtherFormat(SignatureFormat::Unknown | SignatureFormat::X509) => {
+                cannot_decide("a signature of an unknown format", &hint)
+            }
+            Verdict::Unsigned => {
+                let kind = if PayloadKind::of(payload) == PayloadKind::Tag { "tag" } else { "object" };
+                cannot_decide(&format!("the {kind} is not signed"), &hint)
+            }
+        }
+    }
 }
 
 fn print(request: &GitVerify, answer: &Answer, words: &str) -> Result<u8, CommandError> {
@@ -88,37 +122,6 @@ fn read(input: &Input, name: &str) -> Result<Vec<u8>, CommandError> {
     }
 }
 
-/// The lines for people. What stands behind the first word was verified, or is marked as a reason.
-fn words(verdict: &Verdict, allowed: &Allowed, payload: &[u8]) -> String {
-    match verdict {
-        Verdict::Verified(signature) => good(signature, allowed),
-        Verdict::Rejected(rejection) => {
-            let why = escape::terminal(rejection.error().to_string());
-            let hint = rejected_hint(rejection.error());
-            let by = match rejection.payload_alone() {
-                Some(signature) => format!(" (signed by {} via {})", signature.san(), signature.issuer()),
-                None => String::new(),
-            };
-            format!("waxseal: BAD signature: {why}{}\n{}", escape::terminal(by), hint_line(hint))
-        }
-        Verdict::Undecided(undecided) => {
-            cannot_decide(&undecided.missing().to_string(), &[undecided_hint(undecided.missing()).to_owned()])
-        }
-        Verdict::OtherFormat(format) => {
-            let name = match format {
-                SignatureFormat::OpenPgp => "an OpenPGP signature",
-                SignatureFormat::Ssh => "an SSH signature",
-                SignatureFormat::Unknown | SignatureFormat::X509 => "a signature of an unknown format",
-            };
-            cannot_decide(name, &["waxseal verifies X.509 signatures; see gpg.format in git-config(1)".to_owned()])
-        }
-        Verdict::Unsigned => {
-            let kind = if PayloadKind::of(payload) == PayloadKind::Tag { "tag" } else { "object" };
-            cannot_decide(&format!("the {kind} is not signed"), &[])
-        }
-    }
-}
-
 fn good(signature: &VerifiedSignature, allowed: &Allowed) -> String {
     let judged = match allowed {
         Allowed::AnyIdentity => ", any identity allowed".to_owned(),
@@ -134,10 +137,10 @@ fn good(signature: &VerifiedSignature, allowed: &Allowed) -> String {
         signature.log_index()
     );
     let hint = match allowed {
-        Allowed::NobodyAsked => allow_hint(signature),
-        Allowed::AnyIdentity | Allowed::No | Allowed::Yes(_) => String::new(),
+        Allowed::NobodyAsked => vec![allow_hint(signature)],
+        Allowed::AnyIdentity | Allowed::No | Allowed::Yes(_) => Vec::new(),
     };
-    format!("waxseal: {}\n{}", escape::terminal(line), hint_line(&hint))
+    format!("waxseal: {}\n{}", escape::terminal(line), hint_lines(&hint))
 }
 
 /// The command that admits the identity, ready to be pasted into a shell: so only where no byte of it means anything to
@@ -150,33 +153,9 @@ fn allow_hint(signature: &VerifiedSignature) -> String {
 }
 
 fn cannot_decide(why: &str, hints: &[String]) -> String {
-    let hints: String = hints.iter().map(|hint| hint_line(hint)).collect();
-    format!("waxseal: cannot decide: {}\n{hints}", escape::terminal(why))
+    format!("waxseal: cannot decide: {}\n{}", escape::terminal(why), hint_lines(hints))
 }
 
-fn hint_line(hint: &str) -> String {
-    if hint.is_empty() { String::new() } else { format!("waxseal: hint: {}\n", escape::terminal(hint)) }
-}
-
-fn rejected_hint(error: &VerifyError) -> &'static str {
-    match error.reason() {
-        "unknown-ca" => "add the instance whose authority this is with \"waxseal trust add\", if you trust it",
-        "unknown-log" => "the trusted root does not list this log; add the instance again if its operator renewed it",
-        _ => "",
-    }
-}
-
-fn undecided_hint(missing: &Missing) -> &'static str {
-    match missing {
-        Missing::Clock { .. } => "set the local clock",
-        Missing::LogEntry => "the signer used gitsign's online mode; only Rekor's search could show the entry",
-        Missing::TrustMaterial { .. } => "remove the instance and add it again",
-        Missing::InclusionProof
-        | Missing::ObjectMissing
-        | Missing::ObjectUnreadable(_)
-        | Missing::Promise
-        | Missing::Sct
-        | Missing::Time
-        | Missing::Unsupported(_) => "",
-    }
+fn hint_lines(hints: &[String]) -> String {
+    hints.iter().map(|hint| format!("waxseal: hint: {}\n", escape::terminal(hint))).collect()
 }

@@ -47,6 +47,12 @@ pub fn answer(verdict: &Verdict, allowed: &Allowed, reader: Reader) -> Answer {
     }
 }
 
+/// What Git hears when trust material or settings cannot be read, so that nothing can be said.
+#[must_use]
+pub fn undecided() -> Answer {
+    nothing_to_verify_with()
+}
+
 /// What Git hears when waxseal itself failed: a verdict that nothing good can be read from.
 #[must_use]
 pub fn failure() -> Answer {

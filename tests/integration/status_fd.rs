@@ -62,7 +62,8 @@ fn every_verdict_in_git_s_words() {
             "E||-|||undefined".to_owned(),
             format!("{NOTHING_TO_VERIFY_WITH}{UNDEFINED}"),
             "waxseal: BAD signature: the certificate authority \"CN=waxseal intermediate,O=127.0.0.1:PORT\" is not trusted\n\
-             waxseal: hint: add the instance whose authority this is with \"waxseal trust add\", if you trust it\n",
+             waxseal: hint: unknown-ca: if you trust the instance it is of, \"waxseal trust add\" adds it; \
+             trusted now: public-good (trusted root of 2025-09-23)\n",
         ),
         (
             "online mode",
@@ -72,7 +73,7 @@ fn every_verdict_in_git_s_words() {
             "E||-|||undefined".to_owned(),
             format!("{NOTHING_TO_VERIFY_WITH}{UNDEFINED}"),
             "waxseal: cannot decide: the signature carries no log entry; only the log itself could show one\n\
-             waxseal: hint: the signer used gitsign's online mode; only Rekor's search could show the entry\n",
+             waxseal: hint: log-entry-absent: signed in gitsign's online mode, which leaves the proof in the log's hands\n",
         ),
         (
             "garbled",
@@ -91,7 +92,7 @@ fn every_verdict_in_git_s_words() {
             "E||-|||undefined".to_owned(),
             format!("{NOTHING_TO_VERIFY_WITH}{UNDEFINED}"),
             "waxseal: cannot decide: an OpenPGP signature\n\
-             waxseal: hint: waxseal verifies X.509 signatures; see gpg.format in git-config(1)\n",
+             waxseal: hint: waxseal verifies X.509 signatures; Git itself judges others\n",
         ),
     ] {
         let git = |arguments: &[&str]| {
@@ -127,7 +128,7 @@ fn a_signature_in_ssh_s_format_is_none_of_ours() {
     assert_eq!(
         verified.err(),
         "waxseal: cannot decide: an SSH signature\n\
-         waxseal: hint: waxseal verifies X.509 signatures; see gpg.format in git-config(1)\n"
+         waxseal: hint: waxseal verifies X.509 signatures; Git itself judges others\n"
     );
 }
 

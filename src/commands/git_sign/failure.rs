@@ -71,7 +71,7 @@ pub(super) fn not_trusted(name: &InstanceName) -> CommandError {
 }
 
 /// An error that elsewhere has an exit code of its own; Git knows one only.
-pub(super) fn of_trust(error: impl Into<CommandError>) -> CommandError {
+pub(super) fn failed(error: impl Into<CommandError>) -> CommandError {
     let error = error.into();
     error.hints().iter().fold(CommandError::failed(error.message()), CommandError::hint)
 }

@@ -83,10 +83,10 @@ pub(super) fn advice(out: &mut impl Write, tally: &Tally, run: &Run<'_>) -> io::
     if tally.objects() == 0 && !run.request.allow_empty {
         lines.push("nothing was there to verify; --allow-empty makes that a success".to_owned());
     }
-    for hint in tally.reasons.iter().filter_map(|reason| hints::for_reason(reason)) {
+    for hint in tally.reasons.iter().filter_map(|reason| hints::for_reason(reason, run.verifier.instances())) {
         // Several reasons may have the same remedy.
-        if !lines.iter().any(|line| line == hint) {
-            lines.push(hint.to_owned());
+        if !lines.contains(&hint) {
+            lines.push(hint);
         }
     }
     if run.repository.is_shallow() {
