@@ -336,6 +336,9 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
             OwnCommand::Trust { command } => Ok(Invocation::Trust(command)),
             OwnCommand::Verify(flags) => flags.resolve().map(Invocation::Verify),
         },
+        Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            Err(UsageError::Nothing { help: error.render().to_string() })
+        }
         Err(error) if error.use_stderr() => {
             let text = error.render().to_string();
             let text = text.strip_prefix("error: ").unwrap_or(&text);

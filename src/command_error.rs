@@ -133,8 +133,8 @@ impl From<ServiceError> for CommandError {
         match error.problem {
             Problem::Insecure => text.hint("waxseal speaks plain http with this machine only; give an https address"),
             Problem::TimedOut(_) | Problem::Unreachable(_) => text.hint("check the network and the address"),
-            Problem::BadAddress
-            | Problem::Broken(_)
+            Problem::BadAddress => text.hint("an address begins with https://"),
+            Problem::Broken(_)
             | Problem::Garbage(_)
             | Problem::NoClient(_)
             | Problem::Refused { .. }
@@ -151,10 +151,8 @@ impl From<SettingsError> for CommandError {
                 text.hint(format!("\"git config --show-origin {key}\" says where it stands"))
             }
             SettingsError::NotBoolean { .. } => text.hint("git's booleans are true, yes, on, 1 and false, no, off, 0"),
-            SettingsError::GitConfig(_)
-            | SettingsError::GitParameters(_)
-            | SettingsError::NotUtf8(_)
-            | SettingsError::WorkingDirectory(_) => text,
+            SettingsError::GitConfig(_) => text.hint("\"git config --list --show-origin\" says what git makes of it"),
+            SettingsError::GitParameters(_) | SettingsError::NotUtf8(_) | SettingsError::WorkingDirectory(_) => text,
         }
     }
 }
@@ -173,6 +171,7 @@ impl From<TrustStoreError> for CommandError {
             | TrustStoreError::SigningConfig { .. }
             | TrustStoreError::TooLarge(_)
             | TrustStoreError::TrustedRoot { .. }
+            | TrustStoreError::TrustedRootFile { .. }
             | TrustStoreError::Unknown(_) => ErrorKind::TrustMaterial,
         };
         let text = Self::new(kind, &error);
@@ -190,14 +189,17 @@ impl From<TrustStoreError> for CommandError {
             TrustStoreError::Unknown(_) => {
                 text.hint("\"waxseal trust list\" lists the instances; \"waxseal trust add\" adds one")
             }
-            TrustStoreError::BadName { .. }
-            | TrustStoreError::File { .. }
+            TrustStoreError::BadName { .. } => text.hint(
+                "waxseal.instance and waxseal.trust hold names; \"waxseal trust list\" lists those that are known",
+            ),
+            TrustStoreError::File { .. }
             | TrustStoreError::NotUtf8(_)
             | TrustStoreError::Record { .. }
             | TrustStoreError::Reserved(_)
             | TrustStoreError::SigningConfig { .. }
             | TrustStoreError::TooLarge(_)
-            | TrustStoreError::TrustedRoot { .. } => text,
+            | TrustStoreError::TrustedRoot { .. }
+            | TrustStoreError::TrustedRootFile { .. } => text,
         }
     }
 }

@@ -19,8 +19,8 @@ use crate::trusted_root::{MalformedTrustedRoot, TrustedRoot};
 
 mod record;
 
-pub use record::Origin;
 use record::Record;
+pub use record::{MalformedRecord, Origin};
 
 /// The instances that the user trusts.
 #[derive(Debug)]
@@ -233,8 +233,11 @@ pub fn public_good() -> Documents {
 /// # Errors
 /// [`TrustStoreError`] if the file cannot be read or is no trusted root.
 pub fn from_file(trusted_root: &Path) -> Result<Instance, TrustStoreError> {
-    let documents = Documents { trusted_root: read(trusted_root)?, signing_config: None };
-    documents.instance(InstanceName::file(), InstanceBounds::default())
+    let path = trusted_root;
+    let trusted_root = TrustedRoot::parse(&read(path)?)
+        .map_err(|error| TrustStoreError::TrustedRootFile { path: path.to_owned(), error })?;
+    let (name, bounds) = (InstanceName::file(), InstanceBounds::default());
+    Ok(Instance { name, trusted_root, signing_config: None, bounds })
 }
 
 /// A document of at most [`MAX_DOCUMENT_BYTES`].
@@ -290,7 +293,7 @@ pub enum TrustStoreError {
         /// Which.
         path: PathBuf,
         /// Where it goes wrong.
-        error: toml::de::Error,
+        error: MalformedRecord,
     },
     /// A name that means something else.
     #[error("the name {0} stands for the file of --trusted-root")]
@@ -311,6 +314,14 @@ pub enum TrustStoreError {
     TrustedRoot {
         /// Whose.
         name: InstanceName,
+        /// What is wrong.
+        error: MalformedTrustedRoot,
+    },
+    /// A file that is no trusted root.
+    #[error("{path}: {error}", path = .path.display())]
+    TrustedRootFile {
+        /// Which.
+        path: PathBuf,
         /// What is wrong.
         error: MalformedTrustedRoot,
     },

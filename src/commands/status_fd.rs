@@ -20,7 +20,8 @@ impl StatusOutput {
         Ok(match fd {
             None => Self::Nowhere,
             Some(StatusFd::Inherited(number)) => {
-                Self::Inherited(OpenOptions::new().append(true).open(format!("/dev/fd/{number}"))?)
+                let file = OpenOptions::new().append(true).open(format!("/dev/fd/{number}"));
+                Self::Inherited(file.map_err(|error| io::Error::other(format!("file descriptor {number}: {error}")))?)
             }
             Some(StatusFd::Stderr) => Self::Stderr,
             Some(StatusFd::Stdout) if stdout::was_closed() => return Err(stdout::closed()),

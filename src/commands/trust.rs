@@ -81,7 +81,9 @@ fn fetch(url: &str) -> Result<Documents, CommandError> {
 
 /// Refuses what could not verify anything later.
 fn check(name: &InstanceName, documents: &Documents, now: jiff::Timestamp) -> Result<Instance, CommandError> {
-    let instance = documents.instance(name.clone(), InstanceBounds::default())?;
+    let instance = documents.instance(name.clone(), InstanceBounds::default()).map_err(|error| {
+        CommandError::new(ErrorKind::TrustMaterial, error).hint("nothing was added; ask the instance's operator for it")
+    })?;
     Verifier::new(vec![instance.clone()], now, SctRequirement::default())?;
     Ok(instance)
 }
@@ -133,7 +135,7 @@ fn list(store: &TrustStore, settings: &Settings) -> Result<u8, CommandError> {
             Ok((false, origin)) => format!("{column} {origin}, verifies only"),
             Err(error) => {
                 unreadable += 1;
-                format!("{column} cannot be used: {error}")
+                format!("{column} {error}")
             }
         };
         lines.push_str(&escape::terminal(line));

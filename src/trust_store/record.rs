@@ -36,8 +36,11 @@ impl fmt::Display for Origin {
 
 impl Record {
     /// Reads the file. A member that is not known is an error: a mistyped bound must not leave the instance unbounded.
-    pub(super) fn parse(text: &str) -> Result<Self, toml::de::Error> {
-        let file: RecordFile = toml::from_str(text)?;
+    pub(super) fn parse(text: &str) -> Result<Self, MalformedRecord> {
+        let file: RecordFile = toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            MalformedRecord { line: before.matches('\n').count() + 1, what: error.message().to_owned() }
+        })?;
         Ok(Self {
             origin: file.url.map_or(Origin::Files, Origin::Url),
             bounds: InstanceBounds { oidc_issuers: file.oidc_issuers, audience: file.audience },
@@ -54,6 +57,14 @@ impl Record {
         // Strings and lists of strings always have a TOML form.
         format!("{HEADER}{}", toml::to_string(&file).unwrap_or_default())
     }
+}
+
+/// Not an `instance.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {what}")]
+pub struct MalformedRecord {
+    line: usize,
+    what: String,
 }
 
 const HEADER: &str = "\
@@ -88,7 +99,14 @@ mod tests {
 
     #[test]
     fn a_mistyped_bound_is_an_error() {
-        assert!(Record::parse("oidc_issuer = [\"https://a\"]\n").is_err());
-        assert!(Record::parse("oidc_issuers = \"https://a\"\n").is_err());
+        let error = |text: &str| Record::parse(text).unwrap_err().to_string();
+        assert_eq!(
+            error("\noidc_issuer = [\"https://a\"]\n"),
+            "line 2: unknown field `oidc_issuer`, expected one of `url`, `oidc_issuers`, `audience`"
+        );
+        assert_eq!(
+            error("oidc_issuers = \"https://a\"\n"),
+            "line 1: invalid type: string \"https://a\", expected a sequence"
+        );
     }
 }

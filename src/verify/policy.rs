@@ -89,8 +89,8 @@ impl Pattern {
     /// [`BadPattern`] says what the expression's own parser says.
     pub fn regex(expression: &str) -> Result<Self, BadPattern> {
         // By itself first: `a)|(b` would be well formed inside the anchors, and would not be anchored.
-        Regex::new(expression).map_err(|error| BadPattern(error.to_string()))?;
-        Regex::new(&format!(r"\A(?:{expression})\z")).map(Self::Matching).map_err(|error| BadPattern(error.to_string()))
+        Regex::new(expression).map_err(|error| BadPattern::of(&error))?;
+        Regex::new(&format!(r"\A(?:{expression})\z")).map(Self::Matching).map_err(|error| BadPattern::of(&error))
     }
 
     fn matches(&self, text: &str) -> bool {
@@ -119,6 +119,15 @@ pub enum Allowed {
 #[error("not a usable pattern: {0}")]
 pub struct BadPattern(String);
 
+impl BadPattern {
+    /// The last line says what is wrong, those before it draw a picture of where.
+    fn of(error: &regex::Error) -> Self {
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or_default();
+        Self(last.strip_prefix("error: ").unwrap_or(last).to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,7 +143,7 @@ mod tests {
         let regex = Pattern::regex("alice|bob").unwrap();
         assert!(regex.matches("bob") && !regex.matches("bobby") && !regex.matches("xalice"));
         assert!(!Pattern::regex("alice").unwrap().matches("alice\n"));
-        assert!(Pattern::regex("a)|(b").is_err());
+        assert_eq!(Pattern::regex("a)|(b").unwrap_err().to_string(), "not a usable pattern: unopened group");
         assert!(!Pattern::regex("(?m)^alice$").unwrap().matches("mallory\nalice"));
     }
 }
