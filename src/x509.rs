@@ -1,6 +1,5 @@
 //! Certificates (RFC 5280), and what waxseal reads from the leaf that a Fulcio certificate authority issues.
 
-pub(crate) mod chain;
 pub mod fulcio;
 pub mod path;
 pub mod sct;

@@ -23,7 +23,7 @@ use super::{TimeStampReq, TstInfo};
 use crate::crypto::{DigestAlgorithm, ServiceKey, Sha256Digest, SignatureAlgorithm, VerifyingKey};
 use crate::trusted_root::{CertificateAuthority, TrustedRoot};
 use crate::x509::Certificate;
-use crate::x509::chain::{Chain, may_issue, understood};
+use crate::x509::path::chain::{Chain, may_issue, understood};
 use crate::x509::path::{AuthorityError, PathError};
 
 /// The timestamp authorities of one trusted root.

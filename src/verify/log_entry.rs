@@ -1,7 +1,7 @@
 //! client-spec §4.4: the entry is in a trusted log, and is about this signature.
 
-use super::Checked;
 use super::error::{EntryError, Missing, VerifyError};
+use super::weighing::Checked;
 use crate::crypto::{DigestAlgorithm, SignatureAlgorithm};
 use crate::instance::Instance;
 use crate::signature::VerificationMaterial;

@@ -7,10 +7,10 @@ use const_oid::db::rfc5280::{ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE
 use jiff::Timestamp;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 
-use super::path::{AuthorityError, PathError};
-use super::{Certificate, display_name};
+use super::error::{AuthorityError, PathError};
 use crate::crypto::VerifyingKey;
 use crate::trusted_root::TimeRange;
+use crate::x509::{Certificate, display_name};
 
 /// Certificates of which each is issued by the next, and when the authority that they are was in use.
 #[derive(Debug)]

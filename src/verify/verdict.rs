@@ -1,0 +1,201 @@
+//! The answer for one object, and what it rests on.
+
+use jiff::Timestamp;
+
+use super::error::{Missing, VerifyError};
+use super::findings::Findings;
+use super::log_entry::{LoggedEntry, RekorVersion};
+use super::times::VerifiedTime;
+use crate::instance::InstanceName;
+use crate::signature::SignatureFormat;
+use crate::trusted_root::LogId;
+use crate::x509::{Certificate, CertificateClaims, SubjectAlternativeName};
+
+/// The answer for one object.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Every step held.
+    Verified(Box<VerifiedSignature>),
+    /// Something that is there is wrong.
+    Rejected(Rejection),
+    /// Nothing that is there is wrong; something that is needed is not there, or cannot be read.
+    Undecided(Undecided),
+    /// There is no signature.
+    Unsigned,
+    /// A signature that no rule lets waxseal judge.
+    OtherFormat(SignatureFormat),
+}
+
+impl Verdict {
+    /// The stable code of the reason, for every verdict but verified (`docs/errors.md`).
+    #[must_use]
+    pub fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Verified(_) => None,
+            Self::Rejected(rejection) => Some(rejection.error().reason()),
+            Self::Undecided(undecided) => Some(undecided.missing().reason()),
+            Self::Unsigned => Some("unsigned"),
+            Self::OtherFormat(SignatureFormat::OpenPgp) => Some("openpgp-signature"),
+            Self::OtherFormat(SignatureFormat::Ssh) => Some("ssh-signature"),
+            Self::OtherFormat(SignatureFormat::Unknown | SignatureFormat::X509) => Some("unknown-signature-format"),
+        }
+    }
+
+    /// Lower is worth more when several instances answer.
+    pub(super) fn rank(&self) -> u8 {
+        match self {
+            Self::Verified(_) => 0,
+            Self::Undecided(_) => 1,
+            Self::Rejected(rejection) if rejection.payload_alone.is_some() => 2,
+            Self::Rejected(_) => 3,
+            Self::OtherFormat(_) | Self::Unsigned => 4,
+        }
+    }
+}
+
+/// A signature of which every step held; only [`Verifier`] makes one.
+#[derive(Clone, Debug)]
+pub struct VerifiedSignature {
+    pub(super) certificate: Certificate,
+    pub(super) entry: LoggedEntry,
+    pub(super) identity: CertificateClaims,
+    pub(super) instance: InstanceName,
+    pub(super) scts_ignored: bool,
+    pub(super) time: VerifiedTime,
+}
+
+impl VerifiedSignature {
+    /// Whom the instance vouches for.
+    #[must_use]
+    pub fn san(&self) -> &SubjectAlternativeName {
+        &self.identity.san
+    }
+
+    /// Which OIDC issuer vouched to the instance.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.identity.issuer
+    }
+
+    /// The instance under which it verified.
+    #[must_use]
+    pub fn instance(&self) -> &InstanceName {
+        &self.instance
+    }
+
+    /// The proven time: a timestamp authority's where there is one, else the log's.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.time.at()
+    }
+
+    /// Who vouches for the proven time: `timestamp` or `log`.
+    #[must_use]
+    pub fn time_source(&self) -> &'static str {
+        self.time.source()
+    }
+
+    /// The log that holds the signature.
+    #[must_use]
+    pub fn log_id(&self) -> LogId {
+        self.entry.log_id
+    }
+
+    /// The entry's global index in that log.
+    #[must_use]
+    pub fn log_index(&self) -> u64 {
+        self.entry.log_index
+    }
+
+    /// Which of Rekor's APIs the entry was proved as, whatever it calls itself.
+    #[must_use]
+    pub fn rekor_version(&self) -> RekorVersion {
+        self.entry.version
+    }
+
+    /// The leaf certificate.
+    #[must_use]
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// Whether `--insecure-ignore-sct` was given.
+    #[must_use]
+    pub fn scts_ignored(&self) -> bool {
+        self.scts_ignored
+    }
+}
+
+/// Why something that is there is wrong.
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    pub(super) errors: Vec<VerifyError>,
+    pub(super) claims: Option<CertificateClaims>,
+    pub(super) findings: Findings,
+    pub(super) payload_alone: Option<Box<VerifiedSignature>>,
+}
+
+impl Rejection {
+    /// A rejection before any step could be run.
+    #[must_use]
+    pub fn of(error: VerifyError) -> Self {
+        Self { errors: vec![error], claims: None, findings: Findings::default(), payload_alone: None }
+    }
+
+    /// The error that counts.
+    #[must_use]
+    pub fn error(&self) -> &VerifyError {
+        self.errors.first().unwrap_or(&VerifyError::Signature)
+    }
+
+    /// All of them, the one that counts first.
+    #[must_use]
+    pub fn errors(&self) -> &[VerifyError] {
+        &self.errors
+    }
+
+    /// Whom the certificate names: a claim.
+    #[must_use]
+    pub fn claims(&self) -> Option<&CertificateClaims> {
+        self.claims.as_ref()
+    }
+
+    /// What each step found.
+    #[must_use]
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    /// The signature that would have been verified, had the content been what was signed: every other step held.
+    #[must_use]
+    pub fn payload_alone(&self) -> Option<&VerifiedSignature> {
+        self.payload_alone.as_deref()
+    }
+}
+
+/// Why nothing can be said.
+#[derive(Clone, Debug)]
+pub struct Undecided {
+    pub(super) missing: Vec<Missing>,
+    pub(super) findings: Findings,
+}
+
+impl Undecided {
+    /// Undecided before any step could be run.
+    #[must_use]
+    pub fn because(missing: Missing) -> Self {
+        Self { missing: vec![missing], findings: Findings::default() }
+    }
+
+    /// What is missing first of all.
+    #[must_use]
+    pub fn missing(&self) -> &Missing {
+        self.missing.first().unwrap_or(&Missing::LogEntry)
+    }
+
+    /// What held, and what each step found.
+    #[must_use]
+    pub fn findings(&self) -> &Findings {
+        &self.findings
+    }
+}

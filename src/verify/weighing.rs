@@ -1,0 +1,173 @@
+//! What the steps found, weighed: anything wrong outweighs anything missing, and the payload comes last.
+
+use super::error::{Missing, VerifyError};
+use super::findings::{Finding, Findings, Outcome, Step};
+use super::log_entry::LoggedEntry;
+use super::times::VerifiedTime;
+use super::verdict::{Rejection, Undecided, Verdict, VerifiedSignature};
+use super::{SctRequirement, TrustedInstance};
+use crate::signature::git::{BindingError, GitSignature};
+use crate::x509::path::{PathError, VerifiedPath};
+use crate::x509::sct::VerifiedSct;
+use crate::x509::{LeafError, SigningCertificate};
+
+/// What the steps found, ready to be weighed.
+pub(super) struct Weighing<'a> {
+    pub(super) leaf: Result<SigningCertificate, LeafError>,
+    pub(super) sct: Checked<Option<VerifiedSct>>,
+    pub(super) signed: Result<(), VerifyError>,
+    pub(super) entry: Checked<LoggedEntry>,
+    pub(super) times: Checked<Vec<VerifiedTime>>,
+    pub(super) path: Result<VerifiedPath, PathError>,
+    pub(super) binding: Result<(), BindingError>,
+    pub(super) signature: &'a GitSignature,
+    pub(super) trusted: &'a TrustedInstance,
+    pub(super) scts: SctRequirement,
+}
+
+impl Weighing<'_> {
+    /// Anything wrong: rejected. Else anything missing: undecided. The payload is weighed last.
+    pub(super) fn verdict(self) -> Verdict {
+        let payload_differs = self.binding == Err(BindingError::Payload);
+        let mut errors = self.errors();
+        let missing = self.missing();
+        let complete = errors.is_empty() && missing.is_empty();
+        if payload_differs {
+            errors.push(VerifyError::Binding(BindingError::Payload));
+        }
+        let findings = if complete && !payload_differs { Findings::default() } else { self.findings() };
+        let claims = self.leaf.as_ref().ok().map(|leaf| leaf.claims().clone());
+        let verified = if complete { self.verified() } else { None };
+        match (verified, errors.is_empty()) {
+            (Some(verified), true) => Verdict::Verified(Box::new(verified)),
+            (None, true) => Verdict::Undecided(Undecided { missing, findings }),
+            (verified, false) => {
+                Verdict::Rejected(Rejection { errors, claims, findings, payload_alone: verified.map(Box::new) })
+            }
+        }
+    }
+
+    fn verified(self) -> Option<VerifiedSignature> {
+        let (Ok(leaf), Checked::Held(entry), Checked::Held(times)) = (self.leaf, self.entry, self.times) else {
+            return None;
+        };
+        // Tokens come first.
+        let time = *times.first()?;
+        Some(VerifiedSignature {
+            identity: leaf.claims().clone(),
+            certificate: self.signature.material.certificate.clone(),
+            entry,
+            instance: self.trusted.instance.name.clone(),
+            scts_ignored: self.scts == SctRequirement::InsecureIgnore,
+            time,
+        })
+    }
+
+    fn errors(&self) -> Vec<VerifyError> {
+        let mut errors = Vec::new();
+        errors.extend(self.leaf.as_ref().err().cloned().map(VerifyError::Leaf));
+        errors.extend(self.path.as_ref().err().cloned().map(VerifyError::Path));
+        if let Ok(leaf) = &self.leaf {
+            let issuer = &leaf.claims().issuer;
+            if !self.trusted.instance.bounds.admits_issuer(issuer) {
+                let instance = self.trusted.instance.name.clone();
+                errors.push(VerifyError::IssuerNotAdmitted { issuer: issuer.clone(), instance });
+            }
+        }
+        if let Checked::Wrong(error) = &self.sct {
+            errors.push(error.clone());
+        }
+        errors.extend(self.signed.as_ref().err().cloned());
+        if let Checked::Wrong(error) = &self.entry {
+            errors.push(error.clone());
+        }
+        if let Checked::Wrong(error) = &self.times {
+            errors.push(error.clone());
+        }
+        if let Err(error) = self.binding
+            && error != BindingError::Payload
+        {
+            errors.push(VerifyError::Binding(error));
+        }
+        errors
+    }
+
+    fn missing(&self) -> Vec<Missing> {
+        let material = &self.signature.material;
+        let mut missing = Vec::new();
+        missing.extend(material.unsupported.map(Missing::Unsupported));
+        match (&self.entry, &self.times) {
+            (Checked::Missing(_), _) if material.unsupported.is_some() => {}
+            (Checked::Missing(absent), _) | (Checked::Held(_), Checked::Missing(absent)) => {
+                missing.push(absent.clone())
+            }
+            _ => {}
+        }
+        if let Checked::Missing(absent) = &self.sct {
+            missing.push(absent.clone());
+        }
+        missing
+    }
+
+    fn findings(&self) -> Findings {
+        let step = |step, outcome| Finding { step, outcome };
+        let leaf = match &self.leaf {
+            Ok(_) => Outcome::Held("a signing certificate".to_owned()),
+            Err(error) => Outcome::Wrong(VerifyError::Leaf(error.clone())),
+        };
+        let path = match &self.path {
+            Ok(path) => Outcome::Held(format!("to {} at {}", self.trusted.instance.name, path.at())),
+            Err(error) => Outcome::Wrong(VerifyError::Path(error.clone())),
+        };
+        let sct = self.sct.outcome(|sct| match sct {
+            Some(sct) => format!("CT log {} at {}", sct.log_id(), sct.at()),
+            None => "not demanded".to_owned(),
+        });
+        let signature = match &self.signed {
+            Ok(()) => Outcome::Held("by the certificate's key".to_owned()),
+            Err(error) => Outcome::Wrong(error.clone()),
+        };
+        let payload = match self.binding {
+            Ok(()) => Outcome::Held("is what was signed".to_owned()),
+            Err(error) => Outcome::Wrong(VerifyError::Binding(error)),
+        };
+        let entry = self.entry.outcome(|entry| format!("log {} index {}", entry.log_id, entry.log_index));
+        let times = self.times.outcome(|times| {
+            let each = times.iter().map(|time| format!("{} ({})", time.at(), time.source()));
+            each.collect::<Vec<_>>().join(", ")
+        });
+        let steps = [
+            step(Step::Certificate, leaf),
+            step(Step::Path, path),
+            step(Step::Sct, sct),
+            step(Step::Signature, signature),
+            step(Step::Payload, payload),
+            step(Step::LogEntry, entry),
+            step(Step::Time, times),
+        ];
+        Findings {
+            claims: self.leaf.as_ref().ok().map(|leaf| leaf.claims().clone()),
+            instance: Some(self.trusted.instance.name.clone()),
+            signing_time: self.signature.signing_time,
+            steps: steps.into(),
+        }
+    }
+}
+
+/// How a step ended.
+#[derive(Clone, Debug)]
+pub(super) enum Checked<T> {
+    Held(T),
+    Missing(Missing),
+    Wrong(VerifyError),
+}
+
+impl<T> Checked<T> {
+    fn outcome(&self, detail: impl FnOnce(&T) -> String) -> Outcome {
+        match self {
+            Self::Held(value) => Outcome::Held(detail(value)),
+            Self::Missing(missing) => Outcome::Missing(missing.clone()),
+            Self::Wrong(error) => Outcome::Wrong(error.clone()),
+        }
+    }
+}
