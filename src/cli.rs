@@ -4,14 +4,17 @@
 //! commands. The first argument decides, so that a signer named `verify` (`-u verify`) is never taken for a command.
 
 use std::ffi::{OsStr, OsString};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod gpg_flags;
+mod serve_flags;
 mod verify_flags;
 
+pub use serve_flags::{Client, Serve, ServeCommand, ServeEnv, ServeInit, ServeRotate};
+
+use serve_flags::ServeLine;
 use verify_flags::VerifyFlags;
 
 /// What one run of the program is to do.
@@ -29,6 +32,8 @@ pub enum Invocation {
     Print(String),
     /// Run the embedded Sigstore.
     Serve(Serve),
+    /// Look after the folder of an embedded Sigstore.
+    ServeCommand(ServeCommand),
     /// Look after the instances that are trusted.
     Trust(Trust),
     /// Verify objects of the repository.
@@ -199,23 +204,6 @@ pub enum TrustSource<'a> {
     },
 }
 
-/// `waxseal serve`
-#[derive(Args, Debug, PartialEq, Eq)]
-pub struct Serve {
-    /// Folder for keys and logs; made when it is not there
-    #[arg(long, value_name = "DIR")]
-    pub data: PathBuf,
-    /// Where to listen; port 0 finds a free one, once
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
-    /// The address that clients use; fixed at the first start
-    #[arg(long, value_name = "URL")]
-    pub public_url: Option<String>,
-    /// Log in everyone who asks as this address (may be given several times; loopback only)
-    #[arg(long, value_name = "EMAIL")]
-    pub auto_login: Vec<String>,
-}
-
 /// `waxseal follow-login`
 #[derive(Args, Debug, PartialEq, Eq)]
 pub struct FollowLogin {
@@ -332,7 +320,9 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
         Ok(line) => match line.command {
             OwnCommand::FollowLogin(follow) => Ok(Invocation::FollowLogin(follow)),
             OwnCommand::OpenBrowser(open) => Ok(Invocation::OpenBrowser(open)),
-            OwnCommand::Serve(serve) => Ok(Invocation::Serve(serve)),
+            OwnCommand::Serve(line) => {
+                line.resolve().ok_or_else(|| UsageError::Command("waxseal serve needs --data".to_owned()))
+            }
             OwnCommand::Trust { command } => Ok(Invocation::Trust(command)),
             OwnCommand::Verify(flags) => flags.resolve().map(Invocation::Verify),
         },
@@ -368,7 +358,7 @@ enum OwnCommand {
     #[command(hide = true)]
     OpenBrowser(OpenBrowser),
     /// Run a Sigstore of your own: login, certificate authority, logs
-    Serve(Serve),
+    Serve(ServeLine),
     /// Add, list, show and remove trusted Sigstore instances
     Trust {
         #[command(subcommand)]

@@ -31,5 +31,6 @@ pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> 
         Invocation::Trust(request) => trust::run(request, now),
         Invocation::Verify(request) => verify::run(request, now),
         Invocation::Serve(request) => serve::run(request, now).map(|()| 0),
+        Invocation::ServeCommand(request) => serve::command(request, now).map(|()| 0),
     }
 }

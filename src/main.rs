@@ -36,6 +36,7 @@ fn prepare_for_bugs(invocation: &Invocation) {
         | Invocation::OpenBrowser(_)
         | Invocation::Print(_)
         | Invocation::Serve(_)
+        | Invocation::ServeCommand(_)
         | Invocation::Trust(_)
         | Invocation::Verify(_) => {}
     }

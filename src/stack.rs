@@ -11,10 +11,13 @@ pub mod data_folder;
 pub mod log_store;
 pub mod oidc_issuer;
 pub mod public_url;
+mod rotate;
 mod routes;
 pub mod server;
+pub mod timestamp_authority;
 pub mod transparency_log;
 mod trust;
+pub mod tuf;
 
 use std::path::Path;
 
@@ -23,13 +26,18 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use self::routes::Fault;
 
-use self::certificate_authority::{AuthorityChains, CertificateAuthority, IssueError, IssuerType, TrustedIssuer};
+use self::certificate_authority::{
+    AuthorityChain, AuthorityChains, CertificateAuthority, IssueError, IssuerType, TrustedIssuer,
+};
 use self::ct_log::CtLog;
 use self::data_folder::{DataFolder, DataFolderError, FixedSettings};
 use self::log_store::StoreError;
 use self::oidc_issuer::{CLIENT_ID, OidcIssuer};
 use self::public_url::PublicUrl;
+use self::timestamp_authority::TimestampAuthority;
 use self::transparency_log::{LogError, TransparencyLog};
+use self::trust::TrustDocuments;
+use self::tuf::{TufError, TufRepository};
 use crate::crypto::{ServiceKey, ServiceKeyError, ServiceKeyKind, Sha256Digest};
 use crate::identity_token::MalformedJsonWebKeySet;
 use crate::trust_digest::trust_digest;
@@ -43,10 +51,11 @@ pub struct Stack {
     certificate_authority: CertificateAuthority,
     ct_log: CtLog,
     transparency_log: TransparencyLog,
-    trusted_root: Vec<u8>,
-    signing_config: Vec<u8>,
+    timestamp_authority: TimestampAuthority,
+    trust: TrustDocuments,
+    tuf: TufRepository,
     /// Holds the lock.
-    _folder: DataFolder,
+    folder: DataFolder,
 }
 
 /// What may differ from one start to the next.
@@ -70,6 +79,34 @@ impl Stack {
         options: StackOptions,
         now: Timestamp,
     ) -> Result<Self, StackError> {
+        Self::open_with(data_folder, public_url, options, None, now)
+    }
+
+    /// Makes a stack in `data_folder` under a root whose key is `root_key`. Without this, the first start makes a root's key
+    /// and forgets it.
+    ///
+    /// # Errors
+    /// [`StackError`] when the folder cannot be used, or has a stack already.
+    pub fn create(
+        data_folder: &Path,
+        public_url: &PublicUrl,
+        root_key: &ServiceKey,
+        now: Timestamp,
+    ) -> Result<Self, StackError> {
+        // An interrupted first start may have chosen a root already.
+        if DataFolder::peek(data_folder)?.is_some() || data_folder.join(rotate::CHAINS).exists() {
+            return Err(StackError::MadeAlready);
+        }
+        Self::open_with(data_folder, public_url, StackOptions::default(), Some(root_key), now)
+    }
+
+    fn open_with(
+        data_folder: &Path,
+        public_url: &PublicUrl,
+        options: StackOptions,
+        root_key: Option<&ServiceKey>,
+        now: Timestamp,
+    ) -> Result<Self, StackError> {
         let mut folder = DataFolder::open(data_folder)?;
         let fixed = folder.settings()?;
         let is_first_start = fixed.is_none();
@@ -87,14 +124,17 @@ impl Stack {
         if settings.created.duration_since(now) > MAX_CLOCK_STEP_BACK {
             return Err(StackError::BeforeItsTime { created: settings.created, now });
         }
-        let ca_key = folder.key("certificate-authority", ServiceKeyKind::EcdsaP384)?;
-        let certificates = folder.file("certificates/chain.pem", || {
-            let root_key = ServiceKey::generate(ServiceKeyKind::EcdsaP384)?;
+        let certificates = folder.file(rotate::CHAINS, || {
+            let ca_key = folder.key(&rotate::authority_key_name(1), ServiceKeyKind::EcdsaP384)?;
+            let forgotten = ServiceKey::generate(ServiceKeyKind::EcdsaP384)?;
+            let root_key = root_key.unwrap_or(&forgotten);
             let from = trust::vouches_from(settings.created);
-            let made = AuthorityChains::make(&public_url.authority(), &root_key, ca_key.verifying_key(), from)?;
+            let made = AuthorityChains::make(&public_url.authority(), root_key, ca_key.verifying_key(), from)?;
             Ok::<_, StackError>(made.to_pem().into_bytes())
         })?;
         let certificates = AuthorityChains::from_pem(&String::from_utf8_lossy(&certificates))?;
+        let ca_key = folder.key(&rotate::authority_key_name(certificates.count()), ServiceKeyKind::EcdsaP384)?;
+        let timestamp_authority = timestamp_authority(&folder, public_url, now)?;
         let ct_key = folder.key("ct-log", ServiceKeyKind::EcdsaP256)?;
         let ct_log = CtLog::open(&folder.join("ct-log"), &public_url.host(), ct_key)?;
         let transparency_log = TransparencyLog::open(
@@ -114,14 +154,15 @@ impl Stack {
             issuer_claim: None,
         }];
         let certificate_authority = CertificateAuthority::new(ca_key, certificates, issuers)?;
-        let from = trust::vouches_from(settings.created);
-        let trusted_root = folder.file("trust/trusted_root.json", || {
-            let root = trust::trusted_root(public_url, &certificate_authority, &ct_log, &transparency_log, from);
-            Ok::<_, DataFolderError>(root.to_json())
-        })?;
-        let signing_config = folder.file("trust/signing_config.v0.2.json", || {
-            Ok::<_, DataFolderError>(trust::signing_config(public_url, from).to_json())
-        })?;
+        let trusted = trust::Trusted {
+            public_url,
+            certificate_authority: &certificate_authority,
+            ct_log: &ct_log,
+            timestamp_authority: &timestamp_authority,
+            transparency_log: &transparency_log,
+        };
+        let trust = TrustDocuments::bring_up_to_date(&folder, &trusted, now)?;
+        let tuf = TufRepository::open(&folder, trust.tuf_targets(&trusted), now)?;
         if is_first_start {
             folder.fix(&settings)?;
         }
@@ -131,9 +172,10 @@ impl Stack {
             certificate_authority,
             ct_log,
             transparency_log,
-            trusted_root,
-            signing_config,
-            _folder: folder,
+            timestamp_authority,
+            trust,
+            tuf,
+            folder,
         })
     }
 
@@ -151,20 +193,58 @@ impl Stack {
     /// What users pin: the digest of trusted root and signing config.
     #[must_use]
     pub fn trust_digest(&self) -> Sha256Digest {
-        trust_digest(&self.trusted_root, &self.signing_config)
+        trust_digest(&self.trust.trusted_root, &self.trust.signing_config)
     }
 
     /// The trusted root as it is served.
     #[must_use]
     pub fn trusted_root(&self) -> &[u8] {
-        &self.trusted_root
+        &self.trust.trusted_root
     }
 
     /// The signing config as it is served.
     #[must_use]
     pub fn signing_config(&self) -> &[u8] {
-        &self.signing_config
+        &self.trust.signing_config
     }
+
+    /// Whether this start changed what users were given to trust: they have to be given it again.
+    #[must_use]
+    pub fn trust_changed(&self) -> bool {
+        self.trust.changed
+    }
+
+    /// A trusted root and a signing config in the one file that sigstore-python takes.
+    #[must_use]
+    pub fn client_trust_config(trusted_root: &[u8], signing_config: &[u8]) -> Vec<u8> {
+        trust::client_trust_config(trusted_root, signing_config)
+    }
+
+    /// Puts a fresh key in the place of the TUF repository's.
+    ///
+    /// # Errors
+    /// [`StackError`] when it cannot be written.
+    pub fn rotate_tuf_key(&self, now: Timestamp) -> Result<(), StackError> {
+        Ok(self.tuf.rotate(&self.folder, now)?)
+    }
+}
+
+/// Makes the authority in a folder that has none yet, at the first start or a later one.
+fn timestamp_authority(
+    folder: &DataFolder,
+    public_url: &PublicUrl,
+    now: Timestamp,
+) -> Result<TimestampAuthority, StackError> {
+    let record = "certificates/timestamp.pem";
+    let key = folder.key_of(record, "timestamp-authority", ServiceKeyKind::EcdsaP256)?;
+    let chain = folder.record(record, || {
+        let from = trust::vouches_from(now);
+        let chain = AuthorityChain::for_timestamps(&public_url.authority(), key.verifying_key(), from)?;
+        Ok::<_, StackError>(chain.to_pem().into_bytes())
+    })?;
+    let chain = AuthorityChain::from_pem(&String::from_utf8_lossy(&chain))?;
+    let since = chain.intermediate.not_before();
+    Ok(TimestampAuthority::new(key, chain, since))
 }
 
 /// A stack that cannot be opened.
@@ -182,7 +262,7 @@ pub enum StackError {
         now: Timestamp,
     },
     /// The authority's own certificates cannot be read.
-    #[error("certificates/chain.pem: {0}")]
+    #[error("the authority's own certificates: {0}")]
     Certificates(#[from] MalformedCertificate),
     /// The data folder.
     #[error(transparent)]
@@ -196,6 +276,12 @@ pub enum StackError {
     /// The issuer's key is no RSA key.
     #[error("keys/oidc-issuer.pem: {0}")]
     OidcKey(#[from] MalformedJsonWebKeySet),
+    /// A folder that has a stack cannot be given another root.
+    #[error("there is a stack in this folder already")]
+    MadeAlready,
+    /// Nothing to look after.
+    #[error("there is no stack in this folder")]
+    NotMade,
     /// Names and addresses were fixed at the first start.
     #[error("this stack was made for {fixed}, and cannot become {asked}")]
     OtherPublicUrl {
@@ -207,6 +293,12 @@ pub enum StackError {
     /// A log's files cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The trust documents on disk.
+    #[error("trust/{0} is not what waxseal wrote there")]
+    Trust(&'static str),
+    /// The TUF repository.
+    #[error(transparent)]
+    Tuf(#[from] TufError),
 }
 
 /// A positive `int64`, as random as the key.
@@ -218,6 +310,8 @@ fn tree_id(key: &ServiceKey) -> u64 {
 /// Paths under the public URL. The authority is at the root: sigstore-python replaces the whole path of its address.
 const OIDC: &str = "/oidc";
 const REKOR: &str = "/rekor";
+const TIMESTAMPS: &str = "/tsa";
+const TUF: &str = "/tuf";
 
 /// As in the logs.
 const MAX_CLOCK_STEP_BACK: SignedDuration = SignedDuration::from_secs(5);

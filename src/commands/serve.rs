@@ -1,14 +1,19 @@
 //! `waxseal serve`: runs the embedded stack in the foreground until it is told to stop.
 
+mod env;
+mod init;
+mod rotate;
+
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 
-use crate::cli::Serve;
+use crate::cli::{Serve, ServeCommand};
 use crate::command_error::CommandError;
 use crate::escape;
+use crate::stack::certificate_authority::IssueError;
 use crate::stack::data_folder::{DataFolder, DataFolderError, FixedSettings};
 use crate::stack::public_url::{BadPublicUrl, PublicUrl};
 use crate::stack::server::{StopSignals, serve_until};
@@ -31,6 +36,18 @@ pub fn run(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::failed(format!("no runtime: {error}")))?;
     runtime.block_on(serve(request, now))
+}
+
+/// Looks after the folder of a stack.
+///
+/// # Errors
+/// [`CommandError`]: 1 when it cannot be done, 2 when it is asked for what cannot be.
+pub fn command(request: &ServeCommand, now: Timestamp) -> Result<(), CommandError> {
+    match request {
+        ServeCommand::Env(request) => env::run(request),
+        ServeCommand::Init(request) => init::run(request, now),
+        ServeCommand::Rotate(request) => rotate::run(request, now),
+    }
 }
 
 async fn serve(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
@@ -77,13 +94,28 @@ fn announce(stack: &Stack, bound: SocketAddr, auto_login: &[String]) -> Result<(
             escape::terminal(others)
         );
     }
-    let ready = serde_json::json!({
-        "url": stack.public_url().to_string(),
-        "trust_sha256": stack.trust_digest().to_string(),
-    });
+    if stack.trust_changed() {
+        announce_changed_trust();
+    }
+    let ready = identification(stack);
     let mut stdout = io::stdout().lock();
     let written = writeln!(stdout, "{ready}").and_then(|()| stdout.flush());
     written.map_err(|error| CommandError::failed(format!("the output could not be written: {error}")))
+}
+
+/// Where a stack is, and what its users pin.
+fn identification(stack: &Stack) -> serde_json::Value {
+    serde_json::json!({
+        "url": stack.public_url().to_string(),
+        "trust_sha256": stack.trust_digest().to_string(),
+    })
+}
+
+fn announce_changed_trust() {
+    let _closed = writeln!(
+        io::stderr().lock(),
+        "waxseal: the trusted root or signing config is another one now: users of `waxseal trust add` add it again;          what was signed stays good, and TUF clients follow by themselves"
+    );
 }
 
 fn port_of_earlier_starts(fixed: &FixedSettings) -> Option<u16> {
@@ -136,13 +168,24 @@ impl From<StackError> for CommandError {
             StackError::OtherPublicUrl { .. } => Self::usage(error).hint(
                 "names and addresses in its certificates and logs follow from the public URL: begin a new folder",
             ),
+            StackError::MadeAlready => {
+                Self::failed(error).hint("a root is chosen once: begin a new folder, or start the one that is there")
+            }
+            StackError::NotMade => {
+                Self::failed(error).hint("make one with waxseal serve --data DIR, or waxseal serve init")
+            }
+            StackError::Authority(IssueError::OtherRootKey) => {
+                Self::failed(error).hint("give the file that waxseal serve init wrote when this stack was made")
+            }
             StackError::BeforeItsTime { .. } => Self::failed(error).hint("set the clock right"),
             StackError::Authority(_)
             | StackError::Certificates(_)
             | StackError::Key(_)
             | StackError::Log(_)
             | StackError::OidcKey(_)
-            | StackError::Store(_) => Self::failed(error),
+            | StackError::Store(_)
+            | StackError::Trust(_)
+            | StackError::Tuf(_) => Self::failed(error),
         }
     }
 }

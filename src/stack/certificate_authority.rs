@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use x509_cert::name::Name;
 
 pub use self::chains::{AuthorityChain, AuthorityChains};
+pub(super) use self::chains::{ROOT_NAME, TIMESTAMP_ROOT_NAME};
 pub use self::ci_provider::CiProvider;
 pub use self::identity::{CertificateIdentity, IdentityError, IssuerType};
 pub use self::request::CertificateRequest;

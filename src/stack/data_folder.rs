@@ -6,6 +6,7 @@
 //! keys/NAME.pem            PKCS #8, 0600
 //! certificates/NAME.pem    the certificate authority's own
 //! trust/                   what is served to users
+//! tuf/                     the same as a TUF repository
 //! ct-log/, rekor-v1/       one Merkle log each
 //! ```
 
@@ -119,6 +120,59 @@ impl DataFolder {
         ServiceKey::from_pkcs8_pem(kind, &pem).map_err(failed)
     }
 
+    /// The service key `name` of an actor that also writes the file `record`: a fresh one as long as `record` is not
+    /// there, so that a folder of an earlier version gains the actor.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when it is missing though `record` is there, readable by others, or not a key of this kind.
+    pub fn key_of(&self, record: &str, name: &str, kind: ServiceKeyKind) -> Result<ServiceKey, DataFolderError> {
+        let relative = format!("keys/{name}.pem");
+        if self.join(record).exists() || self.join(&relative).exists() {
+            return self.key(name, kind);
+        }
+        let failed = |error| DataFolderError::Key(self.join(&relative), error);
+        let key = ServiceKey::generate(kind).map_err(failed)?;
+        self.write_key(name, &key.to_pkcs8_pem().map_err(failed)?)?;
+        Ok(key)
+    }
+
+    /// The file `name`; what `make` makes of it as long as it is not there, at later starts too.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when it cannot be read or written, or whatever `make` fails with.
+    pub fn record<E: From<DataFolderError>>(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<Vec<u8>, E>,
+    ) -> Result<Vec<u8>, E> {
+        let path = self.join(name);
+        match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let bytes = make()?;
+                self.write(name, &bytes)?;
+                Ok(bytes)
+            }
+            read => Ok(read.map_err(|error| DataFolderError::io(&path, error))?),
+        }
+    }
+
+    /// Writes the private key `name`, PKCS #8 in PEM, over whatever was there.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when it cannot be written.
+    pub fn write_key(&self, name: &str, pem: &str) -> Result<(), DataFolderError> {
+        self.write(&format!("keys/{name}.pem"), pem.as_bytes())
+    }
+
+    /// Removes the private key `name`.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when it cannot be removed.
+    pub fn remove_key(&self, name: &str) -> Result<(), DataFolderError> {
+        let path = self.join(&format!("keys/{name}.pem"));
+        fs::remove_file(&path).map_err(|error| DataFolderError::io(&path, error))
+    }
+
     /// The file `name`; at the first start what `make` makes of it.
     ///
     /// # Errors
@@ -143,8 +197,32 @@ impl DataFolder {
         self.path.join(name)
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), DataFolderError> {
-        let path = self.path.join(name);
+    /// The folder's place, for an actor that writes in it later.
+    #[must_use]
+    pub fn path(&self) -> FolderPath {
+        FolderPath(self.path.clone())
+    }
+
+    /// Writes the file `name` whole and durable, or not at all.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when it cannot be written.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), DataFolderError> {
+        self.path().write(name, bytes)
+    }
+}
+
+/// The place of an open folder. Whoever holds one belongs to whoever holds the lock.
+#[derive(Clone, Debug)]
+pub struct FolderPath(PathBuf);
+
+impl FolderPath {
+    /// Writes the file `name` whole and durable, or not at all.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when it cannot be written.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), DataFolderError> {
+        let path = self.0.join(name);
         write_durably(&path, bytes).map_err(|error| DataFolderError::io(&path, error))
     }
 }
@@ -251,7 +329,7 @@ fn readable_by_others(_path: &Path) -> io::Result<bool> {
 const SETTINGS: &str = "stack.json";
 
 /// What an interrupted first start may have left behind.
-const OWN_NAMES: [&str; 6] = ["lock", "keys", "certificates", "trust", "ct-log", "rekor-v1"];
+const OWN_NAMES: [&str; 7] = ["lock", "keys", "certificates", "trust", "tuf", "ct-log", "rekor-v1"];
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,8 @@
 
 mod answers;
 mod fulcio;
+mod timestamp;
+mod trust;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +16,7 @@ pub use self::answers::Fault;
 use self::answers::{html, json, oidc, page, rekor, text};
 use super::oidc_issuer::{AuthorizationError, RedirectUri};
 use super::transparency_log::LogError;
-use super::{REKOR, Stack};
+use super::{REKOR, Stack, TIMESTAMPS};
 use crate::tlog::TransparencyLogEntry;
 use crate::tlog::rekor_json::{self, EntryId};
 
@@ -44,10 +46,12 @@ pub(super) fn handle(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) 
     if let Some(path) = path.strip_prefix(REKOR) {
         return rekor_routes(stack, request, path, now);
     }
+    let timestamp_path = path.strip_prefix(TIMESTAMPS).unwrap_or(path);
+    if timestamp_path != path || timestamp_path.starts_with(timestamp::STAMP) {
+        return timestamp::routes(stack, request, timestamp_path, now);
+    }
     match path {
         "/healthz" if get => text(StatusCode::OK, "ok"),
-        "/trust/trusted_root.json" if get => document(&stack.trusted_root),
-        "/trust/signing_config.v0.2.json" if get => document(&stack.signing_config),
         "/oidc/.well-known/openid-configuration" if get => json(StatusCode::OK, &stack.oidc_issuer.discovery()),
         "/oidc/keys" if get => key_document(stack),
         "/oidc/auth" if get => authorize(stack, request, now),
@@ -55,16 +59,10 @@ pub(super) fn handle(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) 
         "/healthz" | "/oidc/keys" | "/oidc/auth" | "/oidc/token" => {
             text(StatusCode::METHOD_NOT_ALLOWED, "another method is needed")
         }
+        _ if path.starts_with("/trust/") || path.starts_with("/tuf/") => trust::routes(stack, request, now),
         _ if path.starts_with("/api/") => fulcio::routes(stack, request, now),
         _ => text(StatusCode::NOT_FOUND, "nothing is here"),
     }
-}
-
-fn document(bytes: &[u8]) -> Response<Vec<u8>> {
-    let mut response = Response::new(bytes.to_vec());
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
 }
 
 fn key_document(stack: &Stack) -> Response<Vec<u8>> {

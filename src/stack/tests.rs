@@ -2,6 +2,8 @@
 
 mod fulcio;
 mod recorded;
+mod timestamps;
+mod trust;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

@@ -1,14 +1,172 @@
-//! What users are given to trust: the stack's trusted root and signing config.
+//! What users are given to trust: the stack's trusted root and signing config, and what follows from the two.
+//!
+//! Both are made anew at every start, so that they follow a rotation or a new version of waxseal; whatever was in them
+//! before keeps the first instant that it had.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
-use super::certificate_authority::CertificateAuthority;
+use super::certificate_authority::{CertificateAuthority, ROOT_NAME, TIMESTAMP_ROOT_NAME};
 use super::ct_log::CtLog;
+use super::data_folder::{DataFolder, DataFolderError};
 use super::public_url::PublicUrl;
+use super::timestamp_authority::TimestampAuthority;
 use super::transparency_log::TransparencyLog;
-use super::{OIDC, REKOR};
+use super::tuf::Target;
+use super::{OIDC, REKOR, StackError, TIMESTAMPS};
+use crate::crypto::VerifyingKey;
 use crate::signing_config::{Service, ServiceValidity, SigningConfig};
-use crate::trusted_root::{self, TimeRange, TransparencyLogInstance, TrustedRoot};
+use crate::tlog::hashedrekord::{Verifier, pem};
+use crate::trusted_root::{self, LogId, TimeRange, TransparencyLogInstance, TrustedRoot};
+
+/// The documents as they are served.
+#[derive(Debug)]
+pub(super) struct TrustDocuments {
+    pub(super) trusted_root: Vec<u8>,
+    pub(super) signing_config: Vec<u8>,
+    /// Both in one, for sigstore-python.
+    pub(super) client_trust_config: Vec<u8>,
+    /// Whether they were others before this start.
+    pub(super) changed: bool,
+}
+
+/// Whom the documents are about.
+#[derive(Clone, Copy)]
+pub(super) struct Trusted<'a> {
+    pub(super) public_url: &'a PublicUrl,
+    pub(super) certificate_authority: &'a CertificateAuthority,
+    pub(super) ct_log: &'a CtLog,
+    pub(super) timestamp_authority: &'a TimestampAuthority,
+    pub(super) transparency_log: &'a TransparencyLog,
+}
+
+impl TrustDocuments {
+    /// Makes the documents at `now`, and writes those that are not what is on disk.
+    ///
+    /// # Errors
+    /// [`StackError`] when they cannot be read or written, or were written by someone else.
+    pub(super) fn bring_up_to_date(
+        folder: &DataFolder,
+        trusted: &Trusted<'_>,
+        now: Timestamp,
+    ) -> Result<Self, StackError> {
+        let from = vouches_from(now);
+        let first_root = || Ok::<_, DataFolderError>(trusted.root(None, from).to_json());
+        let earlier_root = folder.file(&format!("trust/{TRUSTED_ROOT}"), first_root)?;
+        let first_config = || Ok::<_, DataFolderError>(trusted.signing_config(None, from).to_json());
+        let earlier_config = folder.file(&format!("trust/{SIGNING_CONFIG}"), first_config)?;
+
+        let known = TrustedRoot::parse(&earlier_root).map_err(|_| StackError::Trust(TRUSTED_ROOT))?;
+        let trusted_root = trusted.root(Some(&known), from).to_json();
+        let known = SigningConfig::parse(&earlier_config).map_err(|_| StackError::Trust(SIGNING_CONFIG))?;
+        let signing_config = trusted.signing_config(Some(&known), from).to_json();
+        let changed = trusted_root != earlier_root || signing_config != earlier_config;
+        if changed {
+            folder.write(&format!("trust/{TRUSTED_ROOT}"), &trusted_root)?;
+            folder.write(&format!("trust/{SIGNING_CONFIG}"), &signing_config)?;
+        }
+        let client_trust_config = client_trust_config(&trusted_root, &signing_config);
+        Ok(Self { trusted_root, signing_config, client_trust_config, changed })
+    }
+
+    /// The files of the TUF repository: the documents, and single keys for clients that are older than trusted roots.
+    pub(super) fn tuf_targets(&self, trusted: &Trusted<'_>) -> Vec<Target> {
+        let plain = |name: &str, bytes: &[u8]| Target { name: name.to_owned(), bytes: bytes.to_vec(), custom: None };
+        let mut targets = vec![plain(TRUSTED_ROOT, &self.trusted_root), plain(SIGNING_CONFIG, &self.signing_config)];
+        let url = |path: &str| trusted.public_url.join(path);
+        let legacy = |name: String, text: String, usage: &str, active: bool, uri: String| Target {
+            name,
+            bytes: text.into_bytes(),
+            custom: Some(json!({ "sigstore": {
+                "status": if active { "Active" } else { "Expired" }, "uri": uri, "usage": usage,
+            } })),
+        };
+        let certificate = |der: &[u8]| pem(Verifier::Certificate(der));
+        let key = |key: &VerifyingKey| pem(Verifier::PublicKey(key.spki_der()));
+        let chains = trusted.certificate_authority.chains();
+        for (age, (chain, valid_for)) in chains.with_validity().enumerate() {
+            let [intermediate, root] = chain.der();
+            if age == 0 {
+                targets.push(legacy("fulcio.crt.pem".to_owned(), certificate(root), "Fulcio", true, url("")));
+            }
+            let name = format!("fulcio_intermediate_v{}.crt.pem", chains.count() - age);
+            targets.push(legacy(name, certificate(intermediate), "Fulcio", valid_for.end.is_none(), url("")));
+        }
+        let ct_key = key(trusted.ct_log.key().verifying_key());
+        targets.push(legacy("ctfe.pub".to_owned(), ct_key, "CTFE", true, url("/ct")));
+        let log_key = key(trusted.transparency_log.key().verifying_key());
+        targets.push(legacy("rekor.pub".to_owned(), log_key, "Rekor", true, url(REKOR)));
+        let [signer, root] = trusted.timestamp_authority.chain();
+        targets.push(legacy("tsa_leaf.crt.pem".to_owned(), certificate(signer), "TSA", true, url(TIMESTAMPS)));
+        targets.push(legacy("tsa_root.crt.pem".to_owned(), certificate(root), "TSA", true, url(TIMESTAMPS)));
+        targets
+    }
+}
+
+impl Trusted<'_> {
+    /// `known`: what was trusted before. `from`: from when on whatever is new is trusted.
+    fn root(&self, known: Option<&TrustedRoot>, from: Timestamp) -> TrustedRoot {
+        let authorities = self.certificate_authority.chains().with_validity().map(|(chain, valid_for)| {
+            trusted_root::CertificateAuthority {
+                organization: self.public_url.authority(),
+                common_name: ROOT_NAME.to_owned(),
+                uri: self.public_url.to_string(),
+                chain: chain.der().map(<[u8]>::to_vec).to_vec(),
+                valid_for,
+            }
+        });
+        let timestamp_authority = trusted_root::CertificateAuthority {
+            organization: self.public_url.authority(),
+            common_name: TIMESTAMP_ROOT_NAME.to_owned(),
+            uri: self.public_url.join(TIMESTAMPS),
+            chain: self.timestamp_authority.chain().map(<[u8]>::to_vec).to_vec(),
+            valid_for: TimeRange { start: self.timestamp_authority.since(), end: None },
+        };
+        let log = |known: Option<&Vec<TransparencyLogInstance>>, path: &str, key: &VerifyingKey, log_id: LogId| {
+            let known = known.into_iter().flatten().find(|known| known.log_id == log_id);
+            TransparencyLogInstance {
+                base_url: self.public_url.join(path),
+                key: key.clone(),
+                log_id,
+                valid_for: TimeRange { start: known.map_or(from, |known| known.valid_for.start), end: None },
+            }
+        };
+        let ct_log =
+            log(known.map(|known| &known.ct_logs), "/ct", self.ct_log.key().verifying_key(), self.ct_log.log_id());
+        let transparency_log = log(
+            known.map(|known| &known.transparency_logs),
+            REKOR,
+            self.transparency_log.key().verifying_key(),
+            self.transparency_log.log_id(),
+        );
+        TrustedRoot::new(authorities.collect(), vec![ct_log], vec![timestamp_authority], vec![transparency_log])
+    }
+
+    fn signing_config(&self, known: Option<&SigningConfig>, from: Timestamp) -> SigningConfig {
+        let known: Vec<&Service> = known
+            .map(|known| [&known.ca_urls, &known.oidc_urls, &known.rekor_tlog_urls, &known.tsa_urls])
+            .into_iter()
+            .flatten()
+            .flatten()
+            .collect();
+        let service = |path: &str| {
+            let url = if path.is_empty() { self.public_url.to_string() } else { self.public_url.join(path) };
+            let start = known.iter().find(|known| known.url == url).and_then(|known| known.valid_for.start);
+            Service {
+                url,
+                major_api_version: 1,
+                valid_for: ServiceValidity { start: Some(start.unwrap_or(from)), end: None },
+                operator: self.public_url.authority(),
+            }
+        };
+        SigningConfig::new(
+            vec![service("")],
+            vec![service(OIDC)],
+            vec![service(REKOR)],
+            vec![service(&format!("{TIMESTAMPS}/api/v1/timestamp"))],
+        )
+    }
+}
 
 /// From when on a stack made at `created` is trusted: whole seconds, and before anything that it can sign, even if its
 /// clock is put back a little.
@@ -17,47 +175,18 @@ pub(super) fn vouches_from(created: Timestamp) -> Timestamp {
     Timestamp::from_second(earlier.as_second()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-pub(super) fn trusted_root(
-    public_url: &PublicUrl,
-    authority: &CertificateAuthority,
-    ct_log: &CtLog,
-    transparency_log: &TransparencyLog,
-    from: Timestamp,
-) -> TrustedRoot {
-    let valid_for = TimeRange { start: from, end: None };
-    let authorities = authority.chains().with_validity().map(|(chain, valid_for)| trusted_root::CertificateAuthority {
-        organization: public_url.authority(),
-        common_name: "waxseal root".to_owned(),
-        uri: public_url.to_string(),
-        chain: chain.der().map(<[u8]>::to_vec).to_vec(),
-        valid_for,
+/// protobuf-specs `ClientTrustConfig`.
+pub(super) fn client_trust_config(trusted_root: &[u8], signing_config: &[u8]) -> Vec<u8> {
+    let read = |json: &[u8]| serde_json::from_slice::<Value>(json).unwrap_or_default();
+    let config = json!({
+        "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
+        "signingConfig": read(signing_config),
+        "trustedRoot": read(trusted_root),
     });
-    let ct_log = TransparencyLogInstance {
-        base_url: public_url.join("/ct"),
-        key: ct_log.key().verifying_key().clone(),
-        log_id: ct_log.log_id(),
-        valid_for,
-    };
-    let transparency_log = TransparencyLogInstance {
-        base_url: public_url.join(REKOR),
-        key: transparency_log.key().verifying_key().clone(),
-        log_id: transparency_log.log_id(),
-        valid_for,
-    };
-    TrustedRoot::new(authorities.collect(), vec![ct_log], vec![], vec![transparency_log])
+    let mut text = serde_json::to_vec_pretty(&config).unwrap_or_default();
+    text.push(b'\n');
+    text
 }
 
-pub(super) fn signing_config(public_url: &PublicUrl, from: Timestamp) -> SigningConfig {
-    let service = |url: String| Service {
-        url,
-        major_api_version: 1,
-        valid_for: ServiceValidity { start: Some(from), end: None },
-        operator: public_url.authority(),
-    };
-    SigningConfig::new(
-        vec![service(public_url.to_string())],
-        vec![service(public_url.join(OIDC))],
-        vec![service(public_url.join(REKOR))],
-        vec![],
-    )
-}
+const TRUSTED_ROOT: &str = "trusted_root.json";
+const SIGNING_CONFIG: &str = "signing_config.v0.2.json";

@@ -52,7 +52,17 @@ const UNITS: [Unit; 28] = [
     edge("sign", &["credential", "crypto", "instance", "services", "signature", "tlog"]),
     stack(
         "stack",
-        &["crypto", "escape", "identity_token", "signing_config", "tlog", "trust_digest", "trusted_root", "x509"],
+        &[
+            "crypto",
+            "escape",
+            "identity_token",
+            "signing_config",
+            "timestamp",
+            "tlog",
+            "trust_digest",
+            "trusted_root",
+            "x509",
+        ],
     ),
     commands("cli", &[]),
     commands("command_error", &[EVERYTHING]),

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::profile::{self, CertificateIssuer, TbsCertificate};
 use super::{IssueError, sign};
-use crate::crypto::{ServiceKey, VerifyingKey};
+use crate::crypto::{ServiceKey, ServiceKeyKind, VerifyingKey};
 use crate::tlog::hashedrekord::{Verifier, pem};
 use crate::trusted_root::TimeRange;
 use crate::x509::{Certificate, MalformedCertificate};
@@ -13,10 +13,10 @@ use crate::x509::{Certificate, MalformedCertificate};
 #[derive(Clone, Debug)]
 pub struct AuthorityChains(Vec<AuthorityChain>);
 
-/// An intermediate and the root above it.
+/// An intermediate and the root above it; for timestamps, the signer and its root.
 #[derive(Clone, Debug)]
 pub struct AuthorityChain {
-    /// Issued by the root; issues leaves.
+    /// Issued by the root; issues leaves, or signs time-stamp tokens.
     pub intermediate: Certificate,
     /// Self-signed.
     pub root: Certificate,
@@ -34,9 +34,7 @@ impl AuthorityChains {
         key: &VerifyingKey,
         from: Timestamp,
     ) -> Result<Self, IssueError> {
-        let name = profile::name(organization, ROOT_NAME)?;
-        let root = sign(TbsCertificate::root(&name, root_key.verifying_key(), from)?, root_key)?;
-        let root = Certificate::from_der(&root)?;
+        let root = root(organization, ROOT_NAME, root_key, from)?;
         Ok(Self(vec![AuthorityChain::under(root, organization, root_key, key, from)?]))
     }
 
@@ -124,6 +122,31 @@ impl AuthorityChain {
         self.der().map(|der| pem(Verifier::Certificate(der))).concat()
     }
 
+    /// Reads what [`to_pem`](Self::to_pem) wrote.
+    ///
+    /// # Errors
+    /// [`MalformedCertificate`] when there are not two certificates.
+    pub fn from_pem(text: &str) -> Result<Self, MalformedCertificate> {
+        match AuthorityChains::from_pem(text)?.0.as_slice() {
+            [one] => Ok(one.clone()),
+            _ => Err(MalformedCertificate::NotPem),
+        }
+    }
+
+    /// A signer of time-stamp tokens for `key`, under a root of its own.
+    pub(in crate::stack) fn for_timestamps(
+        organization: &str,
+        key: &VerifyingKey,
+        from: Timestamp,
+    ) -> Result<Self, IssueError> {
+        let root_key = ServiceKey::generate(ServiceKeyKind::EcdsaP384)?;
+        let root = root(organization, TIMESTAMP_ROOT_NAME, &root_key, from)?;
+        let name = profile::name(organization, TIMESTAMP_SIGNER_NAME)?;
+        let by = CertificateIssuer { name: root.subject(), key: root_key.verifying_key() };
+        let signer = TbsCertificate::timestamp_signer(&name, key, by, (from, root.not_after()))?;
+        Ok(Self { intermediate: Certificate::from_der(&sign(signer, &root_key)?)?, root })
+    }
+
     fn under(
         root: Certificate,
         organization: &str,
@@ -138,7 +161,14 @@ impl AuthorityChain {
     }
 }
 
-const ROOT_NAME: &str = "waxseal root";
+fn root(organization: &str, name: &str, key: &ServiceKey, from: Timestamp) -> Result<Certificate, IssueError> {
+    let name = profile::name(organization, name)?;
+    Ok(Certificate::from_der(&sign(TbsCertificate::root(&name, key.verifying_key(), from)?, key)?)?)
+}
+
+pub(in crate::stack) const ROOT_NAME: &str = "waxseal root";
+pub(in crate::stack) const TIMESTAMP_ROOT_NAME: &str = "waxseal timestamp root";
+const TIMESTAMP_SIGNER_NAME: &str = "waxseal timestamp authority";
 const INTERMEDIATE_NAME: &str = "waxseal intermediate";
 const PEM_END: &str = "-----END CERTIFICATE-----\n";
 
@@ -149,7 +179,6 @@ const AFTERLIFE: SignedDuration = SignedDuration::from_mins(12);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::ServiceKeyKind;
 
     fn key() -> ServiceKey {
         ServiceKey::generate(ServiceKeyKind::EcdsaP384).unwrap()

@@ -6,7 +6,7 @@ use const_oid::ObjectIdentifier;
 use const_oid::db::rfc4519::{COMMON_NAME, ORGANIZATION_NAME};
 use const_oid::db::rfc5280::{
     ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE,
-    ID_CE_SUBJECT_ALT_NAME, ID_CE_SUBJECT_KEY_IDENTIFIER, ID_KP_CODE_SIGNING,
+    ID_CE_SUBJECT_ALT_NAME, ID_CE_SUBJECT_KEY_IDENTIFIER, ID_KP_CODE_SIGNING, ID_KP_TIME_STAMPING,
 };
 use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384};
 use der::asn1::{BitString, GeneralizedTime, Ia5String, OctetString, UtcTime, Utf8StringRef};
@@ -83,6 +83,22 @@ impl TbsCertificate {
             });
         }
         Self::new(Name::default(), key, by, (now, now + LEAF_LIFETIME), extensions)
+    }
+
+    /// A leaf that signs time-stamp tokens and nothing else (RFC 3161 §2.3), for as long as its root is valid.
+    pub(super) fn timestamp_signer(
+        name: &Name,
+        key: &VerifyingKey,
+        by: CertificateIssuer<'_>,
+        (from, until): (Timestamp, Timestamp),
+    ) -> der::Result<Self> {
+        let extensions = vec![
+            key_usage(KeyUsages::DigitalSignature.into())?,
+            extended_key_usage(ID_KP_TIME_STAMPING, true)?,
+            subject_key_identifier(key)?,
+            authority_key_identifier(by.key)?,
+        ];
+        Self::new(name.clone(), key, by, (from, until), extensions)
     }
 
     /// A self-signed root that may stand above one intermediate.

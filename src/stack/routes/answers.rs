@@ -10,6 +10,7 @@ use crate::stack::certificate_authority::IssueError;
 use crate::stack::ct_log::CtLogError;
 use crate::stack::log_store::StoreError;
 use crate::stack::oidc_issuer::TokenError;
+use crate::stack::timestamp_authority::StampError;
 use crate::stack::transparency_log::LogError;
 use crate::tlog::hashedrekord::ProposedEntryError;
 
@@ -101,6 +102,24 @@ pub(super) fn unavailable(error: &StoreError) -> Option<&'static str> {
         | StoreError::PutBack { .. }
         | StoreError::Stopped(_) => Some("the log has stopped"),
         StoreError::TooLarge(_) => None,
+    }
+}
+
+/// timestamp-authority's errors. It calls their JSON a time-stamp reply; here it is called JSON.
+pub(super) fn stamp_error(error: &StampError) -> Response<Vec<u8>> {
+    let bad_request = |message: &str| rekor(StatusCode::BAD_REQUEST, 400, message);
+    match error {
+        StampError::ClockWentBack { .. } => {
+            Fault::attach(rekor(StatusCode::SERVICE_UNAVAILABLE, 503, "the clock went back"), error)
+        }
+        StampError::DigestLength => bad_request("Message digest has incorrect length for specified algorithm"),
+        StampError::Malformed => bad_request("Error generating timestamp response"),
+        StampError::Policy => bad_request("unaccepted policy: requested TSA policy is not supported by the TSA"),
+        StampError::Signing => {
+            let answer = rekor(StatusCode::INTERNAL_SERVER_ERROR, 500, "Error generating timestamp response");
+            Fault::attach(answer, error)
+        }
+        StampError::WeakHash => bad_request("Weak hash algorithm in timestamp request"),
     }
 }
 

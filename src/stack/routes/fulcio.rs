@@ -42,7 +42,10 @@ fn issue(
     now: Timestamp,
 ) -> Result<[Vec<u8>; 3], IssueError> {
     let bearer = request.headers().get(AUTHORIZATION).and_then(|value| strip_scheme(value.to_str().ok()?, "bearer"));
-    stack.certificate_authority.issue(&read(request.body(), bearer)?, &stack.ct_log, now)
+    let issued = stack.certificate_authority.issue(&read(request.body(), bearer)?, &stack.ct_log, now)?;
+    // What is signed with it must not be stamped before it is valid.
+    stack.timestamp_authority.not_before(now);
+    Ok(issued)
 }
 
 fn pem_chain(status: StatusCode, pem: &str) -> Response<Vec<u8>> {

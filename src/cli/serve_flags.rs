@@ -1,0 +1,119 @@
+//! `waxseal serve`: running the embedded stack, and looking after its folder.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::Invocation;
+
+/// The whole line: a command, or the flags of running.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(super) struct ServeLine {
+    #[command(subcommand)]
+    command: Option<ServeCommand>,
+    #[command(flatten)]
+    run: Option<Serve>,
+}
+
+impl ServeLine {
+    pub(super) fn resolve(self) -> Option<Invocation> {
+        match (self.command, self.run) {
+            (Some(command), _) => Some(Invocation::ServeCommand(command)),
+            (None, Some(run)) => Some(Invocation::Serve(run)),
+            // The grammar demands --data.
+            (None, None) => None,
+        }
+    }
+}
+
+/// `waxseal serve`
+#[derive(Args, Debug, PartialEq, Eq)]
+pub struct Serve {
+    /// Folder for keys and logs; made when it is not there
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Where to listen; port 0 finds a free one, once
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// The address that clients use; fixed at the first start
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// Log in everyone who asks as this address (may be given several times; loopback only)
+    #[arg(long, value_name = "EMAIL")]
+    pub auto_login: Vec<String>,
+}
+
+/// `waxseal serve COMMAND`
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub enum ServeCommand {
+    /// Print what another program must be told to use this stack
+    Env(ServeEnv),
+    /// Make a stack without starting it, and take its root's key away
+    Init(ServeInit),
+    /// Put a new key in the place of one, while the stack is stopped
+    #[command(subcommand)]
+    Rotate(ServeRotate),
+}
+
+/// `waxseal serve env`
+#[derive(Args, Debug, PartialEq, Eq)]
+pub struct ServeEnv {
+    /// For which program
+    #[arg(value_enum)]
+    pub client: Client,
+    /// The stack's folder
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Where to put the files that the program wants [default: DIR/clients]
+    #[arg(long, value_name = "DIR")]
+    pub files: Option<PathBuf>,
+}
+
+/// Other people's programs that can use the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Client {
+    /// cosign 3
+    Cosign,
+    /// gitsign
+    Gitsign,
+    /// @sigstore/cli
+    SigstoreJs,
+    /// sigstore for Python
+    SigstorePython,
+}
+
+/// `waxseal serve init`
+#[derive(Args, Debug, PartialEq, Eq)]
+pub struct ServeInit {
+    /// Folder for keys and logs; made when it is not there
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// The address that clients will use
+    #[arg(long, value_name = "URL")]
+    pub public_url: String,
+    /// Where to write the root's key, to be taken away; not into DIR
+    #[arg(long, value_name = "FILE")]
+    pub root_key_out: PathBuf,
+}
+
+/// `waxseal serve rotate`
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub enum ServeRotate {
+    /// A new issuing certificate under the same root
+    Intermediate {
+        /// The stack's folder
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The root's key, as `waxseal serve init` wrote it
+        #[arg(long, value_name = "FILE")]
+        root_key: PathBuf,
+    },
+    /// A new key for the TUF repository; its next root is signed by both
+    Tuf {
+        /// The stack's folder
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+    },
+}

@@ -1,0 +1,63 @@
+//! `waxseal serve init`: a stack whose root's key is taken away before anything is signed.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use crate::cli::ServeInit;
+use crate::command_error::CommandError;
+use crate::commands::stdout;
+use crate::stack::Stack;
+use crate::stack::public_url::PublicUrl;
+
+/// Writes the root's key, then makes the stack under that root.
+pub(super) fn run(request: &ServeInit, now: Timestamp) -> Result<(), CommandError> {
+    let public_url: PublicUrl = request.public_url.parse()?;
+    let out = &request.root_key_out;
+    if whereabouts(out).starts_with(whereabouts(&request.data)) {
+        return Err(CommandError::usage(format!("{out:?} is inside {:?}", request.data))
+            .hint("the root's key is to be taken away: name a file elsewhere"));
+    }
+    let (root_key, pem) = Stack::new_root_key().map_err(CommandError::failed)?;
+    write_private(out, pem.as_bytes()).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => CommandError::usage(format!("{out:?} is there already")),
+        _ => CommandError::failed(format!("{out:?}: {error}")),
+    })?;
+    let stack = Stack::create(&request.data, &public_url, &root_key, now).inspect_err(|_| {
+        // A key for nothing.
+        let _left_behind = fs::remove_file(out);
+    })?;
+    let mut stderr = io::stderr().lock();
+    let _closed = writeln!(
+        stderr,
+        "waxseal: {out:?} is the root's key: take it away; without it there is no new intermediate, with it anyone is anybody"
+    );
+    stdout::print(&format!("{}\n", super::identification(&stack)))
+}
+
+/// A file of this user's alone, new, and on disk.
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Where a path that may not be there yet will be, links resolved as far as they are there.
+fn whereabouts(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for ancestor in absolute.ancestors() {
+        if let (Ok(real), Ok(rest)) = (ancestor.canonicalize(), absolute.strip_prefix(ancestor)) {
+            return real.join(rest);
+        }
+    }
+    absolute
+}

@@ -1,0 +1,308 @@
+//! The stack's TUF repository (TUF specification 1.0): how clients of other people learn what to trust, and when that
+//! changes.
+//!
+//! ```text
+//! tuf/N.root.json           one key for all roles; each signed by itself and by the key before it
+//! tuf/timestamp.json        replaced once a day: the commit point of every change
+//! tuf/N.snapshot.json, tuf/N.targets.json, tuf/targets/SHA256.NAME     never changed (consistent snapshots)
+//! keys/tuf-ID.pem           the key, by the first digits of its name in the root
+//! ```
+//!
+//! Everything is signed again long before it expires, by whoever asks first: a stack that serves is never stale.
+
+mod metadata;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+pub use self::metadata::Target;
+
+use self::metadata::RoleKey;
+use super::data_folder::{DataFolder, DataFolderError, FolderPath};
+use crate::crypto::{ServiceKey, ServiceKeyError, ServiceKeyKind};
+
+/// The repository, open.
+#[derive(Debug)]
+pub struct TufRepository {
+    folder: FolderPath,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    key: RoleKey,
+    /// Every file by its path under the repository's address.
+    files: BTreeMap<String, Vec<u8>>,
+    root: Role,
+    targets: Role,
+    snapshot: Role,
+    timestamp: Role,
+    current: Vec<Target>,
+}
+
+/// Which version of a role's document is current, and until when.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Role {
+    version: u64,
+    expires: Timestamp,
+}
+
+impl TufRepository {
+    /// Opens the repository in `folder`, or makes one, and brings it up to date with `targets`.
+    ///
+    /// # Errors
+    /// [`TufError`] when it cannot be read or written, or is not whole.
+    pub fn open(folder: &DataFolder, targets: Vec<Target>, now: Timestamp) -> Result<Self, TufError> {
+        let files = read_files(folder)?;
+        let newest_root = (1..).take_while(|version| files.contains_key(&root_name(*version))).last();
+        let (key, root) = match newest_root {
+            Some(version) => {
+                let signed = signed(&files, &root_name(version))?;
+                let id = signed.pointer("/roles/root/keyids/0").and_then(Value::as_str);
+                let id = id.ok_or_else(|| TufError::Malformed(root_name(version)))?;
+                let key = RoleKey::new(folder.key(&key_name(id), ServiceKeyKind::EcdsaP256)?);
+                (key, Role::read(&signed, version))
+            }
+            None => (new_key(folder)?, Role::default()),
+        };
+        let mut state = State {
+            key,
+            root,
+            targets: Role::default(),
+            snapshot: Role::default(),
+            timestamp: Role::default(),
+            files,
+            current: targets,
+        };
+        if newest_root.is_some() {
+            state.read_versions()?;
+        }
+        let repository = Self { folder: folder.path(), state: Mutex::new(state) };
+        repository.lock().renew(&repository.folder, now)?;
+        Ok(repository)
+    }
+
+    /// The file `path`, relative to the repository's address, after signing again what would expire soon. When that
+    /// fails the file is there all the same, beside the reason.
+    pub fn file(&self, path: &str, now: Timestamp) -> (Option<Vec<u8>>, Result<(), TufError>) {
+        let mut state = self.lock();
+        let renewed = state.renew(&self.folder, now);
+        (state.files.get(path).cloned(), renewed)
+    }
+
+    /// Puts a fresh key in the place of the present one: the next root is signed by both.
+    ///
+    /// # Errors
+    /// [`TufError`] when it cannot be written.
+    pub fn rotate(&self, folder: &DataFolder, now: Timestamp) -> Result<(), TufError> {
+        let mut state = self.lock();
+        let old = std::mem::replace(&mut state.key, new_key(folder)?);
+        let published = state.publish_root(&self.folder, Some(&old), now);
+        if published.is_err() {
+            state.key = old;
+            return published;
+        }
+        state.renew(&self.folder, now)?;
+        folder.remove_key(&key_name(old.id()))?;
+        Ok(())
+    }
+
+    /// The root that clients pin: the first.
+    #[must_use]
+    pub fn first_root(&self) -> Vec<u8> {
+        self.lock().files.get(&root_name(1)).cloned().unwrap_or_default()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// From the timestamp down: what came later and was not committed is overwritten.
+    fn read_versions(&mut self) -> Result<(), TufError> {
+        if !self.files.contains_key(TIMESTAMP) {
+            return Ok(());
+        }
+        let timestamp = signed(&self.files, TIMESTAMP)?;
+        let meta_version = |signed: &Value, name: &str| signed.get("meta")?.get(name)?.get("version")?.as_u64();
+        self.timestamp = Role::read(&timestamp, timestamp.get("version").and_then(Value::as_u64).unwrap_or_default());
+        let version = meta_version(&timestamp, "snapshot.json");
+        let version = version.ok_or_else(|| TufError::Malformed(TIMESTAMP.to_owned()))?;
+        let name = snapshot_name(version);
+        let snapshot = signed(&self.files, &name)?;
+        self.snapshot = Role::read(&snapshot, version);
+        let version = meta_version(&snapshot, "targets.json").ok_or(TufError::Malformed(name))?;
+        self.targets = Role::read(&signed(&self.files, &targets_name(version))?, version);
+        Ok(())
+    }
+
+    /// Signs again what is missing, out of date, signed by an earlier key, or will expire.
+    fn renew(&mut self, folder: &FolderPath, now: Timestamp) -> Result<(), TufError> {
+        if self.root.is_due(now, ROOT_RENEWAL) {
+            self.publish_root(folder, None, now)?;
+        }
+        let listed = self.is_by_present_key(&targets_name(self.targets.version)) && self.lists_current_targets();
+        if !listed || self.targets.is_due(now, DOCUMENT_RENEWAL) {
+            for target in self.current.clone() {
+                self.put(folder, target.file_name(), target.bytes)?;
+            }
+            let next = self.targets.next(now, DOCUMENT_LIFETIME);
+            let signed = metadata::targets(next.version, next.expires, self.current.iter());
+            self.put(folder, targets_name(next.version), self.key.sign(&signed, &[])?)?;
+            self.targets = next;
+            self.snapshot.expires = Timestamp::MIN;
+        }
+        if !self.is_by_present_key(&snapshot_name(self.snapshot.version)) || self.snapshot.is_due(now, DOCUMENT_RENEWAL)
+        {
+            let next = self.snapshot.next(now, DOCUMENT_LIFETIME);
+            let signed = metadata::snapshot(next.version, next.expires, self.targets.version);
+            self.put(folder, snapshot_name(next.version), self.key.sign(&signed, &[])?)?;
+            self.snapshot = next;
+            self.timestamp.expires = Timestamp::MIN;
+        }
+        if !self.is_by_present_key(TIMESTAMP) || self.timestamp.is_due(now, TIMESTAMP_RENEWAL) {
+            let next = self.timestamp.next(now, TIMESTAMP_LIFETIME);
+            let signed = metadata::timestamp(next.version, next.expires, self.snapshot.version);
+            self.put(folder, TIMESTAMP.to_owned(), self.key.sign(&signed, &[])?)?;
+            self.timestamp = next;
+        }
+        Ok(())
+    }
+
+    fn publish_root(&mut self, folder: &FolderPath, old: Option<&RoleKey>, now: Timestamp) -> Result<(), TufError> {
+        let next = self.root.next(now, ROOT_LIFETIME);
+        let signed = self.key.root(next.version, next.expires);
+        let bytes = self.key.sign(&signed, old.as_slice())?;
+        self.put(folder, root_name(next.version), bytes)?;
+        self.root = next;
+        Ok(())
+    }
+
+    fn put(&mut self, folder: &FolderPath, name: String, bytes: Vec<u8>) -> Result<(), TufError> {
+        if self.files.get(&name) != Some(&bytes) {
+            folder.write(&format!("{FOLDER}/{name}"), &bytes)?;
+            self.files.insert(name, bytes);
+        }
+        Ok(())
+    }
+
+    fn is_by_present_key(&self, name: &str) -> bool {
+        let document = self.files.get(name).and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
+        let signer = document.as_ref().and_then(|document| document.pointer("/signatures/0/keyid")?.as_str());
+        signer == Some(self.key.id())
+    }
+
+    fn lists_current_targets(&self) -> bool {
+        let Ok(signed) = signed(&self.files, &targets_name(self.targets.version)) else { return false };
+        let Some(listed) = signed.get("targets").and_then(Value::as_object) else { return false };
+        listed.len() == self.current.len()
+            && self.current.iter().all(|target| {
+                listed.get(&target.name) == Some(&target.meta()) && self.files.contains_key(&target.file_name())
+            })
+    }
+}
+
+impl Role {
+    fn read(signed: &Value, version: u64) -> Self {
+        let expires = signed.get("expires").and_then(Value::as_str).and_then(|text| text.parse().ok());
+        Self { version, expires: expires.unwrap_or(Timestamp::MIN) }
+    }
+
+    /// Whether less than `before` is left.
+    fn is_due(self, now: Timestamp, before: SignedDuration) -> bool {
+        self.expires.duration_since(now) < before
+    }
+
+    fn next(self, now: Timestamp, lifetime: SignedDuration) -> Self {
+        Self { version: self.version + 1, expires: now.saturating_add(lifetime).unwrap_or(now) }
+    }
+}
+
+/// A repository that cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum TufError {
+    /// The data folder.
+    #[error(transparent)]
+    Folder(#[from] DataFolderError),
+    /// The key cannot sign.
+    #[error(transparent)]
+    Key(#[from] ServiceKeyError),
+    /// A document that is missing, or not what waxseal wrote there.
+    #[error("tuf/{0} is missing or malformed")]
+    Malformed(String),
+}
+
+fn new_key(folder: &DataFolder) -> Result<RoleKey, TufError> {
+    let key = ServiceKey::generate(ServiceKeyKind::EcdsaP256)?;
+    let pem = key.to_pkcs8_pem()?;
+    let key = RoleKey::new(key);
+    folder.write_key(&key_name(key.id()), &pem)?;
+    Ok(key)
+}
+
+fn read_files(folder: &DataFolder) -> Result<BTreeMap<String, Vec<u8>>, TufError> {
+    let mut files = BTreeMap::new();
+    for below in ["", "targets/"] {
+        let path = folder.join(&format!("{FOLDER}/{below}"));
+        let failed = |error| DataFolderError::Io { path: path.clone(), error };
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(failed(error).into()),
+        };
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            if let (true, Ok(name)) = (entry.file_type().map_err(failed)?.is_file(), entry.file_name().into_string()) {
+                // What a killed process was writing has a name that nobody asks for.
+                if !name.starts_with('.') {
+                    files.insert(format!("{below}{name}"), fs::read(entry.path()).map_err(failed)?);
+                }
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn signed(files: &BTreeMap<String, Vec<u8>>, name: &str) -> Result<Value, TufError> {
+    let document = files.get(name).and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
+    document
+        .and_then(|mut document| Some(document.get_mut("signed")?.take()))
+        .ok_or_else(|| TufError::Malformed(name.to_owned()))
+}
+
+fn key_name(id: &str) -> String {
+    format!("tuf-{}", id.get(..16).unwrap_or(id))
+}
+
+fn root_name(version: u64) -> String {
+    format!("{version}.root.json")
+}
+
+fn snapshot_name(version: u64) -> String {
+    format!("{version}.snapshot.json")
+}
+
+fn targets_name(version: u64) -> String {
+    format!("{version}.targets.json")
+}
+
+const FOLDER: &str = "tuf";
+const TIMESTAMP: &str = "timestamp.json";
+
+/// Long: clients that were offline for years must still find their way along the roots.
+const ROOT_LIFETIME: SignedDuration = SignedDuration::from_hours(24 * 3650);
+const ROOT_RENEWAL: SignedDuration = SignedDuration::from_hours(24 * 365);
+const DOCUMENT_LIFETIME: SignedDuration = SignedDuration::from_hours(24 * 365);
+const DOCUMENT_RENEWAL: SignedDuration = SignedDuration::from_hours(24 * 182);
+/// How long someone could keep a client from hearing of a change: a week, as at public-good.
+const TIMESTAMP_LIFETIME: SignedDuration = SignedDuration::from_hours(24 * 7);
+const TIMESTAMP_RENEWAL: SignedDuration = SignedDuration::from_hours(24 * 6);
+
+#[cfg(test)]
+mod tests;
