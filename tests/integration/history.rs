@@ -373,6 +373,38 @@ fn a_thousand_commits_take_one_process() {
     );
 }
 
+#[test]
+fn a_repository_that_git_refuses_is_refused() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    sandbox.git(["commit", "-q", "--allow-empty", "-S", "-m", "one"]).success();
+    sandbox.run_in(".", "git", ["clone", "-q", "--bare", "repository", "bare"]).success();
+    sandbox.run_in("bare", WAXSEAL, ["verify"]).success();
+    sandbox.config("safe.bareRepository", "explicit");
+    let refused = sandbox.run_in("bare", WAXSEAL, ["verify"]).code(2).err();
+    assert_eq!(
+        sandbox.masked(&refused),
+        "waxseal: error: git does not use the bare repository SANDBOX/bare unasked\n\
+         waxseal: hint: safe.bareRepository is explicit: name it with GIT_DIR\n"
+    );
+    let mut named = sandbox.command(WAXSEAL);
+    Ran::of(named.arg("verify").env("GIT_DIR", "../bare"), b"").success();
+
+    if sandbox.run_in(".", "chown", ["-R", "12345", "repository"]).code != Some(0) {
+        println!("skipped: only root can give a repository to somebody else");
+        return;
+    }
+    sandbox.git(["rev-parse"]).code(128);
+    let refused = sandbox.waxseal(["verify"]).code(2).err();
+    assert_eq!(
+        sandbox.masked(&refused),
+        "waxseal: error: the repository SANDBOX/repository belongs to somebody else\n\
+         waxseal: hint: if you trust it: git config --global --add safe.directory SANDBOX/repository\n"
+    );
+    sandbox.config("safe.directory", sandbox.path("repository").to_str().unwrap());
+    sandbox.waxseal(["verify"]).success();
+}
+
 fn objects(ran: &Ran) -> Vec<Value> {
     let lines: Vec<Value> = ran.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     lines.into_iter().filter(|line| line["type"] == "object").collect()

@@ -16,3 +16,4 @@ mod outage;
 mod sandbox;
 mod stack;
 mod status_fd;
+mod terminal;

@@ -199,18 +199,40 @@ fn the_certificate_authority_fails() {
 
 #[test]
 fn whoever_does_not_answer_is_not_waited_for_for_ever() {
-    let sandbox = Sandbox::with_stack();
-    let token = sandbox.token(ALICE);
-    let silent = |path: &'static str| {
-        Front::new(sandbox.url(), move |request| if request.line.contains(path) { Reply::Silence } else { Reply::Pass })
+    let silence = |kind: &str, path: &'static str, base: &str| {
+        let sandbox = Sandbox::with_stack();
+        let front = Front::new(sandbox.url(), move |request| match request.line.contains(path) {
+            true => Reply::Silence,
+            false => Reply::Pass,
+        });
+        services(&sandbox, kind, &format!("{}{base}", front.url));
+        let token = if kind == "oidcUrls" { String::new() } else { sandbox.token(ALICE) };
+        refused(&sandbox, &token)
     };
-    let front = silent("signingCert");
-    services(&sandbox, "caUrls", &front.url);
-    assert_eq!(
-        refused(&sandbox, &token),
-        "waxseal: error: the certificate authority at http://127.0.0.1:PORT/api/v2/signingCert did not answer within 30 s\n\
-         waxseal: hint: is the network up, and the service running? then try again\n"
-    );
+    std::thread::scope(|scope| {
+        let services = [
+            (
+                "oidcUrls",
+                "openid-configuration",
+                "/oidc",
+                "the OpenID Connect issuer",
+                "oidc/.well-known/openid-configuration",
+            ),
+            ("caUrls", "signingCert", "", "the certificate authority", "api/v2/signingCert"),
+            ("rekorTlogUrls", "entries", "/rekor", "the transparency log", "rekor/api/v1/log/entries"),
+        ];
+        let asked =
+            services.map(|(kind, path, base, who, at)| (who, at, scope.spawn(move || silence(kind, path, base))));
+        for (who, at, said) in asked {
+            assert_eq!(
+                said.join().unwrap(),
+                format!(
+                    "waxseal: error: {who} at http://127.0.0.1:PORT/{at} did not answer within 30 s\n\
+                     waxseal: hint: is the network up, and the service running? then try again\n"
+                )
+            );
+        }
+    });
 }
 
 #[test]

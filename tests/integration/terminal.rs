@@ -1,0 +1,122 @@
+//! What concerns the person at the keyboard is said and asked on the terminal: never on stdout, nor among status lines.
+
+use super::sandbox::{ALICE, Ran, Sandbox, program};
+
+#[test]
+fn news_of_a_signature() {
+    let sandbox = Sandbox::with_stack();
+    let Some(terminal) = Terminal::new(&sandbox) else { return };
+    let shown = terminal.run("printf 'payload\\n' | \"$WAXSEAL\" --status-fd=2 -bsau alice@example.org >out 2>err", "");
+    let shown = shown.success();
+    assert_eq!(
+        sandbox.masked(&address_left_out(&shown.out())),
+        "waxseal: to sign, sign in with the browser at\n\n    ADDRESS\n\n\
+         waxseal: signed as alice@example.org via STACK/oidc, log index 1\n"
+    );
+    let read = |name: &str| std::fs::read_to_string(sandbox.path("repository").join(name)).unwrap();
+    assert!(read("out").starts_with("-----BEGIN SIGNED MESSAGE-----\n"));
+    assert_eq!(
+        sandbox.masked(&read("err")),
+        "[GNUPG:] BEGIN_SIGNING H8\n[GNUPG:] SIG_CREATED D 19 8 00 SECONDS SHA1\n"
+    );
+
+    // Git before 2.40 drops what a failing signer says on stderr.
+    let shown = terminal.run("git -c waxseal.instance= commit -q --allow-empty -S -m x", "").code(128).out();
+    assert!(
+        shown.starts_with("waxseal: error: no Sigstore instance is chosen to sign with\nwaxseal: hint: "),
+        "{shown}"
+    );
+    // And nobody is told twice where stderr is the terminal.
+    let shown = terminal.run("printf 'x\\n' | \"$WAXSEAL\" -bsau x -o no/such/folder/x", "").code(1).out();
+    assert_eq!(shown.matches("waxseal: error: ").count(), 1, "{shown}");
+}
+
+#[test]
+fn the_address_where_no_browser_can_be_started() {
+    let sandbox = Sandbox::with_stack();
+    let Some(terminal) = Terminal::new(&sandbox) else { return };
+    sandbox.config("waxseal.browser", "/no/such/browser");
+    // The person copies the address from the terminal into a browser of their own.
+    let copy = "address=; while [ -z \"$address\" ]; do sleep 0.1; address=$(sed -n 's/^    http/http/p' shown | tr -d '\\r'); done; \
+                \"$WAXSEAL\" follow-login \"$address\"";
+    let script = format!("({copy}) & git commit -q --allow-empty -S -m one; wait");
+    let shown = terminal.run(&script, "").success().out();
+    assert!(
+        shown.contains(
+            "waxseal: no browser could be started (No such file or directory (os error 2)); open the address yourself\n"
+        ),
+        "{shown}"
+    );
+    assert!(shown.ends_with("log index 1\n"), "{shown}");
+    sandbox.git(["log", "-1", "--format=%G?"]).success();
+}
+
+#[test]
+fn an_instance_is_trusted_after_a_yes() {
+    let sandbox = Sandbox::with_stack();
+    let Some(terminal) = Terminal::new(&sandbox) else { return };
+    let add = format!("\"$WAXSEAL\" trust add again --url {}", sandbox.url());
+    let refused = terminal.run(&add, "n\n").code(1).out();
+    assert!(refused.ends_with("waxseal: error: nothing was added\n"), "{refused}");
+    assert!(!sandbox.path("home/.local/share/waxseal/instances/again").exists());
+
+    let shown = sandbox.masked(&terminal.run(&add, "yes\n").success().out());
+    assert!(shown.contains("waxseal: certificate authority waxseal root of "), "{shown}");
+    assert!(shown.contains("\nwaxseal: digest SHA256; its operator can tell you whether that is right\n"), "{shown}");
+    assert!(shown.contains("\nwaxseal: trust STACK as again? [y/N] "), "{shown}");
+    assert!(
+        shown.ends_with("instance again is trusted; to sign with it: git config --global waxseal.instance again\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn nothing_becomes_public_after_a_no() {
+    let sandbox = Sandbox::with_stack();
+    let Some(terminal) = Terminal::new(&sandbox) else { return };
+    // Nobody is reached: the answer comes before.
+    let token = sandbox.token(ALICE);
+    let sign = format!(
+        "printf 'payload\\n' | WAXSEAL_INSTANCE=public-good WAXSEAL_ID_TOKEN={token} \"$WAXSEAL\" -bsau x >out 2>err"
+    );
+    let shown = sandbox.masked(&terminal.run(&sign, "n\n").code(1).out());
+    // What was typed is echoed before or after the question.
+    let shown = shown.replace("[y/N] n\n", "[y/N] ");
+    assert_eq!(
+        shown.lines().map(|line| format!("{line}\n")).filter(|line| line.starts_with("waxseal: ")).collect::<String>(),
+        "waxseal: signing at the public-good instance publishes for ever, where anyone can search for it:\n\
+         waxseal:   alice@example.org, vouched for by STACK/oidc\n\
+         waxseal:   the time, the digest of what is signed, and the signature (not the commit itself)\n\
+         waxseal: shall this become public? [y/N] waxseal: error: not signed: you did not agree to make it public\n\
+         waxseal: hint: \"waxseal trust add\" adds an instance of your own, \"waxseal serve\" runs one\n"
+    );
+    assert_eq!(std::fs::read_to_string(sandbox.path("repository/out")).unwrap(), "");
+}
+
+/// `script` of util-linux, which runs a command on a terminal of its own.
+struct Terminal<'a>(&'a Sandbox);
+
+impl<'a> Terminal<'a> {
+    fn new(sandbox: &'a Sandbox) -> Option<Self> {
+        let works = program("script").is_some() && Self(sandbox).run("test -t 1", "").code == Some(0);
+        if !works {
+            println!("skipped: there is no script(1) here that runs a command on a terminal");
+        }
+        works.then_some(Self(sandbox))
+    }
+
+    /// Runs a shell command on a terminal at which somebody types `typed`; its stdout is what the terminal showed.
+    fn run(&self, command: &str, typed: &str) -> Ran {
+        let mut script = self.0.command("script");
+        script.args(["--quiet", "--return", "--flush", "--command", command, "shown"]);
+        script.env_remove("GIT_TERMINAL_PROMPT").env("WAXSEAL", super::sandbox::WAXSEAL).env("SHELL", "/bin/sh");
+        let mut ran = Ran::of(&mut script, typed.as_bytes());
+        ran.stdout.retain(|byte| *byte != b'\r');
+        ran
+    }
+}
+
+fn address_left_out(shown: &str) -> String {
+    let lines = shown.lines().map(|line| if line.starts_with("    http") { "    ADDRESS" } else { line });
+    lines.map(|line| format!("{line}\n")).collect()
+}
