@@ -107,7 +107,7 @@ fn keys_are_private() {
         assert_eq!(mode(&key.unwrap().path()), 0o600);
         keys += 1;
     }
-    assert_eq!(keys, 4);
+    assert!(keys >= 4, "one of each actor: {keys}");
 }
 
 #[test]
