@@ -114,7 +114,8 @@ fn identification(stack: &Stack) -> serde_json::Value {
 fn announce_changed_trust() {
     let _closed = writeln!(
         io::stderr().lock(),
-        "waxseal: the trusted root or signing config is another one now: users of `waxseal trust add` add it again;          what was signed stays good, and TUF clients follow by themselves"
+        "waxseal: the trusted root or signing config is another one now: whoever trusts it by digest \
+         needs waxseal trust remove and waxseal trust add; what was signed stays good, and TUF clients follow by themselves"
     );
 }
 

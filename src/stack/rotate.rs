@@ -27,6 +27,8 @@ impl Stack {
         // Until the certificates name it, nobody looks for the key.
         folder.write_key(&authority_key_name(rotated.count()), &key.to_pkcs8_pem()?)?;
         folder.write(CHAINS, rotated.to_pem().as_bytes())?;
+        // Nobody signs with the old one again, so nobody should be able to.
+        folder.remove_key(&authority_key_name(chains.count()))?;
         drop(folder);
         Self::open(data_folder, &public_url, StackOptions::default(), now)
     }

@@ -14,6 +14,7 @@ mod git_sign;
 mod history;
 mod identity_policy;
 mod outage;
+mod rotation;
 mod sandbox;
 mod stack;
 mod status_fd;

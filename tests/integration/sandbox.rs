@@ -86,6 +86,11 @@ impl Sandbox {
         &self.stack.as_ref().unwrap().url
     }
 
+    /// The digest of what the stack is trusted by.
+    pub(crate) fn digest(&self) -> &str {
+        &self.stack.as_ref().unwrap().digest
+    }
+
     /// The stack's OpenID Connect issuer.
     pub(crate) fn issuer(&self) -> String {
         format!("{}/oidc", self.url())
