@@ -7,7 +7,7 @@ use crate::cli::UsageError;
 use crate::escape;
 use crate::git::repository::RepositoryError;
 use crate::instance::InstanceName;
-use crate::services::http::{Problem, ServiceError};
+use crate::services::http::{NetworkError, Problem, ServiceError};
 use crate::settings::SettingsError;
 use crate::trust_store::TrustStoreError;
 use crate::verify::UnusableInstance;
@@ -117,6 +117,20 @@ impl ErrorKind {
     }
 }
 
+impl From<NetworkError> for CommandError {
+    fn from(error: NetworkError) -> Self {
+        let text = Self::usage(&error);
+        match error {
+            NetworkError::CaFile { .. } | NetworkError::CaFileTooLarge(_) | NetworkError::NoCertificates(_) => {
+                text.hint("it is a file of PEM certificates (BEGIN CERTIFICATE), one after the other")
+            }
+            NetworkError::ProxyAddress(_) | NetworkError::ProxyScheme { .. } => {
+                text.hint("a proxy is http://HOST:PORT or https://HOST:PORT")
+            }
+        }
+    }
+}
+
 impl From<RepositoryError> for CommandError {
     fn from(error: RepositoryError) -> Self {
         let text = Self::usage(&error);
@@ -134,8 +148,10 @@ impl From<ServiceError> for CommandError {
             Problem::Insecure => text.hint("waxseal speaks plain http with this machine only; give an https address"),
             Problem::TimedOut(_) | Problem::Unreachable(_) => text.hint("check the network and the address"),
             Problem::BadAddress => text.hint("an address begins with https://"),
+            Problem::Certificate(_) => text.hint("waxseal.caFile names the authorities of a private network"),
             Problem::Broken(_)
             | Problem::Garbage(_)
+            | Problem::LoggedAlready { .. }
             | Problem::NoClient(_)
             | Problem::Refused { .. }
             | Problem::TooLarge(_) => text,
@@ -150,9 +166,13 @@ impl From<SettingsError> for CommandError {
             SettingsError::NoValue(key) => {
                 text.hint(format!("\"git config --show-origin {key}\" says where it stands"))
             }
+            SettingsError::NotAChoice { words, .. } => text.hint(format!("it can be one of: {words}")),
             SettingsError::NotBoolean { .. } => text.hint("git's booleans are true, yes, on, 1 and false, no, off, 0"),
             SettingsError::GitConfig(_) => text.hint("\"git config --list --show-origin\" says what git makes of it"),
-            SettingsError::GitParameters(_) | SettingsError::NotUtf8(_) | SettingsError::WorkingDirectory(_) => text,
+            SettingsError::GitParameters(_)
+            | SettingsError::NoHome(_)
+            | SettingsError::NotUtf8(_)
+            | SettingsError::WorkingDirectory(_) => text,
         }
     }
 }
@@ -168,6 +188,7 @@ impl From<TrustStoreError> for CommandError {
             | TrustStoreError::NoFolder
             | TrustStoreError::NotUtf8(_)
             | TrustStoreError::Record { .. }
+            | TrustStoreError::RekorV2SigningConfig { .. }
             | TrustStoreError::SigningConfig { .. }
             | TrustStoreError::TooLarge(_)
             | TrustStoreError::TrustedRoot { .. }
@@ -186,6 +207,8 @@ impl From<TrustStoreError> for CommandError {
             {
                 text.hint(format!("if it was added before: \"waxseal trust remove {name}\", then add it again"))
             }
+            TrustStoreError::RekorV2SigningConfig { .. } => text
+                .hint("its operator should know; a second config that names other services is how tokens are stolen"),
             TrustStoreError::Unknown(_) => {
                 text.hint("\"waxseal trust list\" lists the instances; \"waxseal trust add\" adds one")
             }

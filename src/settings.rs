@@ -5,16 +5,23 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use choices::Choice;
 use etcetera::{AppStrategy as _, AppStrategyArgs};
+use gix::config::path::interpolate::{Context, home_for_user};
 use gix::config::{Boolean, File};
+use network::{NO_PROXY_VARIABLES, PROXY_VARIABLES};
 use zeroize::Zeroizing;
 
+mod choices;
 mod git_config;
 mod git_parameters;
+mod network;
 
+pub use choices::{LogChoice, TimestampChoice};
 pub use git_config::{FoundRepository, Refusal};
+pub use network::{NetworkSettings, ProxySetting};
 
 /// The settings of one run.
 #[derive(Debug, Default)]
@@ -33,6 +40,12 @@ pub struct Settings {
     pub client_id: Option<String>,
     /// `waxseal.acceptPublic`: what is signed at the public-good instance may become public without a question.
     pub accept_public: bool,
+    /// `waxseal.log`: which log takes the signatures.
+    pub log: LogChoice,
+    /// `waxseal.timestamp`: when a timestamp authority is asked.
+    pub timestamp: TimestampChoice,
+    /// How this machine reaches others.
+    pub network: NetworkSettings,
     /// `WAXSEAL_ID_TOKEN`, else `SIGSTORE_ID_TOKEN`: an identity token, so that no login is needed.
     pub identity_token: Option<Secret>,
     /// `GIT_TERMINAL_PROMPT` is not false: the user may be asked on the terminal.
@@ -86,11 +99,17 @@ impl Settings {
         let environment = |name: &str| std::env::var_os(name);
         let directory = std::env::current_dir().map_err(SettingsError::WorkingDirectory)?;
         let (config, repository) = git_config::read(&directory, &environment)?;
-        Ok(Self { folders: Folders::of_user(), repository, ..Self::resolve(&config, &environment)? })
+        let home = environment("HOME").map(PathBuf::from).or_else(std::env::home_dir);
+        let settings = Self::resolve(&config, home.as_deref(), &environment)?;
+        Ok(Self { folders: Folders::of_user(), repository, ..settings })
     }
 
     /// Everything that a key or a variable says.
-    fn resolve(config: &File, environment: &impl Fn(&str) -> Option<OsString>) -> Result<Self, SettingsError> {
+    fn resolve(
+        config: &File,
+        home: Option<&Path>,
+        environment: &impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Self, SettingsError> {
         let source = Source { config, environment };
         let identity_token = match source.variable("WAXSEAL_ID_TOKEN")? {
             Some(token) => Some(token),
@@ -108,6 +127,15 @@ impl Settings {
             login_hint: source.text(&LOGIN_HINT)?,
             client_id: source.text(&CLIENT_ID)?,
             accept_public: source.boolean(&ACCEPT_PUBLIC)?,
+            log: source.choice(&LOG)?,
+            timestamp: source.choice(&TIMESTAMP)?,
+            network: NetworkSettings {
+                ca_file: source.path(&CA_FILE, home)?,
+                proxy: source
+                    .first_of(&PROXY_VARIABLES)?
+                    .map(|(variable, address)| ProxySetting { variable, address: Secret(Zeroizing::new(address)) }),
+                no_proxy: source.first_of(&NO_PROXY_VARIABLES)?.map(|(_, hosts)| hosts),
+            },
             identity_token: identity_token.map(|token| Secret(Zeroizing::new(token.trim().to_owned()))),
             may_prompt,
             folders: Folders::default(),
@@ -152,8 +180,12 @@ pub struct Key {
 pub enum Shape {
     /// git's booleans: `true`, `yes`, `on`, a number other than 0, no value at all; `false`, `no`, `off`, 0.
     Boolean,
+    /// One of these words.
+    Choice(&'static str),
     /// Many values in git config, where an empty one forgets those before it; in the environment one a line.
     List,
+    /// A file; in git config `~/` is the home folder.
+    Path,
     /// One text.
     Text,
 }
@@ -162,14 +194,17 @@ impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Boolean => "boolean",
+            Self::Choice(words) => words,
             Self::List => "list",
+            Self::Path => "path",
             Self::Text => "text",
         })
     }
 }
 
 /// Every setting.
-pub const KEYS: [&Key; 7] = [&ACCEPT_PUBLIC, &ALLOW, &BROWSER, &CLIENT_ID, &INSTANCE, &LOGIN_HINT, &TRUST];
+pub const KEYS: [&Key; 10] =
+    [&ACCEPT_PUBLIC, &ALLOW, &BROWSER, &CA_FILE, &CLIENT_ID, &INSTANCE, &LOG, &LOGIN_HINT, &TIMESTAMP, &TRUST];
 
 const ACCEPT_PUBLIC: Key = Key {
     name: "acceptPublic",
@@ -195,6 +230,14 @@ const BROWSER: Key = Key {
     default: "the system's",
     about: "the command that opens the login page, without a shell; `{url}` stands for the address",
 };
+const CA_FILE: Key = Key {
+    name: "caFile",
+    variable: "WAXSEAL_CA_FILE",
+    scope: "signing",
+    value: Shape::Path,
+    default: "none",
+    about: "PEM certificates that may vouch for https services, beside the system's; `waxseal trust add` reads it too",
+};
 const CLIENT_ID: Key = Key {
     name: "clientId",
     variable: "WAXSEAL_CLIENT_ID",
@@ -211,6 +254,14 @@ const INSTANCE: Key = Key {
     default: "none: nothing is signed",
     about: "the instance that signs",
 };
+const LOG: Key = Key {
+    name: "log",
+    variable: "WAXSEAL_LOG",
+    scope: "signing",
+    value: Shape::Choice(choices::LOGS),
+    default: "auto: what the instance's signing config prefers",
+    about: "the log that takes the signatures: Rekor v1 or v2, see below",
+};
 const LOGIN_HINT: Key = Key {
     name: "loginHint",
     variable: "WAXSEAL_LOGIN_HINT",
@@ -218,6 +269,14 @@ const LOGIN_HINT: Key = Key {
     value: Shape::Text,
     default: "none",
     about: "the account that the login page suggests",
+};
+const TIMESTAMP: Key = Key {
+    name: "timestamp",
+    variable: "WAXSEAL_TIMESTAMP",
+    scope: "signing",
+    value: Shape::Choice(choices::TIMESTAMPS),
+    default: "auto: where the log gives no time",
+    about: "whether a timestamp authority is asked, see below",
 };
 const TRUST: Key = Key {
     name: "trust",
@@ -254,6 +313,45 @@ impl<E: Fn(&str) -> Option<OsString>> Source<'_, E> {
             Some(None) => Err(SettingsError::NoValue(full_name(key))),
             None => Ok(None),
         }
+    }
+
+    /// The first of these variables that is set.
+    fn first_of(&self, names: &[&'static str]) -> Result<Option<(&'static str, String)>, SettingsError> {
+        for name in names {
+            if let Some(value) = self.variable(name)? {
+                return Ok(Some((name, value)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn choice<C: Choice + Default>(&self, key: &Key) -> Result<C, SettingsError> {
+        let Some(text) = self.text(key)? else { return Ok(C::default()) };
+        match C::WORDS.iter().find(|(word, _)| *word == text) {
+            Some((_, choice)) => Ok(*choice),
+            None => {
+                let words = C::WORDS.iter().map(|(word, _)| *word).collect::<Vec<_>>().join(", ");
+                let name = match self.variable(key.variable)? {
+                    Some(_) => key.variable.to_owned(),
+                    None => full_name(key),
+                };
+                Err(SettingsError::NotAChoice { name, value: text, words })
+            }
+        }
+    }
+
+    /// A path as git has it; an empty one is not set.
+    fn path(&self, key: &Key, home: Option<&Path>) -> Result<Option<PathBuf>, SettingsError> {
+        if let Some(value) = (self.environment)(key.variable).filter(|value| !value.is_empty()) {
+            return Ok(Some(value.into()));
+        }
+        if self.text(key)?.is_none() {
+            return Ok(None);
+        }
+        let Some(path) = self.config.path_by("waxseal", None, key.name) else { return Ok(None) };
+        let context = Context { git_install_dir: None, home_dir: home, home_for_user: Some(home_for_user) };
+        let path = path.interpolate(context).map_err(|_error| SettingsError::NoHome(full_name(key)))?;
+        Ok(Some(path))
     }
 
     fn list(&self, key: &Key) -> Result<Option<Vec<String>>, SettingsError> {
@@ -309,9 +407,22 @@ pub enum SettingsError {
     /// What `git -c` hands to its children is not in git's quoting.
     #[error("GIT_CONFIG_PARAMETERS cannot be read: {0}")]
     GitParameters(git_parameters::MalformedParameters),
+    /// A path that begins with `~`.
+    #[error("{0} begins with a home folder that cannot be found")]
+    NoHome(String),
     /// A key that needs a value has none.
     #[error("{0} has no value")]
     NoValue(String),
+    /// Not one of the words.
+    #[error("{name} cannot be {value:?}")]
+    NotAChoice {
+        /// The key.
+        name: String,
+        /// Its value.
+        value: String,
+        /// What it can be.
+        words: String,
+    },
     /// Not one of git's booleans.
     #[error("{name} is no boolean: {value:?}")]
     NotBoolean {
@@ -339,7 +450,7 @@ mod tests {
 
     fn settings(config: &str, environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         let config = File::try_from(config).unwrap();
-        Settings::resolve(&config, &|name| {
+        Settings::resolve(&config, Some(Path::new("/home/alice")), &|name| {
             environment.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.into())
         })
     }
@@ -395,7 +506,7 @@ mod tests {
     fn a_text_is_a_text() {
         assert_eq!(settings("[waxseal]\ninstance\n", &[]).unwrap_err().to_string(), "waxseal.instance has no value");
         let config = File::try_from(gix::bstr::BStr::new(b"[waxseal]\nbrowser = \xff\n")).unwrap();
-        let error = Settings::resolve(&config, &|_| None).unwrap_err();
+        let error = Settings::resolve(&config, None, &|_| None).unwrap_err();
         assert_eq!(error.to_string(), "waxseal.browser is not UTF-8");
     }
 
@@ -406,6 +517,33 @@ mod tests {
         assert!(!format!("{read:?}").contains("first"));
         let read = settings("", &[("SIGSTORE_ID_TOKEN", "later"), ("WAXSEAL_ID_TOKEN", "")]).unwrap();
         assert_eq!(read.identity_token.unwrap().expose(), "later");
+    }
+
+    #[test]
+    fn choices_are_words_and_paths_may_begin_at_home() {
+        let read = settings("[waxseal]\nlog = v2\ntimestamp = always\ncaFile = ~/ca.pem\n", &[]).unwrap();
+        assert_eq!((read.log, read.timestamp), (LogChoice::V2, TimestampChoice::Always));
+        assert_eq!(read.network.ca_file.as_deref(), Some(Path::new("/home/alice/ca.pem")));
+        let read = settings("[waxseal]\nlog =\ncaFile =\n", &[("WAXSEAL_TIMESTAMP", "never")]).unwrap();
+        assert_eq!((read.log, read.timestamp), (LogChoice::Auto, TimestampChoice::Never));
+        assert_eq!(read.network.ca_file, None);
+        let read = settings("[waxseal]\ncaFile = x\n", &[("WAXSEAL_CA_FILE", "/y")]).unwrap();
+        assert_eq!(read.network.ca_file.as_deref(), Some(Path::new("/y")));
+        let bad = settings("[waxseal]\nlog = v3\n", &[]).unwrap_err();
+        assert_eq!(bad.to_string(), "waxseal.log cannot be \"v3\"");
+        let bad = settings("", &[("WAXSEAL_TIMESTAMP", "Always")]).unwrap_err();
+        assert_eq!(bad.to_string(), "WAXSEAL_TIMESTAMP cannot be \"Always\"");
+    }
+
+    #[test]
+    fn the_proxy_is_that_of_curl_and_is_not_shown() {
+        let read = settings("", &[("ALL_PROXY", "http://b"), ("HTTPS_PROXY", "http://u:pass@a"), ("NO_PROXY", "x")]);
+        let network = read.unwrap().network;
+        let proxy = network.proxy.as_ref().unwrap();
+        assert_eq!((proxy.variable, proxy.address.expose()), ("HTTPS_PROXY", "http://u:pass@a"));
+        assert_eq!(network.no_proxy.as_deref(), Some("x"));
+        assert!(!format!("{network:?}").contains("pass"));
+        assert!(settings("", &[("https_proxy", ""), ("http_proxy", "x")]).unwrap().network.proxy.is_none());
     }
 
     #[test]

@@ -1,18 +1,19 @@
-//! A message becomes verification material: signed with the credential, then logged.
+//! A message becomes verification material: signed with the credential, stamped where a token is wanted, then logged.
 
 use crate::credential::SigningCredential;
 use crate::crypto::{DigestAlgorithm, Sha256Digest, SignatureAlgorithm};
 use crate::services::http::Http;
-use crate::services::{ServiceError, Services, rekor};
+use crate::services::{ServiceError, Services, TransparencyLog, rekor, rekor_v2, tsa};
 use crate::signature::VerificationMaterial;
 use crate::tlog::hashedrekord::{self, Verifier};
 
-/// Signs `message` (for Git, the DER of the signed attributes) and has the signature logged.
+/// Signs `message` (for Git, the DER of the signed attributes), and has the signature stamped and logged.
 ///
-/// The log's answer is not verified here: the finished signature is, as a whole.
+/// The log comes last: what it takes is public, or at least there for good, and nothing may be logged that cannot be
+/// finished. Neither answer is verified here: the finished signature is, as a whole.
 ///
 /// # Errors
-/// [`ServiceError`] when the log did not take the entry.
+/// [`ServiceError`] when the timestamp authority gave no token, or the log did not take the entry.
 pub async fn sign(
     message: &[u8],
     credential: &SigningCredential,
@@ -21,15 +22,24 @@ pub async fn sign(
 ) -> Result<VerificationMaterial, ServiceError> {
     let certificate = credential.certificate.certificate().clone();
     let signature = credential.key.sign(message);
-    let verifier = Verifier::Certificate(certificate.der());
-    let body = hashedrekord::canonical_body(&Sha256Digest::of(message), &signature, verifier);
-    let log_entry = rekor::add(http, &services.transparency_log, body).await?;
+    let mut timestamps = Vec::new();
+    if let Some(authority) = &services.timestamp_authority {
+        timestamps.push(tsa::stamp(http, authority, &signature).await?);
+    }
+    let digest = Sha256Digest::of(message);
+    let log_entry = match &services.transparency_log {
+        TransparencyLog::RekorV1(base) => {
+            let body = hashedrekord::canonical_body(&digest, &signature, Verifier::Certificate(certificate.der()));
+            rekor::add(http, base, body).await?
+        }
+        TransparencyLog::RekorV2(base) => rekor_v2::add(http, base, &digest, &signature, certificate.der()).await?,
+    };
     Ok(VerificationMaterial {
         certificate,
         signature_algorithm: Some(SignatureAlgorithm::Ecdsa(DigestAlgorithm::Sha256)),
         signature,
         log_entry: Some(log_entry),
-        timestamps: Vec::new(),
+        timestamps,
         unsupported: None,
     })
 }

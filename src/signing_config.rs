@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 /// The services of one instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +29,9 @@ pub struct SigningConfig {
     /// How many of the timestamp authorities are wanted.
     #[serde(default)]
     pub tsa_config: Selection,
+    /// Rekor v2 logs of the instance's second signing config, for those who ask for one.
+    #[serde(skip)]
+    opt_in_logs: Vec<Service>,
 }
 
 impl SigningConfig {
@@ -59,7 +63,43 @@ impl SigningConfig {
             tsa_urls,
             rekor_tlog_config: Selection::default(),
             tsa_config: Selection::default(),
+            opt_in_logs: Vec::new(),
         }
+    }
+
+    /// Takes over the Rekor v2 logs of the second signing config, which an instance publishes beside this one for those
+    /// who ask for Rekor v2. `known_logs` are the base addresses of the trusted root's logs.
+    ///
+    /// A user pins an instance by a digest over its trusted root and this config; the second config is not under it. Whoever
+    /// can put another one in its place, on the way or on the server that publishes it, must gain nothing: a certificate
+    /// authority of theirs would be handed identity tokens, an issuer of theirs would be shown to people as the place to
+    /// log in, and a log or a timestamp authority of theirs would learn who signs what and when, in an instance that may
+    /// be private. (None could forge anything: what they answer is verified under the trusted root.) So nothing but
+    /// logs is taken over, and no service may be named that is not in what the digest covers: the other services must
+    /// be those of this config, and each log must be where the trusted root says that one is.
+    ///
+    /// # Errors
+    /// [`ForeignService`] names the first service that is not; then nothing was taken over.
+    pub fn offer_rekor_v2(&mut self, second: Self, known_logs: &[&str]) -> Result<(), ForeignService> {
+        for (theirs, ours) in
+            [(&second.ca_urls, &self.ca_urls), (&second.oidc_urls, &self.oidc_urls), (&second.tsa_urls, &self.tsa_urls)]
+        {
+            if let Some(foreign) = theirs.iter().find(|service| ours.iter().all(|own| own.url != service.url)) {
+                return Err(ForeignService(foreign.url.clone()));
+            }
+        }
+        let is_known = |log: &Service| known_logs.iter().any(|known| same_origin(known, &log.url));
+        if let Some(foreign) = second.rekor_tlog_urls.iter().find(|log| !is_known(log)) {
+            return Err(ForeignService(foreign.url.clone()));
+        }
+        self.opt_in_logs = second.rekor_tlog_urls.into_iter().filter(|log| log.major_api_version == 2).collect();
+        Ok(())
+    }
+
+    /// The Rekor v2 logs that only the second signing config lists.
+    #[must_use]
+    pub fn opt_in_logs(&self) -> &[Service] {
+        &self.opt_in_logs
     }
 
     /// The JSON document.
@@ -91,9 +131,13 @@ impl Service {
     /// The service of `services` to use at `now` among those of `versions`: the highest version, then the newest
     /// (client-spec, signing config selection).
     #[must_use]
-    pub fn select<'a>(services: &'a [Self], versions: &[u32], now: Timestamp) -> Option<&'a Self> {
+    pub fn select<'a>(
+        services: impl IntoIterator<Item = &'a Self>,
+        versions: &[u32],
+        now: Timestamp,
+    ) -> Option<&'a Self> {
         services
-            .iter()
+            .into_iter()
             .filter(|service| versions.contains(&service.major_api_version) && service.valid_for.contains(now))
             .max_by_key(|service| (service.major_api_version, service.valid_for.start))
     }
@@ -116,6 +160,14 @@ impl ServiceValidity {
     }
 }
 
+/// Scheme, host and port are the same. (Hosts keep their logs below other paths than they name.)
+fn same_origin(one: &str, other: &str) -> bool {
+    match (Url::parse(one), Url::parse(other)) {
+        (Ok(one), Ok(other)) => one.origin().is_tuple() && one.origin() == other.origin(),
+        _ => false,
+    }
+}
+
 /// How many services of a kind are wanted (protobuf-specs `ServiceConfiguration`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selection {
@@ -132,15 +184,84 @@ impl Default for Selection {
     }
 }
 
+impl Selection {
+    /// Whether one service is enough, where `offered` may be used.
+    #[must_use]
+    pub fn is_met_by_one(&self, offered: usize) -> bool {
+        match (self.selector.as_str(), self.count) {
+            ("ANY", _) => true,
+            ("ALL", _) => offered == 1,
+            ("EXACT", count) => count == Some(1),
+            _ => false,
+        }
+    }
+}
+
+/// A second signing config that names a service which the user did not agree to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it names {0}, which neither the signing config nor the trusted root knows")]
+pub struct ForeignService(String);
+
 /// A signing config that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MalformedSigningConfig {
     /// Not the JSON of a signing config.
     #[error("not a signing config: {0}")]
     Json(serde_json::Error),
+    /// The second config, by what it names.
+    #[error(transparent)]
+    Foreign(#[from] ForeignService),
     /// Another media type or version.
     #[error("media type {0:?} is not a signing config of version 0.2")]
     MediaType(String),
 }
 
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.signingconfig.v0.2+json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(url: &str, version: u32) -> Service {
+        let url = url.to_owned();
+        Service { url, major_api_version: version, valid_for: ServiceValidity::default(), operator: String::new() }
+    }
+
+    fn config(ca: &str, issuer: &str, logs: Vec<Service>, tsa: &str) -> SigningConfig {
+        SigningConfig::new(vec![service(ca, 1)], vec![service(issuer, 1)], logs, vec![service(tsa, 1)])
+    }
+
+    #[test]
+    fn the_second_config_may_name_nothing_that_the_user_did_not_agree_to() {
+        let v1 = service("https://log", 1);
+        let first = config("https://ca", "https://oidc", vec![v1.clone()], "https://tsa");
+        let known = ["https://log", "https://log2:8443/"];
+        let offer = |second: SigningConfig| {
+            let mut config = first.clone();
+            config.offer_rekor_v2(second, &known).map(|()| config.opt_in_logs().to_vec())
+        };
+        let v2 = service("https://log2:8443/rekor2", 2);
+        let logs = vec![v2.clone(), v1];
+        assert_eq!(offer(config("https://ca", "https://oidc", logs.clone(), "https://tsa")), Ok(vec![v2]));
+        assert_eq!(offer(SigningConfig::new(vec![], vec![], vec![], vec![])), Ok(vec![]));
+        for (foreign, second) in [
+            ("https://evil", config("https://evil", "https://oidc", logs.clone(), "https://tsa")),
+            ("https://evil", config("https://ca", "https://evil", logs.clone(), "https://tsa")),
+            ("https://tsa/", config("https://ca", "https://oidc", logs, "https://tsa/")),
+            ("https://log2", config("https://ca", "https://oidc", vec![service("https://log2", 2)], "https://tsa")),
+            ("http://log", config("https://ca", "https://oidc", vec![service("http://log", 2)], "https://tsa")),
+            ("log", config("https://ca", "https://oidc", vec![service("log", 2)], "https://tsa")),
+        ] {
+            assert_eq!(offer(second), Err(ForeignService(foreign.to_owned())));
+        }
+    }
+
+    #[test]
+    fn one_service_is_often_enough() {
+        let selection = |selector: &str, count| Selection { selector: selector.to_owned(), count };
+        assert!(selection("ANY", None).is_met_by_one(3));
+        assert!(selection("ALL", None).is_met_by_one(1) && !selection("ALL", None).is_met_by_one(2));
+        assert!(selection("EXACT", Some(1)).is_met_by_one(2) && !selection("EXACT", Some(2)).is_met_by_one(2));
+        assert!(!selection("SERVICE_SELECTOR_UNDEFINED", None).is_met_by_one(1));
+    }
+}

@@ -1,7 +1,8 @@
 //! Transparency-log entries and what proves them: Merkle proofs, checkpoints, inclusion promises.
 //!
-//! Names and shapes are those of protobuf-specs `sigstore_rekor.proto`. Two serialisations lead here: [`proto`], as
-//! gitsign stores an entry inside a signature, and [`rekor_json`], as a Rekor v1 server answers.
+//! Names and shapes are those of protobuf-specs `sigstore_rekor.proto`. Three serialisations lead here: [`proto`], as
+//! gitsign stores an entry inside a signature, [`rekor_json`], as a Rekor v1 server answers, and [`proto_json`], as
+//! Rekor v2 does.
 
 pub mod checkpoint;
 pub mod hashedrekord;
@@ -9,6 +10,7 @@ pub mod merkle;
 pub mod note;
 pub mod promise;
 pub mod proto;
+pub mod proto_json;
 pub mod rekor_json;
 
 use crate::crypto::{DigestAlgorithm, KeyKind, Sha256Digest, SignatureAlgorithm};
@@ -87,7 +89,7 @@ mod tests {
     use crate::trusted_root::TrustedRoot;
 
     /// What the real servers wrote, where it is at hand.
-    fn corpus() -> Option<PathBuf> {
+    pub(super) fn corpus() -> Option<PathBuf> {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         let found = ["../shared", "../../shared"].map(|shared| root.join(shared).join("corpus/real-servers"));
         let found = found.into_iter().find(|corpus| corpus.is_dir());
@@ -97,7 +99,7 @@ mod tests {
         found
     }
 
-    fn trusted_root(corpus: &std::path::Path) -> TrustedRoot {
+    pub(super) fn trusted_root(corpus: &std::path::Path) -> TrustedRoot {
         TrustedRoot::parse(&std::fs::read(corpus.join("trust/trusted_root.json")).unwrap()).unwrap()
     }
 

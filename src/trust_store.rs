@@ -1,9 +1,10 @@
 //! Where the trusted instances are kept: one folder each in the user's data folder, and public-good compiled in.
 //!
 //! ```text
-//! instances/NAME/instance.toml              where it came from, and what the user allows it
-//! instances/NAME/trusted_root.json          as it came
-//! instances/NAME/signing_config.v0.2.json   as it came; absent where it only verifies
+//! instances/NAME/instance.toml                         where it came from, and what the user allows it
+//! instances/NAME/trusted_root.json                     as it came
+//! instances/NAME/signing_config.v0.2.json              as it came; absent where it only verifies
+//! instances/NAME/signing_config_rekor_v2.v0.2.json     as it came; absent where there is none
 //! ```
 //! A folder appears and disappears as a whole, by renaming.
 
@@ -102,6 +103,7 @@ impl TrustStore {
         Ok(Documents {
             trusted_root: read(&folder.join(TRUSTED_ROOT))?,
             signing_config: optional(read(&folder.join(SIGNING_CONFIG)))?,
+            rekor_v2_signing_config: optional(read(&folder.join(REKOR_V2_SIGNING_CONFIG)))?,
         })
     }
 
@@ -131,6 +133,9 @@ impl TrustStore {
         write(&new.path().join(TRUSTED_ROOT), &documents.trusted_root)?;
         if let Some(signing_config) = &documents.signing_config {
             write(&new.path().join(SIGNING_CONFIG), signing_config)?;
+        }
+        if let Some(signing_config) = &documents.rekor_v2_signing_config {
+            write(&new.path().join(REKOR_V2_SIGNING_CONFIG), signing_config)?;
         }
         let record = Record { origin, bounds: InstanceBounds::default() };
         write(&new.path().join(RECORD), record.to_toml().as_bytes())?;
@@ -195,13 +200,15 @@ impl TrustStore {
     }
 }
 
-/// The two documents of an instance, byte for byte as they came.
+/// The documents of an instance, byte for byte as they came. The digest that pins it covers the first two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Documents {
     /// protobuf-specs `TrustedRoot`.
     pub trusted_root: Vec<u8>,
     /// protobuf-specs `SigningConfig`; `None`: it only verifies.
     pub signing_config: Option<Vec<u8>>,
+    /// The second `SigningConfig`, for those who ask for Rekor v2; `None`: there is none.
+    pub rekor_v2_signing_config: Option<Vec<u8>>,
 }
 
 impl Documents {
@@ -213,8 +220,15 @@ impl Documents {
         let trusted_root = TrustedRoot::parse(&self.trusted_root)
             .map_err(|error| TrustStoreError::TrustedRoot { name: name.clone(), error })?;
         let signing_config = self.signing_config.as_deref().map(SigningConfig::parse).transpose();
-        let signing_config =
+        let mut signing_config =
             signing_config.map_err(|error| TrustStoreError::SigningConfig { name: name.clone(), error })?;
+        if let (Some(config), Some(second)) = (&mut signing_config, &self.rekor_v2_signing_config) {
+            // Held against the others each time: it may have been changed on the disk, too.
+            let logs: Vec<&str> = trusted_root.transparency_logs.iter().map(|log| log.base_url.as_str()).collect();
+            SigningConfig::parse(second)
+                .and_then(|second| Ok(config.offer_rekor_v2(second, &logs)?))
+                .map_err(|error| TrustStoreError::RekorV2SigningConfig { name: name.clone(), error })?;
+        }
         Ok(Instance { name, trusted_root, signing_config, bounds })
     }
 }
@@ -225,6 +239,9 @@ pub fn public_good() -> Documents {
     Documents {
         trusted_root: include_bytes!("trust_store/public_good/trusted_root.json").to_vec(),
         signing_config: Some(include_bytes!("trust_store/public_good/signing_config.v0.2.json").to_vec()),
+        rekor_v2_signing_config: Some(
+            include_bytes!("trust_store/public_good/signing_config_rekor_v2.v0.2.json").to_vec(),
+        ),
     }
 }
 
@@ -294,6 +311,14 @@ pub enum TrustStoreError {
         path: PathBuf,
         /// Where it goes wrong.
         error: MalformedRecord,
+    },
+    /// A second signing config that cannot be used.
+    #[error("the second signing config of instance {name}, for Rekor v2, cannot be used: {error}")]
+    RekorV2SigningConfig {
+        /// Whose.
+        name: InstanceName,
+        /// What is wrong.
+        error: MalformedSigningConfig,
     },
     /// A name that means something else.
     #[error("the name {0} stands for the file of --trusted-root")]
@@ -385,6 +410,7 @@ fn sync_folder(folder: &Path) -> Result<(), TrustStoreError> {
 const UNFINISHED: &str = ".unfinished-";
 
 const RECORD: &str = "instance.toml";
+const REKOR_V2_SIGNING_CONFIG: &str = "signing_config_rekor_v2.v0.2.json";
 const SIGNING_CONFIG: &str = "signing_config.v0.2.json";
 const TRUSTED_ROOT: &str = "trusted_root.json";
 

@@ -112,7 +112,7 @@ pub struct CertificateAuthority {
 /// A transparency or CT log (protobuf-specs `TransparencyLogInstance`).
 #[derive(Clone, Debug)]
 pub struct TransparencyLogInstance {
-    /// The service's address; for people only. (A real log's checkpoints may carry another name.)
+    /// The service's address. (A real log's checkpoints may carry another name.)
     pub base_url: String,
     /// What the log signs with.
     pub key: VerifyingKey,

@@ -78,6 +78,29 @@ impl World {
             world.write(&home(&format!("{name}/trusted_root.json")), root);
         }
         world.write(&home("broken/trusted_root.json"), b"{");
+        let config = include_str!("../src/trust_store/public_good/signing_config.v0.2.json");
+        let second = include_str!("../src/trust_store/public_good/signing_config_rekor_v2.v0.2.json");
+        let tsa = "https://timestamp.sigstore.dev/api/v1/timestamp";
+        let unstamped = config.replace("\"start\": \"2025-07-04T00:00:00Z\"", "\"start\": \"2999-01-01T00:00:00Z\"");
+        let stolen = second.replace("https://fulcio.sigstore.dev", "https://evil.example");
+        assert!(unstamped != config && stolen != second && config.contains(tsa));
+        for (name, first, second) in [
+            ("v1-only", config, None),
+            ("v2-only", &second.replace("\"majorApiVersion\": 1", "\"majorApiVersion\": 3"), None),
+            ("unstamped", &unstamped, None),
+            ("stolen", config, Some(&stolen)),
+            ("several", &config.replacen("\"ANY\"", "\"EXACT\",\"count\":2", 1), None),
+        ] {
+            std::fs::create_dir_all(world.path(&home(name))).unwrap();
+            world.write(&home(&format!("{name}/instance.toml")), b"");
+            world.write(&home(&format!("{name}/trusted_root.json")), root);
+            world.write(&home(&format!("{name}/signing_config.v0.2.json")), first.as_bytes());
+            if let Some(second) = second {
+                world.write(&home(&format!("{name}/signing_config_rekor_v2.v0.2.json")), second.as_bytes());
+            }
+        }
+        world.write("repository/large.pem", &vec![b' '; (4 << 20) + 1]);
+        world.write("repository/key.pem", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
         world
     }
 

@@ -23,7 +23,7 @@ use crate::identity_token::IdentityToken;
 use crate::instance::Instance;
 use crate::oidc::{Login, LoginError, Opener};
 use crate::services::Services;
-use crate::services::http::Http;
+use crate::services::http::{Http, Network};
 use crate::settings::{DEFAULT_CLIENT_ID, Folders, Settings};
 use crate::sign;
 use crate::signature::git;
@@ -71,7 +71,9 @@ impl Signing<'_> {
         let mut status = StatusOutput::open(self.request.status_fd).map_err(status_unwritten)?;
         let (instance, trusted) = self.instances()?;
         let config = instance.signing_config.as_ref().ok_or_else(|| failure::no_signing_config(&instance.name))?;
-        let services = Services::select(config, now).map_err(|error| failure::no_service(&instance.name, error))?;
+        let services = Services::select(config, self.settings.log, self.settings.timestamp, now)
+            .map_err(|error| failure::no_service(&instance.name, error))?;
+        let http = Http::new(Network::new(&self.settings.network).map_err(failure::failed)?);
         let consent = PublicConsent::new(&instance, self.settings, self.terminal)?;
         // Before Git 2.36 SIG_CREATED must not be the first line. The digest is SHA-256, number 8 of RFC 4880 §9.4.
         status.write("[GNUPG:] BEGIN_SIGNING H8\n").map_err(status_unwritten)?;
@@ -79,7 +81,7 @@ impl Signing<'_> {
             .enable_all()
             .build()
             .map_err(|error| CommandError::failed(format_args!("cannot set up network access: {error}")))?;
-        let signed = runtime.block_on(self.sign(payload, &instance, &services, &consent, now));
+        let signed = runtime.block_on(self.sign(payload, &instance, &http, &services, &consent, now));
         // A name that is still being looked up is not waited for.
         runtime.shutdown_background();
         let signed = signed?;
@@ -113,23 +115,23 @@ impl Signing<'_> {
         &self,
         payload: &[u8],
         instance: &Instance,
+        http: &Http,
         services: &Services,
         consent: &PublicConsent<'_>,
         now: Timestamp,
     ) -> Result<Signed, CommandError> {
-        let http = Http::default();
-        let (token, now) = self.identity_token(&http, instance, services, now).await?;
+        let (token, now) = self.identity_token(http, instance, services, now).await?;
         let key = self.request.local_user.as_ref().map(|key| key.as_encoded_bytes()).unwrap_or_default();
         let signer = RequestedSigner::new(key, payload::people(payload));
         let issuance = Issuance { instance, services, audience: self.audience(instance), signer: signer.as_ref() };
         issuance.check(&token, now).map_err(failure::credential)?;
         consent.obtain(token.claims())?;
-        let credential = issuance.issue(&http, &token, now).await.map_err(failure::credential)?;
+        let credential = issuance.issue(http, &token, now).await.map_err(failure::credential)?;
         let attributes = SignedAttributes::for_payload(payload, now).map_err(failure::bug)?;
-        let material =
-            sign::sign(attributes.message(), &credential, &http, services).await.map_err(failure::service)?;
+        let material = sign::sign(attributes.message(), &credential, http, services).await.map_err(failure::service)?;
         let entry = material.log_entry.as_ref();
-        let der = git::seal(&attributes, &material.certificate, &material.signature, entry).map_err(failure::bug)?;
+        let (certificate, tokens) = (&material.certificate, &material.timestamps);
+        let der = git::seal(&attributes, certificate, &material.signature, entry, tokens).map_err(failure::bug)?;
         Ok(Signed { armor: armor::encode(&der), der, at: now })
     }
 
@@ -175,7 +177,7 @@ fn self_check(
     services: &Services,
 ) -> Result<VerifiedSignature, CommandError> {
     let verifier = Verifier::new(trusted, signed.at, SctRequirement::default()).map_err(failure::failed)?;
-    failure::of_self_check(verifier.verdict(payload, signed.armor.as_bytes()), &services.transparency_log)
+    failure::of_self_check(verifier.verdict(payload, signed.armor.as_bytes()), services)
 }
 
 fn status_unwritten(error: io::Error) -> CommandError {

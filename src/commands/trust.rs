@@ -7,7 +7,7 @@ use crate::commands::stdout::print;
 use crate::crypto::Sha256Digest;
 use crate::escape;
 use crate::instance::{Instance, InstanceBounds, InstanceName};
-use crate::services::http::{Http, ServiceName};
+use crate::services::http::{Http, Network, Problem, ServiceError, ServiceName};
 use crate::settings::Settings;
 use crate::signing_config::Service;
 use crate::terminal::{Answer, Terminal};
@@ -43,7 +43,7 @@ fn add(store: &TrustStore, request: &TrustAdd, settings: &Settings, now: jiff::T
     let (documents, origin) = match &request.source() {
         TrustSource::Url { url, sha256 } => {
             let wanted = sha256.map(parse_digest).transpose()?;
-            let documents = fetch(url)?;
+            let documents = fetch(url, settings)?;
             let instance = check(&name, &documents, now)?;
             agree(request, url, &digest(&documents), wanted, &instance, settings)?;
             (documents, Origin::Url((*url).to_owned()))
@@ -52,6 +52,8 @@ fn add(store: &TrustStore, request: &TrustAdd, settings: &Settings, now: jiff::T
             let documents = Documents {
                 trusted_root: trust_store::read(trusted_root)?,
                 signing_config: signing_config.map(trust_store::read).transpose()?,
+                // A signing config from a file may list Rekor v2 itself.
+                rekor_v2_signing_config: None,
             };
             check(&name, &documents, now)?;
             (documents, Origin::Files)
@@ -65,17 +67,22 @@ fn add(store: &TrustStore, request: &TrustAdd, settings: &Settings, now: jiff::T
     Ok(0)
 }
 
-/// Both documents of the service at `url`.
-fn fetch(url: &str) -> Result<Documents, CommandError> {
+/// The documents of the service at `url`; the second signing config where there is one.
+fn fetch(url: &str, settings: &Settings) -> Result<Documents, CommandError> {
+    let http = Http::new(Network::new(&settings.network)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::failed(format!("no runtime for the network: {error}")))?;
-    let http = Http::default();
     let base = url.trim_end_matches('/');
     runtime.block_on(async {
         let document = async |file: &str| http.get(ServiceName::TrustMaterial, &format!("{base}/trust/{file}")).await;
         let trusted_root = document("trusted_root.json").await?;
         let signing_config = document("signing_config.v0.2.json").await?;
-        Ok(Documents { trusted_root, signing_config: Some(signing_config) })
+        let rekor_v2_signing_config = match document("signing_config_rekor_v2.v0.2.json").await {
+            Ok(document) => Some(document),
+            Err(ServiceError { problem: Problem::Refused { status: 404, .. }, .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Documents { trusted_root, signing_config: Some(signing_config), rekor_v2_signing_config })
     })
 }
 
@@ -180,6 +187,8 @@ fn summary(instance: &Instance) -> Vec<String> {
             ] {
                 lines.extend(services.iter().map(|service| service_line(what, service)));
             }
+            let opt_in = config.opt_in_logs().iter();
+            lines.extend(opt_in.map(|log| service_line("with waxseal.log = v2, logs to", log)));
         }
     }
     if let Some(issuers) = &instance.bounds.oidc_issuers {

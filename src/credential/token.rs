@@ -119,7 +119,7 @@ const GITLAB: &str = "https://gitlab.com";
 mod tests {
     use super::*;
     use crate::instance::InstanceBounds;
-    use crate::services::Services;
+    use crate::services::{Services, TransparencyLog};
     use crate::signing_config::{Service, ServiceValidity, SigningConfig};
     use crate::trusted_root::TrustedRoot;
 
@@ -160,8 +160,12 @@ mod tests {
     }
 
     fn outcome(claims: &Claims, instance: &Instance, signer: Option<&str>) -> Result<(), TokenError> {
-        let services =
-            Services { certificate_authority: String::new(), oidc_issuer: None, transparency_log: String::new() };
+        let services = Services {
+            certificate_authority: String::new(),
+            oidc_issuer: None,
+            transparency_log: TransparencyLog::RekorV1(String::new()),
+            timestamp_authority: None,
+        };
         let signer = signer.and_then(|key| RequestedSigner::new(key.as_bytes(), []));
         let issuance = Issuance { instance, services: &services, audience: "sigstore", signer: signer.as_ref() };
         check(claims, &issuance, NOW.parse().unwrap())

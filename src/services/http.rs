@@ -1,15 +1,18 @@
 //! The one HTTP client: whom it talks to, how long it waits, how much of an answer it reads, and what it says when
 //! that goes wrong.
 
+mod network;
+
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use url::{Host, Url};
+use url::Host;
 
+use self::network::{LOCALHOST, Route};
+pub use self::network::{Network, NetworkError};
 use crate::crypto::random_bytes;
 
 /// Sends requests over https, and over http to this machine only. Redirects are never followed: a request carries a
@@ -19,15 +22,21 @@ use crate::crypto::random_bytes;
 #[derive(Debug, Default)]
 pub struct Http {
     limits: Limits,
-    https: OnceLock<reqwest::Client>,
-    loopback: OnceLock<reqwest::Client>,
+    network: Network,
+    clients: [OnceLock<reqwest::Client>; Route::ALL.len()],
 }
 
 impl Http {
-    /// A client with other limits than the usual ones.
+    /// A client in the user's network.
     #[must_use]
-    pub fn with_limits(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+    pub fn new(network: Network) -> Self {
+        Self { network, ..Self::default() }
+    }
+
+    /// The same with other limits than the usual ones.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Sends a GET request, and demands status 200.
@@ -55,11 +64,11 @@ impl Http {
     ) -> Result<Response<Vec<u8>>, ServiceError> {
         let address = request.uri().to_string();
         let fail = |problem| ServiceError::new(service, &address, problem);
-        let client = self.client(&address).map_err(fail)?;
-        tokio::time::timeout(self.limits.whole, self.attempts(client, repeat, request))
-            .await
-            .unwrap_or(Err(Problem::TimedOut(self.limits.whole)))
-            .map_err(fail)
+        let route = self.network.route(&address).map_err(fail)?;
+        let client = self.client(route).map_err(fail)?;
+        let outcome = tokio::time::timeout(self.limits.whole, self.attempts(client, repeat, request)).await;
+        let outcome = outcome.unwrap_or(Err(Problem::TimedOut(self.limits.whole)));
+        outcome.map_err(|problem| fail(self.network.explain(route, problem)))
     }
 
     async fn attempts(
@@ -99,17 +108,20 @@ impl Http {
         Ok(response)
     }
 
-    fn client(&self, address: &str) -> Result<&reqwest::Client, Problem> {
-        let (cell, transport) = match Transport::of(address)? {
-            Transport::Https => (&self.https, Transport::Https),
-            Transport::Loopback => (&self.loopback, Transport::Loopback),
-        };
+    fn client(&self, route: Route) -> Result<&reqwest::Client, Problem> {
+        let no_client = || Problem::NoClient("it vanished".to_owned());
+        let cell = self.clients.get(route.number()).ok_or_else(no_client)?;
         if cell.get().is_none() {
-            let client = transport.client(&self.limits).map_err(|error| Problem::NoClient(innermost(&error)))?;
+            let builder = reqwest::Client::builder()
+                .user_agent(USER_AGENT)
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(self.limits.connect);
+            let client = self.network.configure(builder, route).and_then(reqwest::ClientBuilder::build);
+            let client = client.map_err(|error| Problem::NoClient(innermost(&error)))?;
             // Two threads may have built one each; whichever came first is used.
             drop(cell.set(client));
         }
-        cell.get().ok_or_else(|| Problem::NoClient("it vanished".to_owned()))
+        cell.get().ok_or_else(no_client)
     }
 }
 
@@ -165,6 +177,8 @@ pub enum Repeat {
     Always,
     /// Each one that arrives counts: a certificate is issued, a code is used up.
     UnlessSent,
+    /// Each one that arrives counts, and the service says when it turned one away.
+    UnlessTaken,
 }
 
 impl Repeat {
@@ -174,6 +188,9 @@ impl Repeat {
             (_, Err(Problem::Unreachable(_))) => Some(None),
             (Self::Always, Err(Problem::Broken(_))) => Some(None),
             (Self::Always, Ok(response)) if BUSY.contains(&response.status()) => Some(retry_after(response)),
+            (Self::UnlessTaken, Ok(response)) if TURNED_AWAY.contains(&response.status()) => {
+                Some(retry_after(response))
+            }
             _ => None,
         }
     }
@@ -228,6 +245,18 @@ pub enum Problem {
     /// Plain http to another machine.
     #[error("must be asked over https (plain http is for this machine only)")]
     Insecure,
+    /// A log that gives its proof once had the entry before.
+    #[error(
+        "has an equal entry already{}, and gives the proof of an entry only once",
+        .index.map(|index| format!(", with index {index}")).unwrap_or_default()
+    )]
+    LoggedAlready {
+        /// Where, as far as the log says.
+        index: Option<u64>,
+    },
+    /// TLS found somebody else, or somebody whom nobody vouches for. What is wrong.
+    #[error("has a TLS certificate that cannot be trusted: {0}")]
+    Certificate(String),
     /// The client could not be set up. Why.
     #[error("could not be asked, TLS cannot be set up: {0}")]
     NoClient(String),
@@ -253,6 +282,9 @@ pub enum Problem {
 impl Problem {
     fn of(error: &reqwest::Error) -> Self {
         let why = innermost(error);
+        if let Some(what) = why.strip_prefix(BAD_CERTIFICATE) {
+            return Self::Certificate(what.to_owned());
+        }
         if error.is_connect() { Self::Unreachable(why) } else { Self::Broken(why) }
     }
 }
@@ -264,6 +296,8 @@ pub enum ServiceName {
     CertificateAuthority,
     /// OpenID Connect.
     OidcIssuer,
+    /// RFC 3161.
+    TimestampAuthority,
     /// Rekor.
     TransparencyLog,
     /// Where `waxseal trust add --url` reads.
@@ -275,46 +309,10 @@ impl fmt::Display for ServiceName {
         f.write_str(match self {
             Self::CertificateAuthority => "the certificate authority",
             Self::OidcIssuer => "the OpenID Connect issuer",
+            Self::TimestampAuthority => "the timestamp authority",
             Self::TransparencyLog => "the transparency log",
             Self::TrustMaterial => "the source of trust material",
         })
-    }
-}
-
-enum Transport {
-    Https,
-    Loopback,
-}
-
-impl Transport {
-    fn of(address: &str) -> Result<Self, Problem> {
-        let url = Url::parse(address).map_err(|_| Problem::BadAddress)?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(Problem::BadAddress);
-        }
-        match (url.scheme(), url.host()) {
-            ("https", Some(_)) => Ok(Self::Https),
-            ("http", Some(host)) if is_loopback(&host) => Ok(Self::Loopback),
-            ("http", Some(_)) => Err(Problem::Insecure),
-            _ => Err(Problem::BadAddress),
-        }
-    }
-
-    fn client(&self, limits: &Limits) -> Result<reqwest::Client, reqwest::Error> {
-        let builder = reqwest::Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(limits.connect);
-        match self {
-            Self::Https => builder.https_only(true).build(),
-            // No certificates to load, no proxy between two programs of one machine, and a name that nobody else's
-            // resolver may answer (RFC 6761 §6.3).
-            Self::Loopback => builder
-                .tls_certs_only([])
-                .no_proxy()
-                .resolve_to_addrs(LOCALHOST, &LOOPBACK.map(|ip| SocketAddr::new(ip, 0)))
-                .build(),
-        }
     }
 }
 
@@ -331,7 +329,7 @@ pub fn is_loopback(host: &Host<&str>) -> bool {
 /// Whether waxseal, or a browser that it starts, may be sent to `address`: https anywhere, http on this machine.
 #[must_use]
 pub fn is_web_address(address: &str) -> bool {
-    Transport::of(address).is_ok()
+    Network::default().route(address).is_ok()
 }
 
 /// What an error body wants to tell: `message` of Fulcio and Rekor, `error` and `error_description` of OAuth, or the
@@ -375,9 +373,9 @@ fn jitter(pause: Duration) -> Duration {
     pause * u32::from(random_bytes::<1>()[0]) / 512
 }
 
+/// How rustls begins when it refuses a server's certificate. (Its error is wrapped too deep to be taken out as a type.)
+const BAD_CERTIFICATE: &str = "invalid peer certificate: ";
 const USER_AGENT: &str = concat!("waxseal/", env!("CARGO_PKG_VERSION"));
-const LOCALHOST: &str = "localhost";
-const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 const ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -390,6 +388,9 @@ const BUSY: [StatusCode; 4] = [
     StatusCode::SERVICE_UNAVAILABLE,
     StatusCode::GATEWAY_TIMEOUT,
 ];
+
+/// Those of [`BUSY`] that come from the service itself, before it took anything.
+const TURNED_AWAY: [StatusCode; 2] = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
 
 #[cfg(test)]
 mod tests;

@@ -51,7 +51,8 @@ pub fn open(payload: &[u8], armor: &[u8]) -> Result<GitSignature, MalformedSigna
     })
 }
 
-/// Writes the DER that [`open`] reads: gitsign's layout, the entry without its body, which the signature itself gives.
+/// Writes the DER that [`open`] reads: gitsign's layout, the entry without its body, which the signature itself gives,
+/// and the timestamp tokens as RFC 3161 appendix A has them.
 ///
 /// # Errors
 /// [`MalformedSignedData`] when a part does not encode.
@@ -60,6 +61,7 @@ pub fn seal(
     certificate: &Certificate,
     signature: &[u8],
     log_entry: Option<&TransparencyLogEntry>,
+    timestamps: &[Vec<u8>],
 ) -> Result<Vec<u8>, MalformedSignedData> {
     let mut unsigned = Vec::new();
     if let Some(entry) = log_entry {
@@ -67,6 +69,9 @@ pub fn seal(
         let value = OctetString::new(proto::encode(&bare)).and_then(|octets| octets.to_der());
         let value = value.map_err(|_| MalformedSignedData::NotCms)?;
         unsigned.push(UnsignedAttribute { oid: LOG_ENTRY, values: vec![value] });
+    }
+    if !timestamps.is_empty() {
+        unsigned.push(UnsignedAttribute { oid: ID_AA_TIME_STAMP_TOKEN, values: timestamps.to_vec() });
     }
     cms::seal(attributes, certificate, signature, unsigned)
 }

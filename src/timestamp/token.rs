@@ -64,6 +64,27 @@ impl TimestampAuthorities {
     }
 }
 
+impl TimeStampReq {
+    /// Whether `token` (DER of its `ContentInfo`) answers this request: the same imprint, the same nonce. Who signed it
+    /// is another question, which [`TimestampAuthorities::verify`] answers.
+    ///
+    /// # Errors
+    /// [`TokenError`] names the first thing that is wrong.
+    pub fn is_answered_by(&self, token: &[u8]) -> Result<(), TokenError> {
+        let info = Token::from_der(token)?.info;
+        let (asked, stamped) = (&self.message_imprint, &info.message_imprint);
+        // Parameters of the algorithm may be absent or NULL; both mean the same.
+        if (asked.algorithm(), asked.digest()) != (stamped.algorithm(), stamped.digest()) {
+            return Err(TokenError::Imprint);
+        }
+        // RFC 3161 §2.4.2: a nonce that was sent comes back. Without it an old token would do.
+        if self.nonce.is_some() && self.nonce != info.nonce {
+            return Err(TokenError::Nonce);
+        }
+        Ok(())
+    }
+}
+
 /// A token whose imprint, signature and signer were verified; only [`TimestampAuthorities::verify`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifiedToken {
@@ -390,6 +411,9 @@ pub enum TokenError {
     /// Not readable.
     #[error("the timestamp token is malformed")]
     Malformed,
+    /// It answers another request.
+    #[error("the timestamp token does not repeat the request's nonce")]
+    Nonce,
     /// The authority was not trusted or its certificates not valid at the token's time.
     #[error("the timestamp token: {0}")]
     Path(#[from] PathError),

@@ -306,7 +306,7 @@ fn without_log_entry(payload: &[u8], armor: &str) -> String {
     let attributes = SignedAttributes::for_payload(payload, opened.signing_time.unwrap()).unwrap();
     assert_eq!(attributes.message(), opened.message);
     let material = &opened.material;
-    armor::encode(&signature::git::seal(&attributes, &material.certificate, &material.signature, None).unwrap())
+    armor::encode(&signature::git::seal(&attributes, &material.certificate, &material.signature, None, &[]).unwrap())
 }
 
 /// A running `waxseal serve`.

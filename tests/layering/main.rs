@@ -32,7 +32,7 @@ const UNITS: [Unit; 28] = [
     edge("settings", &["causes"]),
     edge("terminal", &["escape"]),
     edge("git::repository", &["causes", "git"]),
-    edge("services", &["crypto", "escape", "identity_token", "instance", "signing_config", "tlog", "x509"]),
+    edge("services", &["crypto", "identity_token", "settings", "signing_config", "timestamp", "tlog", "x509"]),
     edge("oidc", &["escape", "identity_token", "services", "terminal"]),
     edge("trust_store", &["escape", "instance", "settings", "signing_config", "trust_digest", "trusted_root"]),
     edge(
@@ -70,7 +70,7 @@ const UNITS: [Unit; 28] = [
 ];
 
 /// Crates and parts of std that have one home: path, the units that may name it, why.
-const HOMES: [(&str, &[&str], &str); 14] = [
+const HOMES: [(&str, &[&str], &str); 15] = [
     ("aws_lc_rs", &["crypto"], "algorithms are chosen in one place"),
     ("p256", &["crypto"], "algorithms are chosen in one place"),
     ("x509_cert", &["x509", "cms", "timestamp", "tlog", "credential", "stack"], "one module reads certificates"),
@@ -78,6 +78,7 @@ const HOMES: [(&str, &[&str], &str); 14] = [
     ("gix", &["settings", "git::repository"], "one module reads objects, one reads configuration"),
     ("clap", &["cli"], "one command line"),
     ("reqwest", &["services"], "one HTTP client, with its limits"),
+    ("hyper_util", &["services"], "one HTTP client, with its limits"),
     ("openidconnect", &["oidc", "services"], "one login"),
     ("webbrowser", &["commands"], "it may run in a process of its own only: open-browser"),
     ("axum", &["stack"], "one server"),

@@ -12,10 +12,11 @@ use crate::escape;
 use crate::identity_token::MalformedIdentityToken;
 use crate::instance::InstanceName;
 use crate::oidc::{BadTemplate, LoginError};
-use crate::services::{NoService, Problem, ServiceError, ServiceName};
+use crate::services::{NoService, Problem, ServiceError, ServiceName, Services};
 use crate::terminal::Terminal;
 use crate::verify::error::{Missing, VerifyError};
 use crate::verify::{Verdict, VerifiedSignature};
+use crate::x509::path::PathError;
 
 /// Shows `error` on the terminal, unless that is where stderr goes anyway, and keeps it in the state folder.
 pub(super) fn tell(error: &CommandError, terminal: &Terminal, state: Option<&Path>, now: Timestamp) {
@@ -56,8 +57,20 @@ pub(super) fn no_signing_config(name: &InstanceName) -> CommandError {
 }
 
 pub(super) fn no_service(name: &InstanceName, error: NoService) -> CommandError {
-    CommandError::failed(format_args!("cannot sign at the instance {name}: {error}"))
-        .hint("choose another instance with \"git config --global waxseal.instance NAME\"")
+    let hint = match error {
+        NoService::NoTime => "\"git config --global waxseal.timestamp auto\" asks for a timestamp where one is needed",
+        NoService::OnlyRekorV1 | NoService::OnlyRekorV2 => {
+            "\"git config --global waxseal.log auto\" takes what the instance prefers"
+        }
+        NoService::TimestampAuthority => {
+            "\"git config --global waxseal.timestamp auto\" and waxseal.log \"v1\" need none, where the instance has such a \
+             log"
+        }
+        NoService::CertificateAuthority | NoService::Several | NoService::TransparencyLog => {
+            "choose another instance with \"git config --global waxseal.instance NAME\""
+        }
+    };
+    CommandError::failed(format_args!("cannot sign at the instance {name}: {error}")).hint(hint)
 }
 
 pub(super) fn no_issuer(name: &InstanceName) -> CommandError {
@@ -138,9 +151,16 @@ pub(super) fn service(error: ServiceError) -> CommandError {
         (ServiceName::CertificateAuthority, Problem::Refused { status: 400, .. }) => {
             "the identity token may be too old or not for this instance; sign in anew"
         }
+        (ServiceName::TransparencyLog, Problem::Refused { status: 405, .. }) => {
+            "the log was closed, or the address is not a log's; its operator's newest signing config names the one in use"
+        }
+        (_, Problem::LoggedAlready { .. }) => "run the command again: with a new key it is another entry",
+        (_, Problem::Certificate(_)) => {
+            "waxseal.caFile names the authorities of a private network; without one, find out who answers there"
+        }
         (_, Problem::Refused { status: 500.., .. }) => "the service has trouble of its own; try again later",
         (_, Problem::Insecure | Problem::BadAddress) => "the instance's signing config holds the address",
-        (_, Problem::NoClient(_)) => "are the system's certificates installed?",
+        (_, Problem::NoClient(_)) => "are the system's certificates installed, and those of waxseal.caFile whole?",
         (_, Problem::Broken(_) | Problem::Garbage(_) | Problem::TooLarge(_) | Problem::Refused { .. }) => {
             "is this the address of the service? the instance's signing config holds it"
         }
@@ -154,24 +174,38 @@ pub(super) fn bug(error: impl Display) -> CommandError {
 }
 
 /// The verified signature, or who made the mistake.
-pub(super) fn of_self_check(verdict: Verdict, log: &str) -> Result<VerifiedSignature, CommandError> {
-    let log = ServiceError::garbage(ServiceName::TransparencyLog, log, "");
-    let (service, address) = (log.service, log.address);
+pub(super) fn of_self_check(verdict: Verdict, services: &Services) -> Result<VerifiedSignature, CommandError> {
+    let at = |service, address: &str| {
+        let ServiceError { service, address, .. } = ServiceError::garbage(service, address, "");
+        format!("{service} at {address}")
+    };
+    let log = at(ServiceName::TransparencyLog, services.transparency_log.address());
+    let authority = services.timestamp_authority.as_deref();
+    let authority = authority.map(|address| at(ServiceName::TimestampAuthority, address));
+    let clock = authority.as_ref().unwrap_or(&log);
+    let up_to_date = "is the instance's trusted root up to date?";
     let error = match verdict {
         Verdict::Verified(signature) => return Ok(*signature),
-        Verdict::Rejected(rejection) => match rejection.error() {
-            VerifyError::Entry(error) => {
-                CommandError::failed(format_args!("{service} at {address} gave an entry that does not hold: {error}"))
-                    .hint("is the instance's trusted root up to date?")
+        Verdict::Rejected(rejection) => match (rejection.error(), &authority) {
+            (VerifyError::Entry(error), _) => {
+                CommandError::failed(format_args!("{log} gave an entry that does not hold: {error}")).hint(up_to_date)
             }
-            other => bug(other),
+            (VerifyError::Token(error), Some(authority)) => {
+                CommandError::failed(format_args!("{authority} gave a token that does not hold: {error}"))
+                    .hint(up_to_date)
+            }
+            // The certificate was checked when it came, for the local clock's time.
+            (VerifyError::Path(error @ PathError::LeafOutsideValidity { .. }), _) => {
+                CommandError::failed(format_args!("{clock} gives another time than the certificate authority: {error}"))
+                    .hint("one of their clocks is wrong; tell whoever runs them")
+            }
+            (other, _) => bug(other),
         },
         Verdict::Undecided(undecided) => match undecided.missing() {
-            missing @ Missing::Clock { .. } => {
-                CommandError::failed(missing).hint("set the clock, or find out why the log's is wrong")
-            }
+            missing @ Missing::Clock { .. } => CommandError::failed(missing)
+                .hint(format_args!("set the clock, or find out why that of {clock} is wrong")),
             missing @ (Missing::InclusionProof | Missing::Promise) => {
-                CommandError::failed(format_args!("{service} at {address} gave half an answer: {missing}"))
+                CommandError::failed(format_args!("{log} gave half an answer: {missing}"))
                     .hint("tell whoever runs the log")
             }
             other => bug(other),

@@ -46,7 +46,7 @@ fn answer(status: &str, body: &[u8]) -> Vec<u8> {
 
 fn quick() -> Http {
     let second = Duration::from_secs(1);
-    Http::with_limits(Limits { connect: second, whole: second, ..Limits::default() })
+    Http::default().with_limits(Limits { connect: second, whole: second, ..Limits::default() })
 }
 
 async fn problem_of(answers: Vec<Vec<u8>>) -> (Problem, usize) {
@@ -100,9 +100,16 @@ async fn busy_services_are_asked_again_but_only_where_that_is_safe() {
     let (address, _) = server(answers()).await;
     assert_eq!(Http::default().get(LOG, &address).await, Ok(b"good".to_vec()));
     let (address, count) = server(answers()).await;
-    let request = request(LOG, Method::POST, &address, b"{}".to_vec()).unwrap();
-    let response = Http::default().send(LOG, Repeat::UnlessSent, &request).await.unwrap();
+    let post = |address: &str| request(LOG, Method::POST, address, b"{}".to_vec()).unwrap();
+    let response = Http::default().send(LOG, Repeat::UnlessSent, &post(&address)).await.unwrap();
     assert_eq!((response.status().as_u16(), count.load(Ordering::SeqCst)), (503, 1));
+    let (address, count) = server(answers()).await;
+    let response = Http::default().send(LOG, Repeat::UnlessTaken, &post(&address)).await.unwrap();
+    assert_eq!((response.status().as_u16(), count.load(Ordering::SeqCst)), (200, 2));
+    // A gateway does not know what the service behind it took.
+    let (address, count) = server(vec![answer("502 Bad Gateway", b""), answer("200 OK", b"good")]).await;
+    let response = Http::default().send(LOG, Repeat::UnlessTaken, &post(&address)).await.unwrap();
+    assert_eq!((response.status().as_u16(), count.load(Ordering::SeqCst)), (502, 1));
 }
 
 #[tokio::test]
@@ -138,7 +145,7 @@ fn only_https_and_this_machine_are_asked() {
         ("localhost:1", Problem::BadAddress),
         ("", Problem::BadAddress),
     ] {
-        assert_eq!(Transport::of(address).err(), Some(problem), "{address}");
+        assert_eq!(Network::default().route(address).err(), Some(problem), "{address}");
     }
     for address in ["https://example.org", "http://localhost:1", "http://127.9.9.9/x", "http://[::1]:8080/"] {
         assert!(is_web_address(address), "{address}");

@@ -1,0 +1,64 @@
+//! Settings with a closed list of values.
+
+/// A setting that is one of a few words.
+pub(super) trait Choice: Copy + Sized + 'static {
+    /// Every value by its word; the first one is the default.
+    const WORDS: &'static [(&'static str, Self)];
+}
+
+/// `waxseal.log`: which log takes the signatures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogChoice {
+    /// The one that the instance's signing config prefers.
+    #[default]
+    Auto,
+    /// Rekor v1, which promises a time.
+    V1,
+    /// Rekor v2, for which a timestamp authority gives the time.
+    V2,
+}
+
+impl Choice for LogChoice {
+    const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("v1", Self::V1), ("v2", Self::V2)];
+}
+
+/// `waxseal.timestamp`: when a timestamp authority is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimestampChoice {
+    /// Where the log gives no time.
+    #[default]
+    Auto,
+    /// For every signature.
+    Always,
+    /// For none.
+    Never,
+}
+
+impl Choice for TimestampChoice {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("auto", Self::Auto), ("always", Self::Always), ("never", Self::Never)];
+}
+
+/// The words as they stand in `docs/configuration.md` and in errors.
+pub(super) const LOGS: &str = "auto, v1 or v2";
+pub(super) const TIMESTAMPS: &str = "auto, always or never";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed<C: Choice>() -> String {
+        let words: Vec<&str> = C::WORDS.iter().map(|(word, _)| *word).collect();
+        let (last, others) = words.split_last().unwrap();
+        format!("{} or {last}", others.join(", "))
+    }
+
+    #[test]
+    fn the_words_are_those_that_are_shown_and_the_first_is_the_default() {
+        assert_eq!((listed::<LogChoice>(), listed::<TimestampChoice>()), (LOGS.to_owned(), TIMESTAMPS.to_owned()));
+        assert_eq!(
+            (LogChoice::WORDS[0].1, TimestampChoice::WORDS[0].1),
+            (LogChoice::default(), TimestampChoice::default())
+        );
+    }
+}
