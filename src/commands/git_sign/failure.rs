@@ -63,8 +63,7 @@ pub(super) fn no_service(name: &InstanceName, error: NoService) -> CommandError 
             "\"git config --global waxseal.log auto\" takes what the instance prefers"
         }
         NoService::TimestampAuthority => {
-            "\"git config --global waxseal.timestamp auto\" and waxseal.log \"v1\" need none, where the instance has such a \
-             log"
+            "\"waxseal.timestamp = auto\" with \"waxseal.log = v1\" needs none, where the instance has such a log"
         }
         NoService::CertificateAuthority | NoService::Several | NoService::TransparencyLog => {
             "choose another instance with \"git config --global waxseal.instance NAME\""
