@@ -5,6 +5,8 @@ pub mod repository;
 pub mod status_fd;
 
 use crate::signature::SignatureFormat;
+use crate::signature::git::BindingError;
+use crate::signature::payload::{PayloadKind, has_ordered_headers};
 use crate::verify::error::VerifyError;
 use crate::verify::{Rejection, Verdict, Verifier};
 
@@ -17,6 +19,10 @@ pub struct SignedObject {
     pub payload: Vec<u8>,
     /// The signatures that the repository's hash function has a place for; more than one is never right.
     pub signatures: Vec<Vec<u8>>,
+    /// Signature headers that are not for this repository's hash function, or for none.
+    other_signatures: usize,
+    /// Whether the headers stand where Git has them, the signature's after the others.
+    in_order: bool,
     hash: HashKind,
 }
 
@@ -36,10 +42,12 @@ impl SignedObject {
     /// object than whoever reads the next.
     #[must_use]
     pub fn verdict(&self, verifier: &Verifier) -> Verdict {
+        let several = self.signatures.len() + self.other_signatures;
         match self.signatures.as_slice() {
             [] => Verdict::Unsigned,
-            [signature] => verifier.verdict(&self.payload, signature),
-            several => Verdict::Rejected(Rejection::of(VerifyError::SeveralSignatures(several.len()))),
+            _ if several > 1 => Verdict::Rejected(Rejection::of(VerifyError::SeveralSignatures(several))),
+            _ if !self.in_order => Verdict::Rejected(Rejection::of(VerifyError::Binding(BindingError::Headers))),
+            [signature, ..] => verifier.verdict(&self.payload, signature),
         }
     }
 
@@ -55,8 +63,9 @@ impl SignedObject {
     }
 
     fn parse_commit(hash: HashKind, raw: &[u8]) -> Self {
-        let (payload, signatures) = split_headers(raw, Some(hash.commit_header()));
-        Self { kind: ObjectKind::Commit, payload, signatures, hash }
+        let Split { payload, signatures, other_signatures } = split_headers(raw, Some(hash.commit_header()));
+        let in_order = PayloadKind::of(raw) == PayloadKind::Commit && has_ordered_headers(raw);
+        Self { kind: ObjectKind::Commit, payload, signatures, other_signatures, in_order, hash }
     }
 
     fn parse_tag(hash: HashKind, raw: &[u8]) -> Self {
@@ -70,9 +79,10 @@ impl SignedObject {
         }
         let (signed, signature) = raw.split_at(begins.unwrap_or(raw.len()));
         // A tag that is known under two hash functions has the other one's signature among its headers.
-        let (payload, _) = split_headers(signed, None);
+        let Split { payload, other_signatures, .. } = split_headers(signed, None);
         let signatures = if signature.is_empty() { Vec::new() } else { vec![signature.to_vec()] };
-        Self { kind: ObjectKind::Tag, payload, signatures, hash }
+        let in_order = PayloadKind::of(raw) == PayloadKind::Tag && has_ordered_headers(raw);
+        Self { kind: ObjectKind::Tag, payload, signatures, other_signatures, in_order, hash }
     }
 }
 
@@ -122,11 +132,18 @@ enum Header {
     Signed,
 }
 
+struct Split {
+    payload: Vec<u8>,
+    signatures: Vec<Vec<u8>>,
+    other_signatures: usize,
+}
+
 /// Takes every header whose name begins with `gpgsig` out of an object; the values of those called `name` come back as
 /// signatures.
-fn split_headers(raw: &[u8], name: Option<&str>) -> (Vec<u8>, Vec<Vec<u8>>) {
+fn split_headers(raw: &[u8], name: Option<&str>) -> Split {
     let mut payload = Vec::with_capacity(raw.len());
     let mut signatures: Vec<Vec<u8>> = Vec::new();
+    let mut other_signatures = 0;
     let mut lines = raw.split_inclusive(|byte| *byte == b'\n');
     // Where the lines that begin with a space belong.
     let mut continued = Header::Signed;
@@ -152,6 +169,7 @@ fn split_headers(raw: &[u8], name: Option<&str>) -> (Vec<u8>, Vec<Vec<u8>>) {
             signatures.push(first.to_vec());
             Header::Signature
         } else if line.starts_with(b"gpgsig") {
+            other_signatures += 1;
             Header::OtherSignature
         } else {
             payload.extend_from_slice(line);
@@ -161,7 +179,7 @@ fn split_headers(raw: &[u8], name: Option<&str>) -> (Vec<u8>, Vec<Vec<u8>>) {
     for line in lines {
         payload.extend_from_slice(line);
     }
-    (payload, signatures)
+    Split { payload, signatures, other_signatures }
 }
 
 /// Puts the signature where Git does: last among the headers, each further line behind a space.

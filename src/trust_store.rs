@@ -42,10 +42,17 @@ impl TrustStore {
     /// # Errors
     /// [`TrustStoreError`] if one of them is unknown or cannot be read.
     pub fn trusted(&self, settings: &Settings) -> Result<Vec<Instance>, TrustStoreError> {
-        match &settings.trust {
-            Some(names) => names.iter().map(|name| self.load(&name.parse().map_err(bad_name(name))?)).collect(),
-            None => self.names()?.iter().map(|name| self.load(name)).collect(),
-        }
+        let mut trusted: Vec<Instance> = match &settings.trust {
+            Some(names) => {
+                names.iter().map(|name| self.load(&name.parse().map_err(bad_name(name))?)).collect::<Result<_, _>>()?
+            }
+            None => self.names()?.iter().map(|name| self.load(name)).collect::<Result<_, _>>()?,
+        };
+        // Where two have the same authority, the first one's word counts: the one that signs, then public-good.
+        let signing = settings.instance.as_deref();
+        let public_good = InstanceName::public_good();
+        trusted.sort_by_key(|instance| (Some(instance.name.as_str()) != signing, instance.name != public_good));
+        Ok(trusted)
     }
 
     /// The instance that signs, `waxseal.instance`; `None` while the user has not chosen one.

@@ -89,8 +89,11 @@ impl Verifier {
                 }
                 Err(error) => Verdict::Rejected(Rejection::of(VerifyError::Path(error))),
             };
-            if best.as_ref().is_none_or(|best| verdict.rank() < best.rank()) {
-                best = Some(verdict);
+            match (&mut best, verdict) {
+                // Each of them vouches; which one counts is for the policy to say.
+                (Some(Verdict::Verified(first)), Verdict::Verified(other)) => first.instances.extend(other.instances),
+                (Some(best), verdict) if best.rank() <= verdict.rank() => {}
+                (_, verdict) => best = Some(verdict),
             }
         }
         best.unwrap_or_else(|| {
@@ -123,6 +126,9 @@ impl Verifier {
         }
         let ct_logs = &trusted.instance.trusted_root.ct_logs;
         match verify_embedded(&material.certificate, issued_by.issuer_key().spki_sha256(), ct_logs) {
+            Ok(Some(sct)) if sct.at() > self.latest() => {
+                Checked::Missing(Missing::Clock { at: sct.at(), now: self.now })
+            }
             Ok(sct) => Checked::Held(sct),
             Err(SctError::Absent) => Checked::Missing(Missing::Sct),
             Err(error) => Checked::Wrong(VerifyError::Sct(error)),
@@ -156,12 +162,17 @@ impl Verifier {
                 }
             }
         }
-        let latest = self.now.saturating_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX);
+        let latest = self.latest();
         match times.iter().map(VerifiedTime::at).find(|at| *at > latest) {
             Some(at) => Checked::Missing(Missing::Clock { at, now: self.now }),
             None if times.is_empty() => Checked::Missing(Missing::Time),
             None => Checked::Held(times),
         }
+    }
+
+    /// The last instant that is believed: what is later comes from a future that has not been yet.
+    fn latest(&self) -> Timestamp {
+        self.now.saturating_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX)
     }
 }
 

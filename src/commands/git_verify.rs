@@ -13,21 +13,27 @@ use crate::cli::{GitVerify, Input, StatusFd};
 use crate::command_error::CommandError;
 use crate::escape;
 use crate::git::status_fd::{Answer, Reader, answer, failure, undecided};
-use crate::settings::Settings;
+use crate::settings::{FoundRepository, Settings};
 use crate::signature::SignatureFormat;
 use crate::signature::payload::PayloadKind;
 use crate::trust_store::TrustStore;
 use crate::verify::policy::Allowed;
 use crate::verify::{SctRequirement, Verdict, VerifiedSignature, Verifier};
 
-/// Verifies, prints, and returns the exit code: 0, 1, or 2 where the inputs cannot be read.
+/// Verifies, prints, and returns the exit code, 0 or 1.
 ///
 /// # Errors
-/// [`CommandError`]: 2 when an input cannot be read, 1 when the answer cannot be written.
+/// [`CommandError`] when the answer cannot be written.
 pub fn run(request: &GitVerify, now: Timestamp) -> Result<u8, CommandError> {
     // The payload first and whole, whatever becomes of the rest: Git takes a pipe that nobody drains for a failure.
-    let payload = read(&request.payload, "payload")?;
-    let signature = read(&request.signature, "signature")?;
+    let payload = read(&request.payload, "payload", MAX_PAYLOAD_BYTES);
+    let signature = read(&request.signature, "signature", MAX_SIGNATURE_BYTES);
+    let (payload, signature) = match (payload, signature) {
+        (Ok(payload), Ok(signature)) => (payload, signature),
+        (Err(error), _) | (_, Err(error)) => {
+            return print(request, &undecided(), &cannot_decide(error.message(), error.hints()));
+        }
+    };
     let reader = match (&request.payload, PayloadKind::of(&payload)) {
         (Input::File(_), _) | (_, PayloadKind::PushCertificate) => Reader::GoodsigAlone,
         (Input::Stdin, PayloadKind::Commit | PayloadKind::Other | PayloadKind::Tag) => Reader::Careful,
@@ -54,11 +60,12 @@ struct Judgement {
 impl Judgement {
     fn pass(payload: &[u8], signature: &[u8], now: Timestamp) -> Result<Self, CommandError> {
         let settings = Settings::read()?;
+        refuse_foreign(&settings.repository)?;
         let policy = identity_policy::from_settings(&settings, &identity_policy::default_instance(&settings)?)?;
         let instances = TrustStore::new(&settings.folders).trusted(&settings)?;
         let verifier = Verifier::new(instances, now, SctRequirement::default())?;
-        let verdict = verifier.verdict(payload, signature);
-        let allowed = match &verdict {
+        let mut verdict = verifier.verdict(payload, signature);
+        let allowed = match &mut verdict {
             Verdict::Verified(signature) => policy.judge(signature),
             Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Undecided(_) | Verdict::Unsigned => {
                 Allowed::NobodyAsked
@@ -104,20 +111,28 @@ fn print(request: &GitVerify, answer: &Answer, words: &str) -> Result<u8, Comman
     Ok(answer.exit_code)
 }
 
-fn read(input: &Input, name: &str) -> Result<Vec<u8>, CommandError> {
+/// Reads at most `limit` bytes; of a pipe the rest too, so that whoever writes it can end.
+fn read(input: &Input, name: &str, limit: u64) -> Result<Vec<u8>, CommandError> {
     let mut bytes = Vec::new();
     let done = match input {
-        Input::File(path) => File::open(path).and_then(|mut file| file.read_to_end(&mut bytes)),
-        Input::Stdin => io::stdin().lock().read_to_end(&mut bytes),
+        Input::File(path) => File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes)),
+        Input::Stdin => {
+            let mut stdin = io::stdin().lock();
+            let read = stdin.by_ref().take(limit + 1).read_to_end(&mut bytes);
+            read.and_then(|read| io::copy(&mut stdin, &mut io::sink()).map(|_rest| read))
+        }
     };
     match done {
+        Ok(read) if u64::try_from(read).is_ok_and(|read| read > limit) => {
+            Err(CommandError::failed(format!("the {name} has more than {limit} bytes")))
+        }
         Ok(_) => Ok(bytes),
         Err(error) => {
             let place = match input {
                 Input::File(path) => escape::terminal(path.as_os_str().as_encoded_bytes()),
                 Input::Stdin => "standard input".to_owned(),
             };
-            Err(CommandError::usage(format!("the {name} cannot be read from {place}: {error}")))
+            Err(CommandError::failed(format!("the {name} cannot be read from {place}: {error}")))
         }
     }
 }
@@ -138,7 +153,8 @@ fn good(signature: &VerifiedSignature, allowed: &Allowed) -> String {
     );
     let hint = match allowed {
         Allowed::NobodyAsked => vec![allow_hint(signature)],
-        Allowed::AnyIdentity | Allowed::No | Allowed::Yes(_) => Vec::new(),
+        Allowed::No => vec![format!("no rule of waxseal.allow admits it at the instance {}", signature.instance())],
+        Allowed::AnyIdentity | Allowed::Yes(_) => Vec::new(),
     };
     format!("waxseal: {}\n{}", escape::terminal(line), hint_lines(&hint))
 }
@@ -159,3 +175,21 @@ fn cannot_decide(why: &str, hints: &[String]) -> String {
 fn hint_lines(hints: &[String]) -> String {
     hints.iter().map(|hint| format!("waxseal: hint: {}\n", escape::terminal(hint))).collect()
 }
+
+/// What Git would not touch, waxseal does not touch either.
+fn refuse_foreign(repository: &FoundRepository) -> Result<(), CommandError> {
+    match repository {
+        FoundRepository::At(_) | FoundRepository::NotFound => Ok(()),
+        FoundRepository::Refused { path, .. } => {
+            let path = path.display();
+            Err(CommandError::failed(format!("Git does not trust the repository at {path}"))
+                .hint("see safe.directory and safe.bareRepository in git-config(1)"))
+        }
+    }
+}
+
+/// A commit with a file of this size as its message is not a commit.
+const MAX_PAYLOAD_BYTES: u64 = 1 << 30;
+
+/// The armor reader's own limit is this too.
+const MAX_SIGNATURE_BYTES: u64 = 1 << 20;

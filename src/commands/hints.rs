@@ -2,15 +2,45 @@
 
 use crate::instance::Instance;
 
-/// The hint, where something can be done.
+/// The hint; none where everything held, or where the object has nothing that could be mended.
 pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Instance>) -> Option<String> {
     let hint = match reason {
+        "authority-outside-validity" | "log-outside-validity" => {
+            "the trusted root vouches for it at other times only; ask the instance's operator"
+        }
+        "bad-signature"
+        | "certificate-signature"
+        | "checkpoint"
+        | "inclusion-promise"
+        | "inclusion-proof"
+        | "log-entry-kind"
+        | "log-entry-mismatch"
+        | "sct"
+        | "timestamp-token" => "what came with the signature is broken or forged; ask the signer to sign again",
+        "certificate-form" | "malformed-signature" | "signature-form" | "unsupported-algorithm" => {
+            "no Sigstore client that is known writes such a signature; ask the signer what made it"
+        }
+        "certificate-outside-validity" => {
+            "it was signed when the certificate was not valid; ask the signer to sign again"
+        }
+        "checkpoint-absent" | "inclusion-promise-absent" | "inclusion-proof-absent" | "time-absent" => {
+            "part of the proof was left out; ask the signer to sign again"
+        }
         "clock" => "clock: set the local clock",
+        "issuer-not-admitted" => "instance.toml of the instance lists the issuers that it may vouch for",
         "log-entry-absent" => {
             "log-entry-absent: signed in gitsign's online mode, which leaves the proof in the log's hands"
         }
+        "malformed-object" | "several-signatures" => {
+            "Git does not make such an object; look at it with \"git cat-file -p\""
+        }
         "object-missing" => "object-missing: fetch the object, then ask again",
+        "object-unreadable" => "\"git fsck\" says more",
         "openpgp-signature" | "ssh-signature" => "waxseal verifies X.509 signatures; Git itself judges others",
+        "payload-mismatch" => "it was changed after it was signed; do not trust it",
+        "sct-absent" => {
+            "certificates of before June 2022 have none; \"waxseal verify --insecure-ignore-sct\" does not ask"
+        }
         "trust-material" => "trust-material: remove the instance and add it again",
         "unknown-ca" => {
             let known = known(trusted);
@@ -24,6 +54,8 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
                 "{reason}: if its operator renewed it, remove the instance and add it again; {known}"
             ));
         }
+        "unknown-signature-format" => "the signature begins with no line that Git knows",
+        "unsupported-evidence" => "a newer waxseal may read it; ask the signer to sign again",
         _ => return None,
     };
     Some(hint.to_owned())

@@ -24,7 +24,11 @@ pub(super) fn check(
     }
     let authorities = Authorities::new(&instance.trusted_root)?;
     let issued_by = authorities.issuer_of(leaf.certificate())?;
-    issued_by.valid_at(leaf.certificate(), forgiving(now, leaf.certificate().not_before()))?;
+    let not_before = leaf.certificate().not_before();
+    if not_before.duration_since(now) > CLOCK_TOLERANCE {
+        return Err(CertificateError::Clock { not_before, now });
+    }
+    issued_by.valid_at(leaf.certificate(), not_before.max(now))?;
     verify_embedded(leaf.certificate(), issued_by.issuer_key().spki_sha256(), &instance.trusted_root.ct_logs)?;
     let issuer = &leaf.claims().issuer;
     if *issuer != claims.issuer && claims.connector_id.as_ref() != Some(issuer) {
@@ -43,18 +47,20 @@ pub(super) fn check(
     }
 }
 
-/// A clock that is a little slow must not keep anyone from signing: the certificate's first second is taken for now.
-fn forgiving(now: Timestamp, not_before: Timestamp) -> Timestamp {
-    let ahead = not_before.duration_since(now);
-    if ahead > SignedDuration::ZERO && ahead <= CLOCK_TOLERANCE { not_before } else { now }
-}
-
 /// A certificate that nothing is signed with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
     /// The trusted root.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// The authority's clock and the local one are too far apart.
+    #[error("the local clock says {now:.0}, and the certificate that was just made is valid from {not_before} on")]
+    Clock {
+        /// The first instant of its validity.
+        not_before: Timestamp,
+        /// The local clock.
+        now: Timestamp,
+    },
     /// `instance.toml` does not list its issuer.
     #[error("the instance {instance} may not vouch for identities of {issuer}")]
     IssuerNotAdmitted {

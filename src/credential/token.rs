@@ -1,6 +1,7 @@
 //! What is asked of an identity token before anything is asked of a certificate authority.
 
 use jiff::Timestamp;
+use url::Url;
 
 use super::{Issuance, RequestedSigner};
 use crate::identity_token::Claims;
@@ -37,12 +38,20 @@ pub(super) fn check(claims: &Claims, issuance: &Issuance<'_>, now: Timestamp) ->
 
 /// Whether the operator of `instance` could take the token to the public-good instance and sign there as its owner:
 /// its audience is Sigstore's own, and it comes from an issuer that is not known to be this instance's. The signing
-/// config is the operator's own word, so it cannot claim the issuer that is known to be public-good's.
+/// config is the operator's own word: an issuer that it names counts only on the host of its certificate authority, where
+/// the token goes. For any other the user's word in `instance.toml` is needed.
 fn replayable(claims: &Claims, instance: &Instance) -> bool {
-    let bounds = instance.bounds.oidc_issuers.iter().flatten();
-    let services = instance.signing_config.iter().flat_map(|config| &config.oidc_urls).map(|service| &service.url);
-    let named = bounds.clone().any(|issuer| *issuer == claims.issuer)
-        || claims.issuer != PUBLIC_GOOD_ISSUER && services.into_iter().any(|issuer| *issuer == claims.issuer);
+    let host = |address: &str| Url::parse(address).ok().and_then(|url| url.host_str().map(ToOwned::to_owned));
+    let by_user = instance.bounds.oidc_issuers.iter().flatten().any(|issuer| *issuer == claims.issuer);
+    let by_operator = instance.signing_config.as_ref().is_some_and(|config| {
+        let at_home = |issuer: &str| {
+            let mut authorities = config.ca_urls.iter().map(|service| host(&service.url)).peekable();
+            authorities.peek().is_some()
+                && authorities.all(|authority| authority.is_some() && authority == host(issuer))
+        };
+        config.oidc_urls.iter().any(|service| service.url == claims.issuer && at_home(&service.url))
+    });
+    let named = by_user || by_operator;
     claims.audiences.iter().any(|audience| audience == PUBLIC_AUDIENCE)
         && instance.name != InstanceName::public_good()
         && !named
@@ -111,13 +120,14 @@ pub enum TokenError {
 
 /// The audience of every token that the public-good certificate authority takes.
 const PUBLIC_AUDIENCE: &str = "sigstore";
-const PUBLIC_GOOD_ISSUER: &str = "https://oauth2.sigstore.dev/auth";
 const GITHUB: &str = "https://token.actions.githubusercontent.com";
 const GITLAB: &str = "https://gitlab.com";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const PUBLIC_GOOD_ISSUER: &str = "https://oauth2.sigstore.dev/auth";
     use crate::instance::InstanceBounds;
     use crate::services::{Services, TransparencyLog};
     use crate::signing_config::{Service, ServiceValidity, SigningConfig};
@@ -150,11 +160,14 @@ mod tests {
             valid_for: ServiceValidity::default(),
             operator: String::new(),
         };
-        let public = Service { url: PUBLIC_GOOD_ISSUER.to_owned(), ..service.clone() };
+        // The operator claims others' issuers too.
+        let named = [PUBLIC_GOOD_ISSUER, "https://accounts.google.com"].map(ToOwned::to_owned);
+        let mut issuers: Vec<Service> = named.map(|url| Service { url, ..service.clone() }).into();
+        issuers.push(service.clone());
         Instance {
             name,
             trusted_root: TrustedRoot::new(vec![], vec![], vec![], vec![]),
-            signing_config: Some(SigningConfig::new(vec![], vec![service, public], vec![], vec![])),
+            signing_config: Some(SigningConfig::new(vec![service], issuers, vec![], vec![])),
             bounds: InstanceBounds::default(),
         }
     }

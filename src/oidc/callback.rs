@@ -212,9 +212,10 @@ const PATH: &str = "/auth/callback";
 /// What servers commonly take as a request head; authorization codes have well under 4 KiB.
 const MAX_HEAD_BYTES: usize = 16 << 10;
 /// A browser opens two or three, some of them in advance and silent.
-const MAX_CONNECTIONS: usize = 16;
+const MAX_CONNECTIONS: usize = 128;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-const READ_TIME: Duration = Duration::from_secs(10);
+/// A browser that opens a connection in advance says nothing on it; whoever has something to say says it at once.
+const READ_TIME: Duration = Duration::from_secs(2);
 const WRITE_TIME: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

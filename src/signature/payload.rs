@@ -45,7 +45,7 @@ pub fn subject(payload: &[u8]) -> &[u8] {
 }
 
 /// Whether the headers are those that Git reads one way only: in a commit one tree, then the parents, one author, one
-/// committer; in a tag one object, type, tag and at most one tagger, in this order. Readers that take the last of two
+/// committer; in a tag one object, type, tag and tagger, in this order. Readers that take the last of two
 /// trees where Git takes the first would show something that nobody signed.
 #[must_use]
 pub fn has_ordered_headers(payload: &[u8]) -> bool {
@@ -60,9 +60,9 @@ pub fn has_ordered_headers(payload: &[u8]) -> bool {
             names.starts_with(&expected) && [&b"tree"[..], b"author", b"committer"].iter().all(|name| count(name) == 1)
         }
         PayloadKind::Tag => {
-            names.starts_with(&[b"object", b"type", b"tag"])
-                && [&b"object"[..], b"type", b"tag"].iter().all(|name| count(name) == 1)
-                && count(b"tagger") <= 1
+            // Git itself verifies no tag without tagger.
+            let expected = [&b"object"[..], b"type", b"tag", b"tagger"];
+            names.starts_with(&expected) && expected.iter().all(|name| count(name) == 1)
         }
         PayloadKind::Other | PayloadKind::PushCertificate => true,
     }

@@ -68,7 +68,7 @@ impl VerifyError {
             Self::Binding(BindingError::DigestAlgorithm) | Self::SignatureAlgorithm => "unsupported-algorithm",
             Self::Binding(BindingError::Headers) => "malformed-object",
             Self::Binding(BindingError::Payload) => "payload-mismatch",
-            Self::Entry(EntryError::Body) => "log-entry-mismatch",
+            Self::Entry(EntryError::Body | EntryError::NotIncluded) => "log-entry-mismatch",
             Self::Entry(EntryError::Checkpoint(_) | EntryError::CheckpointDiffers) => "checkpoint",
             Self::Entry(EntryError::KindVersion { .. }) => "log-entry-kind",
             Self::Entry(EntryError::LogOutsideValidity { .. }) => "log-outside-validity",
@@ -133,6 +133,11 @@ pub enum EntryError {
     /// The Merkle audit path.
     #[error("the log's inclusion proof: {0}")]
     Proof(BadProof),
+    /// The proof leads to another root: this signature is not what the log holds there.
+    #[error(
+        "the log does not hold this signature where the entry says: it is another signature's entry, or a wrong proof"
+    )]
+    NotIncluded,
     /// No trusted log has this ID.
     #[error("log {0} is not trusted")]
     UnknownLog(LogId),
@@ -141,6 +146,9 @@ pub enum EntryError {
 /// Something that is needed is not there, or cannot be read: the object is undecided.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
+    /// The inclusion proof has no checkpoint.
+    #[error("the log entry's inclusion proof has no checkpoint, so nobody signed the tree it leads to")]
+    Checkpoint,
     /// The evidence is later than the local clock.
     #[error("the proven time {at} lies ahead of the local clock {now:.0}")]
     Clock {
@@ -190,6 +198,7 @@ impl Missing {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
+            Self::Checkpoint => "checkpoint-absent",
             Self::Clock { .. } => "clock",
             Self::InclusionProof => "inclusion-proof-absent",
             Self::LogEntry => "log-entry-absent",

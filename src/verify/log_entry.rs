@@ -2,7 +2,7 @@
 
 use super::error::{EntryError, Missing, VerifyError};
 use super::weighing::Checked;
-use crate::crypto::{DigestAlgorithm, SignatureAlgorithm};
+use crate::crypto::{DigestAlgorithm, Sha256Digest, SignatureAlgorithm};
 use crate::instance::Instance;
 use crate::signature::VerificationMaterial;
 use crate::tlog::checkpoint::{Checkpoint, CheckpointError};
@@ -79,6 +79,9 @@ fn verify_in(
         Err(error) => return wrong(EntryError::Promise(error)),
     };
     let leaf_index = entry.inclusion_proof.as_ref().map(|proof| proof.leaf_index);
+    if entry.inclusion_proof.as_ref().is_some_and(|proof| proof.checkpoint.is_empty()) {
+        return Checked::Missing(Missing::Checkpoint);
+    }
     match (version, promise, leaf_index) {
         (RekorVersion::V1, None, _) => return Checked::Missing(Missing::Promise),
         (_, _, None) => return Checked::Missing(Missing::InclusionProof),
@@ -91,15 +94,23 @@ fn verify_in(
 }
 
 fn verify_inclusion(proof: &InclusionProof, log: &TransparencyLogInstance, body: &[u8]) -> Result<(), EntryError> {
+    if proof.checkpoint.is_empty() {
+        // Whose root hash it is remains open; that the proof leads there can be seen all the same.
+        return leads_to(proof, body, proof.root_hash);
+    }
     let checkpoint = Checkpoint::verify(&proof.checkpoint, log).map_err(EntryError::Checkpoint)?;
     // A proof from Rekor v2 may leave these to the checkpoint; what it says must agree.
     if checkpoint.tree_size() != proof.tree_size || checkpoint.root_hash() != proof.root_hash {
         return Err(EntryError::CheckpointDiffers);
     }
+    leads_to(proof, body, checkpoint.root_hash())
+}
+
+fn leads_to(proof: &InclusionProof, body: &[u8], root_hash: Sha256Digest) -> Result<(), EntryError> {
     let leaf = merkle::leaf_hash(body);
     let root = merkle::root_from_inclusion(leaf, proof.leaf_index, proof.tree_size, &proof.hashes)
         .map_err(EntryError::Proof)?;
-    if root == checkpoint.root_hash() { Ok(()) } else { Err(EntryError::Body) }
+    if root == root_hash { Ok(()) } else { Err(EntryError::NotIncluded) }
 }
 
 /// The body that the log must hold for this signature; `None` where v2 has no name for the key's kind.
@@ -128,7 +139,9 @@ fn version(entry: &TransparencyLogEntry) -> Result<RekorVersion, EntryError> {
         ("hashedrekord", "0.0.2") => return Ok(RekorVersion::V2),
         _ => return Err(EntryError::KindVersion { kind: kind.to_owned(), version: version.to_owned() }),
     }
-    let Some(proof) = &entry.inclusion_proof else { return Ok(RekorVersion::V1) };
+    let Some(proof) = entry.inclusion_proof.as_ref().filter(|proof| !proof.checkpoint.is_empty()) else {
+        return Ok(RekorVersion::V1);
+    };
     let checkpoint = SignedNote::parse(&proof.checkpoint)
         .map_err(CheckpointError::from)
         .and_then(|note| Checkpoint::parse(note.text))

@@ -4,7 +4,7 @@ use regex::Regex;
 
 use super::VerifiedSignature;
 use crate::instance::InstanceName;
-use crate::x509::CertificateClaims;
+use crate::x509::{CertificateClaims, SubjectAlternativeName};
 
 /// Which identities are admitted.
 #[derive(Clone, Debug)]
@@ -18,18 +18,23 @@ pub enum IdentityPolicy {
 }
 
 impl IdentityPolicy {
-    /// Whether the policy admits the identity of a verified signature.
+    /// Whether the policy admits the identity of a verified signature. Of several instances that vouch for it, the one
+    /// that the rule names becomes the signature's: a second instance with the same authority must not hide the first.
     #[must_use]
-    pub fn judge(&self, signature: &VerifiedSignature) -> Allowed {
-        let identity = CertificateClaims { san: signature.san().clone(), issuer: signature.issuer().to_owned() };
-        match self {
-            Self::AnyIdentity => Allowed::AnyIdentity,
-            Self::NotGiven => Allowed::NobodyAsked,
-            Self::OneOf(rules) => match rules.iter().find(|rule| rule.admits(&identity, signature.instance())) {
-                Some(rule) => Allowed::Yes(rule.name.clone()),
-                None => Allowed::No,
-            },
-        }
+    pub fn judge(&self, signature: &mut VerifiedSignature) -> Allowed {
+        let rules = match self {
+            Self::AnyIdentity => return Allowed::AnyIdentity,
+            Self::NotGiven => return Allowed::NobodyAsked,
+            Self::OneOf(rules) => rules,
+        };
+        let identity = &signature.identity;
+        let admitting = rules.iter().find_map(|rule| {
+            let position = signature.instances.iter().position(|instance| rule.admits(identity, instance))?;
+            Some((rule, position))
+        });
+        let Some((rule, position)) = admitting else { return Allowed::No };
+        signature.instances.swap(0, position);
+        Allowed::Yes(rule.name.clone())
     }
 
     /// Whether some rule could admit a *claimed* identity, were the evidence there: an undecided object of which no rule
@@ -60,7 +65,10 @@ pub struct CertificateIdentity {
 
 impl CertificateIdentity {
     fn admits(&self, identity: &CertificateClaims, instance: &InstanceName) -> bool {
-        self.instance == *instance && self.issuer.matches(&identity.issuer) && self.san.matches(identity.san.as_str())
+        self.instance == *instance
+            && self.issuer.matches(&identity.issuer)
+            && self.san.matches(identity.san.as_str())
+            && self.san.may_be(&identity.san)
     }
 }
 
@@ -91,6 +99,16 @@ impl Pattern {
         // By itself first: `a)|(b` would be well formed inside the anchors, and would not be anchored.
         Regex::new(expression).map_err(|error| BadPattern::of(&error))?;
         Regex::new(&format!(r"\A(?:{expression})\z")).map(Self::Matching).map_err(|error| BadPattern::of(&error))
+    }
+
+    /// An exact e-mail address admits no other kind of name that happens to read like one.
+    fn may_be(&self, san: &SubjectAlternativeName) -> bool {
+        match self {
+            Self::Exact(exact) if exact.contains('@') && !exact.contains("://") => {
+                matches!(san, SubjectAlternativeName::Email(_) | SubjectAlternativeName::Username(_))
+            }
+            Self::Exact(_) | Self::Matching(_) => true,
+        }
     }
 
     fn matches(&self, text: &str) -> bool {

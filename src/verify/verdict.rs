@@ -47,8 +47,10 @@ impl Verdict {
             Self::Verified(_) => 0,
             Self::Undecided(_) => 1,
             Self::Rejected(rejection) if rejection.payload_alone.is_some() => 2,
+            // Another operator's logs say less than one's own.
+            Self::Rejected(rejection) if rejection.error().reason().starts_with("unknown-") => 4,
             Self::Rejected(_) => 3,
-            Self::OtherFormat(_) | Self::Unsigned => 4,
+            Self::OtherFormat(_) | Self::Unsigned => 5,
         }
     }
 }
@@ -59,7 +61,8 @@ pub struct VerifiedSignature {
     pub(super) certificate: Certificate,
     pub(super) entry: LoggedEntry,
     pub(super) identity: CertificateClaims,
-    pub(super) instance: InstanceName,
+    /// Never empty; the first is the one that counts.
+    pub(super) instances: Vec<InstanceName>,
     pub(super) scts_ignored: bool,
     pub(super) time: VerifiedTime,
 }
@@ -77,10 +80,15 @@ impl VerifiedSignature {
         &self.identity.issuer
     }
 
-    /// The instance under which it verified.
+    /// The instance that vouches for the signer. Where several with the same authority do, the one that the policy
+    /// names ([`super::policy::IdentityPolicy::judge`]), else the first that was trusted.
+    ///
+    /// # Panics
+    /// Never: at least one vouches.
     #[must_use]
+    #[expect(clippy::expect_used, reason = "the verifier puts in the instance under which it verified")]
     pub fn instance(&self) -> &InstanceName {
-        &self.instance
+        self.instances.first().expect("an instance vouches")
     }
 
     /// The proven time: a timestamp authority's where there is one, else the log's.

@@ -57,7 +57,7 @@ impl Weighing<'_> {
             identity: leaf.claims().clone(),
             certificate: self.signature.material.certificate.clone(),
             entry,
-            instance: self.trusted.instance.name.clone(),
+            instances: vec![self.trusted.instance.name.clone()],
             scts_ignored: self.scts == SctRequirement::InsecureIgnore,
             time,
         })

@@ -19,6 +19,7 @@ use waxseal::git::{HashKind, ObjectKind, SignedObject};
 use waxseal::instance::InstanceBounds;
 use waxseal::tlog::{InclusionPromise, TransparencyLogEntry};
 use waxseal::trusted_root::{LogId, TrustedRoot};
+use waxseal::verify::policy::{Allowed, CertificateIdentity, IdentityPolicy, Pattern};
 use waxseal::verify::{RekorVersion, SctRequirement, Verdict, Verifier};
 
 #[test]
@@ -47,6 +48,16 @@ fn one_signature_an_object() {
     assert_eq!(word(&object(&header)), "verified");
     assert_eq!(word(&object(&header.repeat(2))), "rejected several-signatures");
     assert_eq!(word(&object("")), "unsigned unsigned");
+    // Headers that are for another hash function, or for none, are nobody's word and would give the object other ids.
+    for other in ["gpgsig-sha256", "gpgsig-evil"] {
+        assert_eq!(word(&object(&format!("{header}{other} x\n y\n"))), "rejected several-signatures", "{other}");
+    }
+    // What was signed as a commit is no tag, and Git knows no commit whose signature stands before its tree.
+    let tag = SignedObject::parse(ObjectKind::Tag, HashKind::Sha1, &[PAYLOAD, signature.as_bytes()].concat());
+    assert_eq!(word(&tag.verdict(&forge.verifier())), "rejected malformed-object");
+    let first = format!("{header}{}", std::str::from_utf8(PAYLOAD).unwrap());
+    let first = SignedObject::parse(ObjectKind::Commit, HashKind::Sha1, first.as_bytes());
+    assert_eq!(word(&first.verdict(&forge.verifier())), "rejected malformed-object");
     // What Git makes of two headers: both texts, one after the other.
     let twice = forge.verifier().verdict(PAYLOAD, signature.repeat(2).as_bytes());
     assert_eq!(word(&twice), "rejected malformed-signature");
@@ -201,6 +212,38 @@ fn the_certificate_leads_to_a_trusted_authority() {
 }
 
 #[test]
+fn a_second_instance_with_the_same_authority_hides_nothing() {
+    let forge = Forge::new();
+    let named = |name: &str, change: fn(&mut TrustedRoot)| {
+        let mut instance = forge.instance(change);
+        instance.name = name.parse().unwrap();
+        instance
+    };
+    let armor = armor::encode(&forge.sign(&Recipe::right(&forge)));
+    let judge = |instances, rule: &str| {
+        let verifier = Verifier::new(instances, forge.now(), SctRequirement::default()).unwrap();
+        let Verdict::Verified(mut signature) = verifier.verdict(PAYLOAD, armor.as_bytes()) else { panic!() };
+        let policy = IdentityPolicy::OneOf(vec![CertificateIdentity {
+            name: "rule".to_owned(),
+            san: Pattern::Exact(SAN.to_owned()),
+            issuer: Pattern::Exact(ISSUER.to_owned()),
+            instance: rule.parse().unwrap(),
+        }]);
+        let allowed = policy.judge(&mut signature);
+        (allowed, signature.instance().to_string())
+    };
+    let yes = Allowed::Yes("rule".to_owned());
+    for name in ["a", "b"] {
+        let both = vec![named("a", |_| {}), named("b", |_| {})];
+        assert_eq!(judge(both, name), (yes.clone(), name.to_owned()));
+    }
+    // A copy with other logs verifies nothing, and takes nothing away.
+    let other_logs = |root: &mut TrustedRoot| root.transparency_logs.clear();
+    assert_eq!(judge(vec![named("a", other_logs), named("b", |_| {})], "b"), (yes, "b".to_owned()));
+    assert_eq!(judge(vec![named("a", other_logs), named("b", |_| {})], "a").0, Allowed::No);
+}
+
+#[test]
 fn certificate_timestamps_are_demanded_and_checked() {
     assert_eq!(verdict_of(|recipe| recipe.sct = Sct::Absent), "undecided sct-absent");
     assert_eq!(verdict_of(|recipe| recipe.sct = Sct::WrongSignature), "rejected sct");
@@ -272,6 +315,16 @@ fn evidence_that_is_absent_leaves_it_undecided() {
     assert_eq!(verdict_of(|recipe| recipe.entry = None), "undecided log-entry-absent");
     assert_eq!(entry(|entry| entry.inclusion_proof = None), "undecided inclusion-proof-absent");
     assert_eq!(entry(|entry| entry.inclusion_promise = None), "undecided inclusion-promise-absent");
+    assert_eq!(
+        entry(|entry| entry.inclusion_proof.as_mut().unwrap().checkpoint.clear()),
+        "undecided checkpoint-absent"
+    );
+    let without_checkpoint_and_wrong = |entry: &mut TransparencyLogEntry| {
+        let proof = entry.inclusion_proof.as_mut().unwrap();
+        proof.checkpoint.clear();
+        proof.hashes[0].0[0] ^= 1;
+    };
+    assert_eq!(entry(without_checkpoint_and_wrong), "rejected log-entry-mismatch");
     let without_time = |recipe: &mut Recipe| {
         recipe.log_on_v2(Rekor::V2);
         recipe.tokens.clear();

@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use crate::command_error::CommandError;
-use crate::credential::{CredentialError, TokenError};
+use crate::credential::{CertificateError, CredentialError, TokenError};
 use crate::escape;
 use crate::identity_token::MalformedIdentityToken;
 use crate::instance::InstanceName;
@@ -124,6 +124,7 @@ pub(super) fn login(error: LoginError) -> CommandError {
 pub(super) fn credential(error: CredentialError) -> CommandError {
     let hint = match &error {
         CredentialError::Service(error) => return service(error.clone()),
+        CredentialError::Certificate(CertificateError::Clock { .. }) => "set the clock; nothing was signed",
         CredentialError::Certificate(_) => "nothing was signed; is the instance's trusted root up to date?",
         CredentialError::Token(TokenError::Expired { .. }) => {
             "get a new identity token, and see that the clock is right"

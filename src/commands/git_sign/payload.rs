@@ -25,6 +25,11 @@ pub(super) fn read(input: &Input) -> Result<Vec<u8>, CommandError> {
 
 /// Refuses what Git, or the check of the finished signature, could not make sense of.
 pub(super) fn check(payload: &[u8]) -> Result<(), CommandError> {
+    if payload.is_empty() {
+        // What a caller with a closed standard input would get signed, and published.
+        return Err(CommandError::failed("there is nothing to sign: the payload is empty")
+            .hint("the payload is read from standard input, or from the file that is named"));
+    }
     if PayloadKind::of(payload) == PayloadKind::Tag && !payload.ends_with(b"\n") {
         let error = "the tag's message does not end in a line feed, so Git would not find the signature after it";
         return Err(
@@ -67,7 +72,7 @@ mod tests {
         assert!(check(tag).is_err());
         assert!(check(&[&tag[..], b"\n"].concat()).is_ok());
         assert!(check(b"tree 1\nauthor A <a@x> 1 +0000\ncommitter C <c@x> 1 +0000\n\nno line feed").is_ok());
-        assert!(check(b"").is_ok());
+        assert!(check(b"").is_err());
     }
 
     #[test]

@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 
+use super::failure::failed;
 use crate::command_error::CommandError;
 use crate::escape;
 use crate::identity_token::Claims;
-use crate::instance::{Instance, InstanceName};
+use crate::instance::{Instance, InstanceBounds, InstanceName};
 use crate::settings::Settings;
 use crate::terminal::{Answer, Terminal};
+use crate::trust_store;
 
 /// Whether, and how, the user is asked.
 pub(super) enum PublicConsent<'a> {
@@ -22,7 +24,7 @@ pub(super) enum PublicConsent<'a> {
 impl<'a> PublicConsent<'a> {
     /// Fails before any login where consent is needed, none was ever given, and there is nobody to ask.
     pub(super) fn new(instance: &Instance, settings: &Settings, terminal: &'a Terminal) -> Result<Self, CommandError> {
-        if instance.name != InstanceName::public_good() || settings.accept_public {
+        if settings.accept_public || !publishes(instance)? {
             return Ok(Self::NotNeeded);
         }
         let record = settings.folders.state.as_ref().map(|state| state.join(FILE_NAME));
@@ -79,6 +81,27 @@ impl<'a> PublicConsent<'a> {
     }
 }
 
+/// Whether signing there puts anything into the public-good instance's logs, under whatever name the user has it: it uses
+/// one of that instance's services, or believes one of its transparency logs.
+fn publishes(instance: &Instance) -> Result<bool, CommandError> {
+    if instance.name == InstanceName::public_good() {
+        return Ok(true);
+    }
+    let public_good =
+        trust_store::public_good().instance(InstanceName::public_good(), InstanceBounds::default()).map_err(failed)?;
+    let addresses = |instance: &Instance| -> Vec<String> {
+        let config = instance.signing_config.iter();
+        let services =
+            config.flat_map(|config| config.ca_urls.iter().chain(&config.rekor_tlog_urls).chain(config.opt_in_logs()));
+        services.map(|service| service.url.trim_end_matches('/').to_owned()).collect()
+    };
+    let public = addresses(&public_good);
+    let uses = addresses(instance).iter().any(|address| public.contains(address));
+    let logs = |instance: &Instance| instance.trusted_root.transparency_logs.clone();
+    let believes = logs(instance).iter().any(|log| logs(&public_good).iter().any(|public| public.log_id == log.log_id));
+    Ok(uses || believes)
+}
+
 /// An identity on one line.
 fn line(claims: &Claims) -> String {
     format!("{} {}", escape::terminal(claims.identity()), escape::terminal(&claims.issuer))
@@ -104,7 +127,7 @@ mod tests {
             name,
             trusted_root: crate::trusted_root::TrustedRoot::new(vec![], vec![], vec![], vec![]),
             signing_config: None,
-            bounds: crate::instance::InstanceBounds::default(),
+            bounds: InstanceBounds::default(),
         }
     }
 

@@ -17,8 +17,8 @@ pub(super) struct Judged<'a> {
 }
 
 impl<'a> Judged<'a> {
-    pub(super) fn new(found: &'a FoundObject, verdict: Verdict, policy: &IdentityPolicy) -> Self {
-        let allowed = match (&verdict, policy) {
+    pub(super) fn new(found: &'a FoundObject, mut verdict: Verdict, policy: &IdentityPolicy) -> Self {
+        let allowed = match (&mut verdict, policy) {
             (Verdict::Verified(signature), _) => policy.judge(signature),
             // Choosing a foreign format, or leaving evidence out, is no way around a policy.
             (Verdict::OtherFormat(_), IdentityPolicy::OneOf(_)) => Allowed::No,
