@@ -169,7 +169,15 @@ impl DataFolder {
     /// # Errors
     /// [`DataFolderError`] when it cannot be removed.
     pub fn remove_key(&self, name: &str) -> Result<(), DataFolderError> {
-        let path = self.join(&format!("keys/{name}.pem"));
+        self.remove(&format!("keys/{name}.pem"))
+    }
+
+    /// Removes the file `name`.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when it cannot be removed.
+    pub fn remove(&self, name: &str) -> Result<(), DataFolderError> {
+        let path = self.join(name);
         fs::remove_file(&path).map_err(|error| DataFolderError::io(&path, error))
     }
 

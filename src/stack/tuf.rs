@@ -8,7 +8,9 @@
 //! keys/tuf-ID.pem           the key, by the first digits of its name in the root
 //! ```
 //!
-//! Everything is signed again long before it expires, by whoever asks first: a stack that serves is never stale.
+//! Everything is signed again long before it expires, by whoever asks first: a stack that serves is never stale. It is
+//! also signed again at every start, and versions are seconds since 1970 (but the root's, which count): a folder that was
+//! restored from a copy is ahead of what clients saw before, which they would otherwise take for an attack.
 
 mod metadata;
 
@@ -46,7 +48,7 @@ struct State {
 }
 
 /// Which version of a role's document is current, and until when.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Role {
     version: u64,
     expires: Timestamp,
@@ -68,23 +70,29 @@ impl TufRepository {
                 let key = RoleKey::new(folder.key(&key_name(id), ServiceKeyKind::EcdsaP256)?);
                 (key, Role::read(&signed, version))
             }
-            None => (new_key(folder)?, Role::default()),
+            None => (new_key(folder)?, Role::DUE),
         };
-        let mut state = State {
-            key,
-            root,
-            targets: Role::default(),
-            snapshot: Role::default(),
-            timestamp: Role::default(),
-            files,
-            current: targets,
-        };
-        if newest_root.is_some() {
-            state.read_versions()?;
+        let mut state =
+            State { key, root, targets: Role::DUE, snapshot: Role::DUE, timestamp: Role::DUE, files, current: targets };
+        state.read_versions();
+        let (old_snapshot, old_targets) = (state.snapshot.version, state.targets.version);
+        state.renew(&folder.path(), now)?;
+        let kept = |version: u64, current: Role, old: u64| version == current.version || version == old;
+        let stale = state.files.keys().filter(|name| match name.split_once('.') {
+            Some((version, "snapshot.json")) => {
+                version.parse().is_ok_and(|version| !kept(version, state.snapshot, old_snapshot))
+            }
+            Some((version, "targets.json")) => {
+                version.parse().is_ok_and(|version| !kept(version, state.targets, old_targets))
+            }
+            _ => false,
+        });
+        // A client may be on its way with the ones before; nobody is with those before them.
+        for name in stale.cloned().collect::<Vec<_>>() {
+            folder.remove(&format!("{FOLDER}/{name}"))?;
+            state.files.remove(&name);
         }
-        let repository = Self { folder: folder.path(), state: Mutex::new(state) };
-        repository.lock().renew(&repository.folder, now)?;
-        Ok(repository)
+        Ok(Self { folder: folder.path(), state: Mutex::new(state) })
     }
 
     /// The file `path`, relative to the repository's address, after signing again what would expire soon. When that
@@ -107,6 +115,7 @@ impl TufRepository {
             state.key = old;
             return published;
         }
+        state.targets.expires = Timestamp::MIN;
         state.renew(&self.folder, now)?;
         folder.remove_key(&key_name(old.id()))?;
         Ok(())
@@ -124,31 +133,22 @@ impl TufRepository {
 }
 
 impl State {
-    /// From the timestamp down: what came later and was not committed is overwritten.
-    fn read_versions(&mut self) -> Result<(), TufError> {
-        if !self.files.contains_key(TIMESTAMP) {
-            return Ok(());
-        }
-        let timestamp = signed(&self.files, TIMESTAMP)?;
-        let meta_version = |signed: &Value, name: &str| signed.get("meta")?.get(name)?.get("version")?.as_u64();
-        self.timestamp = Role::read(&timestamp, timestamp.get("version").and_then(Value::as_u64).unwrap_or_default());
-        let version = meta_version(&timestamp, "snapshot.json");
-        let version = version.ok_or_else(|| TufError::Malformed(TIMESTAMP.to_owned()))?;
-        let name = snapshot_name(version);
-        let snapshot = signed(&self.files, &name)?;
-        self.snapshot = Role::read(&snapshot, version);
-        let version = meta_version(&snapshot, "targets.json").ok_or(TufError::Malformed(name))?;
-        self.targets = Role::read(&signed(&self.files, &targets_name(version))?, version);
-        Ok(())
+    /// From the timestamp down. What is missing is made again anyway, as all of it is; only versions must not go back.
+    fn read_versions(&mut self) {
+        let number = |document: Option<&Value>, pointer: &str| document?.pointer(pointer)?.as_u64();
+        let timestamp = signed(&self.files, TIMESTAMP).ok();
+        self.timestamp.version = number(timestamp.as_ref(), "/version").unwrap_or_default();
+        self.snapshot.version = number(timestamp.as_ref(), "/meta/snapshot.json/version").unwrap_or_default();
+        let snapshot = signed(&self.files, &snapshot_name(self.snapshot.version)).ok();
+        self.targets.version = number(snapshot.as_ref(), "/meta/targets.json/version").unwrap_or_default();
     }
 
-    /// Signs again what is missing, out of date, signed by an earlier key, or will expire.
+    /// Signs again what will expire, and whatever depends on it.
     fn renew(&mut self, folder: &FolderPath, now: Timestamp) -> Result<(), TufError> {
         if self.root.is_due(now, ROOT_RENEWAL) {
             self.publish_root(folder, None, now)?;
         }
-        let listed = self.is_by_present_key(&targets_name(self.targets.version)) && self.lists_current_targets();
-        if !listed || self.targets.is_due(now, DOCUMENT_RENEWAL) {
+        if self.targets.is_due(now, DOCUMENT_RENEWAL) {
             for target in self.current.clone() {
                 self.put(folder, target.file_name(), target.bytes)?;
             }
@@ -158,15 +158,14 @@ impl State {
             self.targets = next;
             self.snapshot.expires = Timestamp::MIN;
         }
-        if !self.is_by_present_key(&snapshot_name(self.snapshot.version)) || self.snapshot.is_due(now, DOCUMENT_RENEWAL)
-        {
+        if self.snapshot.is_due(now, DOCUMENT_RENEWAL) {
             let next = self.snapshot.next(now, DOCUMENT_LIFETIME);
             let signed = metadata::snapshot(next.version, next.expires, self.targets.version);
             self.put(folder, snapshot_name(next.version), self.key.sign(&signed, &[])?)?;
             self.snapshot = next;
             self.timestamp.expires = Timestamp::MIN;
         }
-        if !self.is_by_present_key(TIMESTAMP) || self.timestamp.is_due(now, TIMESTAMP_RENEWAL) {
+        if self.timestamp.is_due(now, TIMESTAMP_RENEWAL) {
             let next = self.timestamp.next(now, TIMESTAMP_LIFETIME);
             let signed = metadata::timestamp(next.version, next.expires, self.snapshot.version);
             self.put(folder, TIMESTAMP.to_owned(), self.key.sign(&signed, &[])?)?;
@@ -176,7 +175,7 @@ impl State {
     }
 
     fn publish_root(&mut self, folder: &FolderPath, old: Option<&RoleKey>, now: Timestamp) -> Result<(), TufError> {
-        let next = self.root.next(now, ROOT_LIFETIME);
+        let next = Role { version: self.root.version + 1, ..self.root.next(now, ROOT_LIFETIME) };
         let signed = self.key.root(next.version, next.expires);
         let bytes = self.key.sign(&signed, old.as_slice())?;
         self.put(folder, root_name(next.version), bytes)?;
@@ -191,24 +190,12 @@ impl State {
         }
         Ok(())
     }
-
-    fn is_by_present_key(&self, name: &str) -> bool {
-        let document = self.files.get(name).and_then(|bytes| serde_json::from_slice::<Value>(bytes).ok());
-        let signer = document.as_ref().and_then(|document| document.pointer("/signatures/0/keyid")?.as_str());
-        signer == Some(self.key.id())
-    }
-
-    fn lists_current_targets(&self) -> bool {
-        let Ok(signed) = signed(&self.files, &targets_name(self.targets.version)) else { return false };
-        let Some(listed) = signed.get("targets").and_then(Value::as_object) else { return false };
-        listed.len() == self.current.len()
-            && self.current.iter().all(|target| {
-                listed.get(&target.name) == Some(&target.meta()) && self.files.contains_key(&target.file_name())
-            })
-    }
 }
 
 impl Role {
+    /// Nothing was signed yet, or what was is to be signed again.
+    const DUE: Self = Self { version: 0, expires: Timestamp::MIN };
+
     fn read(signed: &Value, version: u64) -> Self {
         let expires = signed.get("expires").and_then(Value::as_str).and_then(|text| text.parse().ok());
         Self { version, expires: expires.unwrap_or(Timestamp::MIN) }
@@ -220,7 +207,8 @@ impl Role {
     }
 
     fn next(self, now: Timestamp, lifetime: SignedDuration) -> Self {
-        Self { version: self.version + 1, expires: now.saturating_add(lifetime).unwrap_or(now) }
+        let seconds = u64::try_from(now.as_second()).unwrap_or_default();
+        Self { version: seconds.max(self.version + 1), expires: now.saturating_add(lifetime).unwrap_or(now) }
     }
 }
 
