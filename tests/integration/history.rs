@@ -137,7 +137,8 @@ fn without_a_policy_everything_is_shown_and_nothing_accepted() {
     assert_eq!(sandbox.masked(&mixed.out()), expected + totals);
     assert_eq!(
         mixed.err(),
-        "waxseal: hint: log-entry-absent: signed in gitsign's online mode, which leaves the proof in the log's hands\n\
+        "waxseal: hint: it was changed after it was signed; do not trust it\n\
+         waxseal: hint: log-entry-absent: signed in gitsign's online mode, which leaves the proof in the log's hands\n\
          waxseal: hint: waxseal verifies X.509 signatures; Git itself judges others\n"
     );
 }

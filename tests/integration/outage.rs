@@ -87,7 +87,7 @@ fn the_log_lies() {
         ),
         (
             |entry| entry["verification"]["inclusionProof"]["hashes"][0] = json!("00".repeat(32)),
-            "the log entry is about another signature",
+            "the log does not hold this signature",
         ),
         (
             |entry| entry["verification"]["inclusionProof"]["rootHash"] = json!("00".repeat(32)),
