@@ -9,6 +9,7 @@ mod clock;
 pub mod ct_log;
 pub mod data_folder;
 pub mod log_store;
+pub mod maintenance;
 pub mod oidc_issuer;
 pub mod public_url;
 mod rotate;

@@ -8,11 +8,9 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 
-#[cfg(test)]
 use super::data_folder::write_durably;
 
 /// Accepts that the clock says `now`, for the log in `folder`.
-#[cfg(test)]
 pub(super) fn accept(folder: &Path, now: Timestamp) -> std::io::Result<()> {
     write_durably(&folder.join(ACCEPTED), now.to_string().as_bytes())
 }

@@ -112,12 +112,21 @@ impl DataFolder {
             self.write(&relative, key.to_pkcs8_pem().map_err(failed)?.as_bytes())?;
             return Ok(key);
         }
+        Self::read_key(&self.path, name, kind)
+    }
+
+    /// The service key `name` of the stack in the folder `path`, which need not be open.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when it is missing, readable by others, or not a key of this kind.
+    pub fn read_key(path: &Path, name: &str, kind: ServiceKeyKind) -> Result<ServiceKey, DataFolderError> {
+        let path = path.join(format!("keys/{name}.pem"));
         if readable_by_others(&path).map_err(|error| DataFolderError::io(&path, error))? {
             return Err(DataFolderError::ReadableByOthers(path));
         }
         let pem = fs::read_to_string(&path).map(zeroize::Zeroizing::new);
         let pem = pem.map_err(|error| DataFolderError::io(&path, error))?;
-        ServiceKey::from_pkcs8_pem(kind, &pem).map_err(failed)
+        ServiceKey::from_pkcs8_pem(kind, &pem).map_err(|error| DataFolderError::Key(path, error))
     }
 
     /// The service key `name` of an actor that also writes the file `record`: a fresh one as long as `record` is not
@@ -292,13 +301,13 @@ pub(super) fn sync_folder(_folder: &Path) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn create_private(path: &Path) -> io::Result<()> {
+pub(super) fn create_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 #[cfg(not(unix))]
-fn create_private(path: &Path) -> io::Result<()> {
+pub(super) fn create_private(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 

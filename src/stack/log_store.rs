@@ -15,6 +15,7 @@
 
 mod beside;
 mod check;
+mod copy;
 mod earlier_layout;
 mod error;
 mod files;
@@ -31,6 +32,7 @@ use std::thread::JoinHandle;
 use jiff::Timestamp;
 
 pub use self::check::{CheckedLog, Discrepancy, check};
+pub use self::copy::{copy, last_time};
 pub use self::error::StoreError;
 pub use self::published::{CheckpointSigner, Snapshot, StoredEntry};
 

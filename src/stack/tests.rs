@@ -528,6 +528,40 @@ const PATHS: [&str; 9] = [
     "/",
 ];
 
+#[test]
+fn a_running_stack_is_copied_checked_and_started_again() {
+    let world = World::new();
+    let key = SigningKey::generate();
+    let leaf = world.certificate_for(&key).remove(0);
+    let answer = world.post("/rekor/api/v1/log/entries", "application/json", &proposal(b"m", &key, &leaf));
+    assert_eq!(answer.status, 201);
+    let (id, _) = rekor_json::read(&answer.body).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let to = elsewhere.path().join("copy");
+    let mut held = Vec::new();
+    maintenance::back_up(world.folder.path(), &to, |name, log| held.push((name, log.size))).unwrap();
+    assert_eq!(held, [("ct-log", 1), ("rekor-v1", 2)]);
+    let again = maintenance::back_up(world.folder.path(), &to, |_, _| {});
+    assert!(matches!(again, Err(maintenance::MaintenanceError::Exists(_))));
+    #[cfg(unix)]
+    for name in ["", "keys", "keys/rekor-v1.pem", "keys/certificate-authority.pem"] {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(to.join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name}");
+    }
+    let options = StackOptions { auto_login: vec!["alice@example.org".to_owned()], ..StackOptions::default() };
+    let copy = Stack::open(&to, &format!("http://{HERE}").parse().unwrap(), options, world.now).unwrap();
+    assert_eq!(copy.trust_digest(), world.stack.trust_digest());
+    let world = World { folder: elsewhere, stack: copy, now: world.now };
+    let found = world.get(&format!("/rekor/api/v1/log/entries/{id}"));
+    assert_eq!(found.status, 200);
+    world.certificate_for(&key);
+    assert_eq!(maintenance::accept_clock(&to, world.now).unwrap(), []);
+    let earlier = world.now - SignedDuration::from_mins(1);
+    let accepted = maintenance::accept_clock(&to, earlier).unwrap();
+    assert_eq!(accepted.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["ct-log", "rekor-v1"]);
+}
+
 /// One walk over a real socket.
 #[test]
 fn served_until_told_to_stop() {

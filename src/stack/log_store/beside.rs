@@ -83,6 +83,15 @@ pub(super) fn time(folder: &Path, index: u64) -> Result<Timestamp, StoreError> {
     Ok(record(folder, index)?.0)
 }
 
+/// How many bytes of `times` and of `beside` belong to the first `size` entries.
+pub(super) fn lengths(folder: &Path, size: u64) -> Result<(u64, u64), StoreError> {
+    let end = match size.checked_sub(1) {
+        Some(last) => record(folder, last)?.1,
+        None => 0,
+    };
+    Ok((size * RECORD_BYTES, end))
+}
+
 fn record(folder: &Path, index: u64) -> Result<(Timestamp, u64), StoreError> {
     let bytes = read_at(&folder.join(TIMES), index * RECORD_BYTES, 16)?;
     let (time, end) = bytes.split_first_chunk::<8>().ok_or(StoreError::Missing("time"))?;

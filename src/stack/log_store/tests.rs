@@ -67,6 +67,19 @@ fn add(store: &LogStore, bytes: &[u8], second: i64) -> Result<Appended, StoreErr
     store.append(NewEntry { bytes: bytes.to_vec(), beside: Vec::new() }, at(second))
 }
 
+/// Appends these entries in this order, in as few batches as it takes.
+fn add_all(store: &LogStore, numbers: std::ops::Range<u64>, second: i64) -> Vec<Appended> {
+    let waiting = numbers.map(|number| {
+        let (answer, answered) = sync_channel(1);
+        let entry = NewEntry { bytes: entry(number), beside: Vec::new() };
+        let leaf = merkle::leaf_hash(&entry.bytes);
+        store.queue.as_ref().unwrap().send(Append { entry, leaf, now: at(second), answer }).unwrap();
+        answered
+    });
+    let waiting: Vec<_> = waiting.collect();
+    waiting.into_iter().map(|answered| answered.recv().unwrap().unwrap()).collect()
+}
+
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
@@ -76,15 +89,16 @@ fn every_entry_and_proof_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = store(folder.path());
     store.assert_consistent();
-    for index in 0..520_u64 {
-        let appended = add(&store, &entry(index), 1000).unwrap();
-        assert_eq!((appended.index, appended.time, appended.is_duplicate), (index, at(1000), false));
-        assert_eq!(appended.log.size(), index + 1);
-        if [1, 2, 255, 256, 257, 513].contains(&(index + 1)) {
-            drop(store);
-            store = open(folder.path()).unwrap();
-            store.assert_consistent();
+    for size in [1, 2, 255, 256, 257, 513, 519, 520] {
+        let before = store.snapshot().size();
+        for (index, appended) in (before..).zip(add_all(&store, before..size, 1000)) {
+            assert_eq!((appended.index, appended.time, appended.is_duplicate), (index, at(1000), false));
+            assert!(index < appended.log.size());
         }
+        drop(store);
+        store = open(folder.path()).unwrap();
+        assert_eq!(store.snapshot().size(), size);
+        store.assert_consistent();
     }
     let again = add(&store, b"entry 7", 2000).unwrap();
     assert_eq!((again.index, again.time, again.is_duplicate), (7, at(1000), true));
@@ -160,9 +174,7 @@ fn entries_have_a_limit() {
 fn what_the_checkpoint_does_not_cover_is_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let log = store(folder.path());
-    for index in 0..254 {
-        add(&log, &entry(index), 1).unwrap();
-    }
+    add_all(&log, 0..254, 1);
     drop(log);
     let write = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
@@ -178,9 +190,7 @@ fn what_the_checkpoint_does_not_cover_is_overwritten() {
     times.extend_from_slice(&[9; 21]);
     write("times", &times);
     let log = store(folder.path());
-    for index in 254..260 {
-        add(&log, &entry(index), 1).unwrap();
-    }
+    add_all(&log, 254..260, 1);
     log.assert_consistent();
     assert_eq!(std::fs::read_dir(folder.path().join("unfinished")).unwrap().count(), 0);
 }
@@ -189,9 +199,7 @@ fn what_the_checkpoint_does_not_cover_is_overwritten() {
 fn an_index_is_built_again_and_the_log_checked_then() {
     let folder = tempfile::tempdir().unwrap();
     let log = store(folder.path());
-    for index in 0..300 {
-        add(&log, &entry(index), 1).unwrap();
-    }
+    add_all(&log, 0..300, 1);
     drop(log);
     std::fs::remove_file(folder.path().join("index.redb")).unwrap();
     let log = store(folder.path());
@@ -207,9 +215,7 @@ fn an_index_is_built_again_and_the_log_checked_then() {
 fn an_index_that_was_torn_is_built_again() {
     let folder = tempfile::tempdir().unwrap();
     let log = store(folder.path());
-    for index in 0..40 {
-        add(&log, &entry(index), 1).unwrap();
-    }
+    add_all(&log, 0..40, 1);
     drop(log);
     let path = folder.path().join("index.redb");
     let whole = std::fs::read(&path).unwrap();
@@ -225,9 +231,7 @@ fn an_index_that_was_torn_is_built_again() {
 fn every_changed_file_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let log = store(folder.path());
-    for index in 0..300 {
-        add(&log, &entry(index), 1).unwrap();
-    }
+    add_all(&log, 0..300, 1);
     drop(log);
     check(folder.path(), &signer()).unwrap();
     for name in
@@ -269,4 +273,35 @@ fn a_log_never_forgets_what_it_published() {
     assert!(matches!(open(folder.path()), Err(StoreError::PutBack { checkpoint: 1, indexed: 2 })));
     std::fs::remove_file(folder.path().join("checkpoint")).unwrap();
     assert!(matches!(open(folder.path()), Err(StoreError::Missing("checkpoint"))));
+}
+
+#[test]
+fn a_log_is_copied_while_it_grows() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let copies = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for client in 0..8_u64 {
+            let store = &store;
+            scope.spawn(move || {
+                for index in 0..60 {
+                    let bytes = entry(client * 1000 + index);
+                    store.append(NewEntry { bytes: bytes.clone(), beside: bytes }, at(5)).unwrap();
+                }
+            });
+        }
+        for number in 0..5 {
+            let to = copies.path().join(number.to_string());
+            copy(folder.path(), &signer(), &to).unwrap();
+            let checked = check(&to, &signer()).unwrap();
+            let copied = open(&to).unwrap();
+            assert_eq!((copied.snapshot().size(), copied.snapshot().root()), (checked.size, checked.root));
+            assert_eq!(store.snapshot().root_at(checked.size).unwrap(), Some(checked.root));
+            if let Some(last) = checked.size.checked_sub(1) {
+                let entry = copied.snapshot().entry(last).unwrap().unwrap();
+                assert_eq!(entry.beside, entry.bytes);
+                assert_eq!(last_time(&to, &signer()).unwrap(), Some(at(5)));
+            }
+        }
+    });
 }

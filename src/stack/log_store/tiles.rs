@@ -193,7 +193,7 @@ pub(super) fn fold(mut row: Vec<Sha256Digest>) -> Sha256Digest {
     row.first().copied().unwrap_or_else(|| Sha256Digest::of(&[]))
 }
 
-fn row_bytes(row: &[Sha256Digest]) -> Vec<u8> {
+pub(super) fn row_bytes(row: &[Sha256Digest]) -> Vec<u8> {
     row.iter().flat_map(|hash| hash.0).collect()
 }
 
