@@ -12,7 +12,7 @@ mod gpg_flags;
 mod serve_flags;
 mod verify_flags;
 
-pub use serve_flags::{Client, Serve, ServeCommand, ServeEnv, ServeInit, ServeRotate};
+pub use serve_flags::{Client, Serve, ServeBackup, ServeClock, ServeCommand, ServeEnv, ServeInit, ServeRotate};
 
 use serve_flags::ServeLine;
 use verify_flags::VerifyFlags;

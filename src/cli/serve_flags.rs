@@ -48,6 +48,16 @@ pub struct Serve {
 /// `waxseal serve COMMAND`
 #[derive(Debug, PartialEq, Eq, Subcommand)]
 pub enum ServeCommand {
+    /// Copy a stack, running or not, and check the copy
+    Backup(ServeBackup),
+    /// Recompute every log of a stack, running or not, from its entries
+    Check {
+        /// The stack's folder
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// Compare the clock with the logs, after it went back
+    Clock(ServeClock),
     /// Print what another program must be told to use this stack
     Env(ServeEnv),
     /// Make a stack without starting it, and take its root's key away
@@ -55,6 +65,28 @@ pub enum ServeCommand {
     /// Put a new key in the place of one, while the stack is stopped
     #[command(subcommand)]
     Rotate(ServeRotate),
+}
+
+/// `waxseal serve backup`
+#[derive(Args, Debug, PartialEq, Eq)]
+pub struct ServeBackup {
+    /// The stack's folder
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Folder to make: a stack that can be started, with its keys
+    #[arg(value_name = "COPY")]
+    pub to: PathBuf,
+}
+
+/// `waxseal serve clock`
+#[derive(Args, Debug, PartialEq, Eq)]
+pub struct ServeClock {
+    /// The stack's folder
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Take entries again, though their times will be earlier than the last ones
+    #[arg(long)]
+    pub accept: bool,
 }
 
 /// `waxseal serve env`

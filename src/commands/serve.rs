@@ -2,6 +2,7 @@
 
 mod env;
 mod init;
+mod maintenance;
 mod rotate;
 
 use std::io::{self, Write as _};
@@ -44,6 +45,9 @@ pub fn run(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
 /// [`CommandError`]: 1 when it cannot be done, 2 when it is asked for what cannot be.
 pub fn command(request: &ServeCommand, now: Timestamp) -> Result<(), CommandError> {
     match request {
+        ServeCommand::Backup(request) => maintenance::back_up(&request.data, &request.to),
+        ServeCommand::Check { data } => maintenance::check(data),
+        ServeCommand::Clock(request) => maintenance::clock(request, now),
         ServeCommand::Env(request) => env::run(request),
         ServeCommand::Init(request) => init::run(request, now),
         ServeCommand::Rotate(request) => rotate::run(request, now),

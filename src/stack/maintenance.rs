@@ -62,21 +62,29 @@ pub fn back_up(data: &Path, to: &Path, report: impl FnMut(&'static str, CheckedL
     data_folder::sync_folder(parent).map_err(at(parent))
 }
 
-/// Accepts, for every log of the stack in `data` whose last entry is later, that the clock says `now`. Returns those logs,
-/// each with the time of its last entry.
+/// The logs of the stack in `data` whose last entry is later than `now`, each with that entry's time.
+///
+/// # Errors
+/// [`MaintenanceError`] when a log cannot be read.
+pub fn ahead_of(data: &Path, now: Timestamp) -> Result<Vec<(&'static str, Timestamp)>, MaintenanceError> {
+    let mut ahead = Vec::new();
+    for log in logs(data)? {
+        let last = log_store::last_time(&data.join(log.name), &log.signer)?;
+        ahead.extend(last.filter(|last| *last > now).map(|last| (log.name, last)));
+    }
+    Ok(ahead)
+}
+
+/// Accepts, for the logs that are [`ahead_of`] it, that the clock says `now`.
 ///
 /// # Errors
 /// [`MaintenanceError`] when a log cannot be read or the word cannot be written.
-pub fn accept_clock(data: &Path, now: Timestamp) -> Result<Vec<(&'static str, Timestamp)>, MaintenanceError> {
-    let mut accepted = Vec::new();
-    for log in logs(data)? {
-        let folder = data.join(log.name);
-        if let Some(last) = log_store::last_time(&folder, &log.signer)?.filter(|last| *last > now) {
-            clock::accept(&folder, now).map_err(at(&folder))?;
-            accepted.push((log.name, last));
-        }
+pub fn accept_clock(data: &Path, now: Timestamp) -> Result<(), MaintenanceError> {
+    for (name, _) in ahead_of(data, now)? {
+        let folder = data.join(name);
+        clock::accept(&folder, now).map_err(at(&folder))?;
     }
-    Ok(accepted)
+    Ok(())
 }
 
 /// A folder that cannot be looked after.

@@ -556,10 +556,20 @@ fn a_running_stack_is_copied_checked_and_started_again() {
     let found = world.get(&format!("/rekor/api/v1/log/entries/{id}"));
     assert_eq!(found.status, 200);
     world.certificate_for(&key);
-    assert_eq!(maintenance::accept_clock(&to, world.now).unwrap(), []);
+    assert_eq!(maintenance::ahead_of(&to, world.now).unwrap(), []);
     let earlier = world.now - SignedDuration::from_mins(1);
-    let accepted = maintenance::accept_clock(&to, earlier).unwrap();
-    assert_eq!(accepted.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["ct-log", "rekor-v1"]);
+    let ahead: Vec<_> = maintenance::ahead_of(&to, earlier).unwrap().iter().map(|(name, _)| *name).collect();
+    assert_eq!(ahead, ["ct-log", "rekor-v1"]);
+    let mut world = World { now: earlier, ..world };
+    let post = |world: &World| {
+        let request = Request::post("/rekor/api/v1/log/entries").header(HOST, HERE);
+        let request = request.header(CONTENT_TYPE, "application/json").body(proposal(b"n", &key, &leaf)).unwrap();
+        world.stack.handle(&request, world.now).status()
+    };
+    assert_eq!(post(&world), 503);
+    maintenance::accept_clock(&to, earlier).unwrap();
+    world.now += SignedDuration::from_secs(1);
+    assert_eq!(post(&world), 201);
 }
 
 /// One walk over a real socket.

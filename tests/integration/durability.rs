@@ -53,21 +53,27 @@ fn killed_at_any_moment_a_log_keeps_what_it_acknowledged() {
 }
 
 /// One that a client has in hand.
-struct Acknowledged {
+pub(super) struct Acknowledged {
     index: u64,
     body: Vec<u8>,
     size: u64,
     root: Hash,
 }
 
+impl Acknowledged {
+    pub(super) fn index(&self) -> u64 {
+        self.index
+    }
+}
+
 /// Makes entries that were never logged before.
-struct Signer {
+pub(super) struct Signer {
     key: ServiceKey,
     next: AtomicU64,
 }
 
 impl Signer {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { key: ServiceKey::generate(ServiceKeyKind::EcdsaP256).unwrap(), next: AtomicU64::new(0) }
     }
 
@@ -75,7 +81,7 @@ impl Signer {
         u64::from_be_bytes(waxseal::crypto::random_bytes())
     }
 
-    fn proposal(&self) -> Vec<u8> {
+    pub(super) fn proposal(&self) -> Vec<u8> {
         let message = self.next.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let key = STANDARD.encode(self.key.verifying_key().spki_der());
         let pem = format!("-----BEGIN PUBLIC KEY-----\n{key}\n-----END PUBLIC KEY-----\n");
@@ -90,7 +96,7 @@ impl Signer {
     }
 
     /// `None` once nobody answers; an answer that breaks off acknowledges nothing.
-    fn add(&self, url: &str) -> Option<Acknowledged> {
+    pub(super) fn add(&self, url: &str) -> Option<Acknowledged> {
         let (status, answer) = post(&format!("{url}/rekor/api/v1/log/entries"), &self.proposal())?;
         let answer: Value = serde_json::from_slice(&answer).ok()?;
         assert_eq!(status, 201, "{answer}");
@@ -98,7 +104,7 @@ impl Signer {
     }
 }
 
-fn post(address: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+pub(super) fn post(address: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
     let (host, path) = address.strip_prefix("http://").unwrap().split_once('/').unwrap();
     let mut stream = TcpStream::connect(host).ok()?;
     let head = format!(
@@ -115,7 +121,7 @@ fn post(address: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
 }
 
 /// Reads an answer of Rekor v1's API, and checks the proof in it.
-fn acknowledged(answer: &Value) -> Acknowledged {
+pub(super) fn acknowledged(answer: &Value) -> Acknowledged {
     let (_, entry) = answer.as_object().unwrap().iter().next().unwrap();
     let body = STANDARD.decode(entry["body"].as_str().unwrap()).unwrap();
     let proof = &entry["verification"]["inclusionProof"];
@@ -135,7 +141,7 @@ fn hash(hexadecimal: &Value) -> Hash {
 }
 
 /// Remembers everything that the log ever said, and holds the log to it.
-struct Witness {
+pub(super) struct Witness {
     folder: PathBuf,
     acknowledged: Vec<Acknowledged>,
     /// Of the entries, in the order that `tlog_tiles` stores them.
@@ -150,18 +156,18 @@ impl HashReader for Witness {
 }
 
 impl Witness {
-    fn of(sandbox: &Sandbox) -> Self {
+    pub(super) fn of(sandbox: &Sandbox) -> Self {
         let folder = sandbox.path("sigstore/rekor-v1");
         Self { folder, acknowledged: Vec::new(), hashes: Vec::new(), size: 0 }
     }
 
-    fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         self.size
     }
 
     /// The checkpoint is signed, its tree is that of the entries, and every earlier checkpoint's is a beginning of it; each
     /// entry that was ever acknowledged is where it was, and those of this round can be asked for.
-    fn check(&mut self, sandbox: &Sandbox, acknowledged: Vec<Acknowledged>) {
+    pub(super) fn check(&mut self, sandbox: &Sandbox, acknowledged: Vec<Acknowledged>) {
         let (size, root) = self.checkpoint(sandbox);
         assert!(size >= self.size, "shrank from {} to {size}", self.size);
         let entries = entries(&self.folder, size);
@@ -243,9 +249,8 @@ impl TileReader for StaticFiles {
 
     fn read_tiles(&self, tiles: &[Tile]) -> Result<Vec<Vec<u8>>, Error> {
         self.read.set(self.read.get() + tiles.len());
-        let read = |tile: &Tile| {
-            static_file(&self.folder, &tile.level().to_string(), tile.level_index(), tile.width().into())
-        };
+        let read =
+            |tile: &Tile| static_file(&self.folder, &tile.level().to_string(), tile.level_index(), tile.width().into());
         Ok(tiles.iter().map(read).collect())
     }
 
@@ -277,7 +282,8 @@ impl signed_note::Verifier for LogKey {
     }
 
     fn verify(&self, text: &[u8], signature: &[u8]) -> bool {
-        p256::ecdsa::DerSignature::from_bytes(signature).is_ok_and(|signature| self.key.verify(text, &signature).is_ok())
+        p256::ecdsa::DerSignature::from_bytes(signature)
+            .is_ok_and(|signature| self.key.verify(text, &signature).is_ok())
     }
 }
 

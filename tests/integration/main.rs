@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, says what it skips, and writes files that nobody else reads"
 )]
 
+mod disk_faults;
 mod durability;
 mod git_sign;
 mod history;

@@ -81,6 +81,11 @@ impl Sandbox {
         self.stack = None;
     }
 
+    /// The stack's process.
+    pub(crate) fn stack_pid(&self) -> u32 {
+        self.stack.as_ref().unwrap().child.id()
+    }
+
     /// The stack's address.
     pub(crate) fn url(&self) -> &str {
         &self.stack.as_ref().unwrap().url
