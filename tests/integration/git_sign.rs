@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use waxseal::cms::armor;
 
+use super::sandbox::http::http;
 use super::sandbox::{ALICE, BOB, Ran, Sandbox, WAXSEAL, words};
 
 #[test]
@@ -353,6 +354,6 @@ fn sign(sandbox: &Sandbox, arguments: &[impl AsRef<std::ffi::OsStr>], payload: &
 }
 
 fn log_size(sandbox: &Sandbox) -> u64 {
-    let log = super::sandbox::http("GET", &format!("{}/rekor/api/v1/log", sandbox.url()), "", b"");
+    let log = http("GET", &format!("{}/rekor/api/v1/log", sandbox.url()), "", b"");
     log.json()["treeSize"].as_u64().unwrap()
 }

@@ -15,6 +15,7 @@ mod durability;
 mod git_sign;
 mod history;
 mod identity_policy;
+mod login;
 mod outage;
 mod rotation;
 mod sandbox;

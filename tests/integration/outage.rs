@@ -1,15 +1,14 @@
 //! When a service is down, slow, wrong or hostile: nothing is signed, and what is said names the thing and the next step.
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::sandbox::{ALICE, BOB, Ran, Sandbox, Stack, WAXSEAL, http};
+use super::sandbox::front::{Front, Reply, Request, nobody, reply};
+use super::sandbox::http::http;
+use super::sandbox::{ALICE, BOB, Ran, Sandbox, Stack, WAXSEAL};
 
 #[test]
 fn the_log_fails() {
@@ -299,106 +298,6 @@ fn the_token_will_not_do() {
     sign(&sandbox, &token).success();
 }
 
-#[test]
-fn the_login_fails() {
-    let sandbox = Sandbox::with_stack();
-    let login = |oidc: &str| {
-        services(&sandbox, "oidcUrls", oidc);
-        sandbox.masked(&failed(sign(&sandbox, "")))
-    };
-    let front = Front::new(sandbox.url(), |_| Reply::Pass);
-    let mismatch = login(&format!("{}/oidc", front.url));
-    assert!(
-        mismatch.starts_with(
-            "waxseal: error: the OpenID Connect issuer http://127.0.0.1:PORT/oidc calls itself something else: "
-        ),
-        "{mismatch}"
-    );
-    assert!(
-        mismatch.ends_with(
-            "waxseal: hint: the issuer's address in the signing config must be the one it calls itself, byte for byte\n"
-        ),
-        "{mismatch}"
-    );
-    assert_eq!(
-        login(&format!("{}/oidc", nobody())),
-        "waxseal: error: the OpenID Connect issuer at http://127.0.0.1:PORT/oidc/.well-known/openid-configuration \
-         cannot be reached: Connection refused (os error 111)\n\
-         waxseal: hint: is the network up, and the service running? then try again\n"
-    );
-    for (what, said) in [
-        (reply("404 Not Found", "", b"nothing is here"), " refused with status 404: \"nothing is here\"\n"),
-        (reply("200 OK", "", b"<html>"), " gave an answer that cannot be used: "),
-        (reply("200 OK", "", &vec![b' '; 10 << 20]), " answered with more than 1048576 bytes\n"),
-    ] {
-        let front = Front::new(sandbox.url(), move |_| Reply::Bytes(what.clone()));
-        let error = login(&format!("{}/oidc", front.url));
-        assert!(
-            error.starts_with("waxseal: error: the OpenID Connect issuer at http://127.0.0.1:PORT/oidc"),
-            "{error}"
-        );
-        assert!(error.contains(said), "{said}: {error}");
-        assert!(
-            error.ends_with(
-                "waxseal: hint: is this the address of the service? the instance's signing config holds it\n"
-            ),
-            "{error}"
-        );
-    }
-
-    // An issuer that calls itself what it should, with one thing changed.
-    let issuer_with = |name: &'static str, value: Value| {
-        Front::new(sandbox.url(), move |request| match request.line.contains("openid-configuration") {
-            true => {
-                let (host, value) = (request.host.clone(), value.clone());
-                Reply::Edit(Arc::new(move |document: &mut Value| {
-                    document["issuer"] = json!(format!("http://{host}/oidc"));
-                    document[name] = value.clone();
-                }))
-            }
-            false => Reply::Pass,
-        })
-    };
-    for (name, value, said, hint) in [
-        (
-            "code_challenge_methods_supported",
-            json!(["plain"]),
-            "the OpenID Connect issuer http://127.0.0.1:PORT/oidc does not offer PKCE with S256",
-            "tell whoever runs the issuer",
-        ),
-        (
-            "authorization_endpoint",
-            json!("http://elsewhere.example/auth"),
-            "the issuer names a login page that is neither https nor on this machine: http://elsewhere.example/auth\n",
-            "tell whoever runs the issuer",
-        ),
-        (
-            "claims_supported",
-            json!([]),
-            "the login was answered by another issuer: \"STACK/oidc\"",
-            "tell whoever runs the issuer",
-        ),
-    ] {
-        let front = issuer_with(name, value);
-        let error = login(&format!("{}/oidc", front.url));
-        assert!(error.starts_with(&format!("waxseal: error: {said}")), "{name}: {error}");
-        assert!(error.ends_with(&format!("waxseal: hint: {hint}\n")), "{name}: {error}");
-    }
-
-    sandbox.config("waxseal.loginHint", "mallory@example.org");
-    assert_eq!(
-        login(&sandbox.issuer()),
-        "waxseal: error: the issuer refused the login: access_denied: nobody can log in under the address of login_hint\n\
-         waxseal: hint: run the command again to sign in anew\n"
-    );
-    sandbox.config("waxseal.browser", "'unfinished");
-    assert_eq!(
-        login(&sandbox.issuer()),
-        "waxseal: error: waxseal.browser cannot be used: a quote that is not closed\n\
-         waxseal: hint: it is a program and its arguments, such as \"firefox --new-window {url}\"\n"
-    );
-}
-
 type Lie = fn(&mut Value);
 
 /// What waxseal says when it does not sign as Alice; and that nothing else happened.
@@ -411,13 +310,13 @@ fn refused_for(sandbox: &Sandbox, token: &str, key: &str) -> String {
     failed(Ran::of(sign.args(["--status-fd=2", "-bsau", key]).env("WAXSEAL_ID_TOKEN", token), b"payload\n"))
 }
 
-fn sign(sandbox: &Sandbox, token: &str) -> Ran {
+pub(super) fn sign(sandbox: &Sandbox, token: &str) -> Ran {
     let mut sign = sandbox.command(WAXSEAL);
     Ran::of(sign.args(["--status-fd=2", "-bsau", ALICE]).env("WAXSEAL_ID_TOKEN", token), b"payload\n")
 }
 
 #[track_caller]
-fn failed(signed: Ran) -> String {
+pub(super) fn failed(signed: Ran) -> String {
     let signed = signed.code(1);
     assert_eq!(signed.out(), "");
     let text = signed.err();
@@ -427,7 +326,7 @@ fn failed(signed: Ran) -> String {
 }
 
 /// Points one kind of service of the instance somewhere else.
-fn services(sandbox: &Sandbox, kind: &str, url: &str) {
+pub(super) fn services(sandbox: &Sandbox, kind: &str, url: &str) {
     let path = sandbox.path("home/.local/share/waxseal/instances/home/signing_config.v0.2.json");
     let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     config[kind][0]["url"] = json!(url);
@@ -438,123 +337,4 @@ fn services(sandbox: &Sandbox, kind: &str, url: &str) {
 fn forged(claims: &Value) -> String {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.AAAA", part(&json!({ "alg": "RS256", "kid": "x" })), part(claims))
-}
-
-/// An address where nobody listens.
-fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
-}
-
-fn reply(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-    [head.as_bytes(), body].concat()
-}
-
-/// A server in front of the stack, which answers some requests itself.
-struct Front {
-    url: String,
-    seen: Arc<Mutex<Vec<String>>>,
-}
-
-struct Request {
-    line: String,
-    host: String,
-    bytes: Vec<u8>,
-}
-
-#[derive(Clone)]
-enum Reply {
-    /// These bytes, and the connection is closed.
-    Bytes(Vec<u8>),
-    /// The stack's answer, a JSON document, changed.
-    Edit(Arc<dyn Fn(&mut Value) + Send + Sync>),
-    /// The stack's answer.
-    Pass,
-    /// The stack's answer to the first such request, whatever is asked later.
-    Replay(Arc<Mutex<Option<Vec<u8>>>>),
-    /// Nothing, for longer than anybody waits.
-    Silence,
-}
-
-impl Front {
-    fn new(stack: &str, answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (stack, answer, noted) =
-            (stack.strip_prefix("http://").unwrap().to_owned(), Arc::new(answer), Arc::clone(&seen));
-        // It ends with the test's process.
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (stack, answer, noted) = (stack.clone(), Arc::clone(&answer), Arc::clone(&noted));
-                std::thread::spawn(move || {
-                    let mut stream = stream.unwrap();
-                    let Some(request) = Request::read(&mut stream) else { return };
-                    noted.lock().unwrap().push(request.line.clone());
-                    let bytes = answer(&request).bytes(&request, &stack);
-                    // The client may have had enough.
-                    drop(stream.write_all(&bytes));
-                });
-            }
-        });
-        Self { url, seen }
-    }
-
-    /// The request lines so far.
-    fn seen(&self) -> Vec<String> {
-        self.seen.lock().unwrap().clone()
-    }
-}
-
-impl Request {
-    fn read(stream: &mut TcpStream) -> Option<Self> {
-        let mut bytes = Vec::new();
-        let mut chunk = [0; 4096];
-        loop {
-            let read = stream.read(&mut chunk).ok().filter(|read| *read > 0)?;
-            bytes.extend_from_slice(&chunk[..read]);
-            let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
-            let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-            let header = |name: &str| {
-                let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-                lines.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
-            };
-            let length: usize = header("content-length").map_or(0, |length| length.parse().unwrap());
-            if bytes.len() == end + 4 + length {
-                return Some(Self { line: head.lines().next()?.to_owned(), host: header("host")?, bytes });
-            }
-        }
-    }
-
-    fn pass(&self, stack: &str) -> Vec<u8> {
-        let end = self.bytes.windows(2).position(|two| two == b"\r\n").unwrap() + 2;
-        let mut stream = TcpStream::connect(stack).unwrap();
-        stream.write_all(&[&self.bytes[..end], b"Connection: close\r\n", &self.bytes[end..]].concat()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        answer
-    }
-}
-
-impl Reply {
-    fn bytes(self, request: &Request, stack: &str) -> Vec<u8> {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Edit(edit) => {
-                let answer = request.pass(stack);
-                let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
-                let mut document = serde_json::from_slice(&answer[end..]).unwrap();
-                edit(&mut document);
-                let status = String::from_utf8_lossy(&answer[9..]).lines().next().unwrap().to_owned();
-                reply(&status, "Content-Type: application/json\r\n", document.to_string().as_bytes())
-            }
-            Self::Pass => request.pass(stack),
-            Self::Replay(kept) => kept.lock().unwrap().get_or_insert_with(|| request.pass(stack)).clone(),
-            Self::Silence => {
-                std::thread::sleep(Duration::from_secs(60));
-                Vec::new()
-            }
-        }
-    }
 }

@@ -123,6 +123,58 @@ fn every_verdict_in_git_s_words() {
 }
 
 #[test]
+fn whatever_is_changed_or_added_is_noticed() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let gallery = sandbox.gallery();
+    sandbox
+        .git(["tag", "-s", "-m", "quoted:\n-----BEGIN PGP SIGNATURE-----\nnothing", "v1", &gallery.by_bob])
+        .success();
+    sandbox.git(["verify-tag", "v1"]).success();
+    sandbox.git(["reset", "-q", "--hard", &gallery.by_alice]).success();
+    sandbox.git(["commit", "-q", "--allow-empty", "-S", "-m", "topic"]).success();
+    sandbox.git(["tag", "-s", "-m", "to be merged", "v2"]).success();
+    sandbox.git(["reset", "-q", "--hard", &gallery.by_alice]).success();
+    sandbox.git(["merge", "-q", "--no-ff", "-S", "-m", "merged", "v2"]).success();
+
+    let read = |kind: &str, name: &str| sandbox.git(["cat-file", kind, name]).success().out();
+    let (commit, merge, tag) = (read("commit", &gallery.by_alice), read("commit", "HEAD"), read("tag", "v1"));
+    let letter = |raw: &str| {
+        let id = sandbox.hash_object("commit", raw.as_bytes());
+        let own = sandbox.waxseal(["verify", &id]).code(1).out();
+        let git = sandbox.git(["log", "--no-walk", "--format=%G?", &id]).success().line();
+        format!("{git} {}", own.split(' ').next().unwrap())
+    };
+    let changed = |text: &str, from: &str, to: &str| {
+        assert!(text.contains(from), "{from}: {text}");
+        text.replacen(from, to, 1)
+    };
+    let parent = format!("\nparent {}\n", gallery.by_bob);
+    assert_eq!(letter(&changed(&commit, "author Alice", "author Mallory")), "B REJECTED");
+    assert_eq!(letter(&changed(&commit, " +0000\ngpgsig", " +0100\ngpgsig")), "B REJECTED");
+    assert_eq!(letter(&changed(&commit, "\ngpgsig", "\nencoding UTF-8\ngpgsig")), "B REJECTED");
+    assert_eq!(letter(&changed(&commit, &parent, &parent.repeat(2).replace("\n\n", "\n"))), "B REJECTED");
+    assert_eq!(letter(&changed(&merge, " to be merged\n", " to be released\n")), "B REJECTED");
+    // What Git leaves out of the payload is not signed, and nothing of it is believed.
+    let signature = commit.split("gpgsig ").nth(1).unwrap().split("\n\n").next().unwrap();
+    let twice = format!("\ngpgsig {signature}\ngpgsig {signature}\n\n");
+    assert_eq!(letter(&changed(&commit, &format!("\ngpgsig {signature}\n\n"), &twice)), "E REJECTED");
+    let openpgp = "gpgsig -----BEGIN PGP SIGNATURE-----\n AAAA\n -----END PGP SIGNATURE-----";
+    let both = format!("\ngpgsig {signature}\n{openpgp}\n\n");
+    assert_eq!(letter(&changed(&commit, &format!("\ngpgsig {signature}\n\n"), &both)), "E REJECTED");
+    assert_eq!(letter(&changed(&commit, "\ngpgsig ", "\ngpgsig-sha256 ")), "N UNSIGNED");
+    assert_eq!(letter(&changed(&commit, "\n -----END SIGNED MESSAGE-----", "")), "E REJECTED");
+
+    for (from, to) in [("tag v1\n", "tag v9\n"), ("quoted:\n", "said:\n"), (gallery.by_bob.as_str(), &gallery.by_alice)]
+    {
+        let id = sandbox.hash_object("tag", changed(&tag, from, to).as_bytes());
+        let told = sandbox.git(["verify-tag", "--raw", &id]).code(1).err();
+        assert!(told.contains("\n[GNUPG:] BADSIG "), "{from}: {told}");
+        assert!(sandbox.waxseal(["verify", &id]).code(1).out().starts_with("REJECTED "), "{from}");
+    }
+}
+
+#[test]
 fn a_signature_in_ssh_s_format_is_none_of_ours() {
     let sandbox = Sandbox::new();
     let signature = sandbox.write("signature", "-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----\n");
