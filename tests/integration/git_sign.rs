@@ -5,8 +5,7 @@ use std::process::{Command, Stdio};
 
 use waxseal::cms::armor;
 
-use super::sandbox::http::http;
-use super::sandbox::{ALICE, BOB, Ran, Sandbox, WAXSEAL, words};
+use super::sandbox::{ALICE, BOB, Ran, Sandbox, WAXSEAL, http, words};
 
 #[test]
 fn what_git_signs_git_verifies() {

@@ -7,8 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::sandbox::front::{Front, Reply, Request, nobody, reply};
-use super::sandbox::http::http;
-use super::sandbox::{ALICE, BOB, Ran, Sandbox, Stack, WAXSEAL};
+use super::sandbox::{ALICE, BOB, Ran, Sandbox, Stack, WAXSEAL, http};
 
 #[test]
 fn the_log_fails() {

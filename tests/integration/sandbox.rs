@@ -17,10 +17,10 @@ use waxseal::crypto::Sha256Digest;
 use waxseal::git::{HashKind, ObjectKind, SignedObject};
 use waxseal::signature;
 
+mod client;
 pub(crate) mod front;
-pub(crate) mod http;
 
-use http::{Answer, FORM, http, token_form};
+pub(crate) use client::{Answer, FORM, JSON, http, token_form};
 
 pub(crate) const WAXSEAL: &str = env!("CARGO_BIN_EXE_waxseal");
 pub(crate) const ALICE: &str = "alice@example.org";

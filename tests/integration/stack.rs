@@ -9,8 +9,7 @@ use waxseal::tlog::checkpoint::Checkpoint;
 use waxseal::tlog::{merkle, rekor_json};
 use waxseal::trusted_root::TrustedRoot;
 
-use super::sandbox::http::{Answer, FORM, JSON, http, token_form};
-use super::sandbox::{ALICE, REDIRECT, Ran, Sandbox, Stack, VERIFIER, WAXSEAL};
+use super::sandbox::{ALICE, Answer, FORM, JSON, REDIRECT, Ran, Sandbox, Stack, VERIFIER, WAXSEAL, http, token_form};
 
 #[test]
 fn a_crash_loses_nothing() {
