@@ -5,13 +5,18 @@
 //! Rekor v2 does.
 
 pub mod checkpoint;
+pub mod dsse;
+pub mod entry_key;
 pub mod hashedrekord;
+pub mod intoto;
 pub mod merkle;
 pub mod note;
 pub mod promise;
+pub mod proposed;
 pub mod proto;
 pub mod proto_json;
 pub mod rekor_json;
+pub mod rekor_v2;
 
 use crate::crypto::{DigestAlgorithm, KeyKind, Sha256Digest, SignatureAlgorithm};
 use crate::trusted_root::LogId;
@@ -162,7 +167,7 @@ mod tests {
             assert_eq!(root, Ok(checkpoint.root_hash()));
             if exchange["method"] == "POST" && entry.kind_version.kind == hashedrekord::KIND {
                 let proposed = exchange["request_body"]["text"].as_str().unwrap();
-                let proposed = hashedrekord::ProposedEntry::read(proposed.as_bytes()).unwrap();
+                let proposed = proposed::ProposedEntry::read(proposed.as_bytes()).unwrap();
                 assert_eq!(proposed.canonical_body(), *body, "{}", exchange["name"]);
             }
             verified += 1;

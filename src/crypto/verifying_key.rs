@@ -1,5 +1,7 @@
 //! Public keys and the signatures they verify.
 
+mod ed25519ph;
+
 use std::fmt;
 
 use aws_lc_rs::digest::Digest;
@@ -116,7 +118,8 @@ impl VerifyingKey {
     }
 
     /// Verifies a signature over a message of which only the digest is known, as a transparency log must.
-    /// `digest` has the length of `algorithm`'s output. Pure Ed25519 has no such form.
+    /// `digest` has the length of `algorithm`'s output. Pure Ed25519 has no such form: signatures of an Ed25519 key are
+    /// Ed25519ph (RFC 8032 §5.1), over SHA-512.
     ///
     /// # Errors
     /// [`BadSignature`] when it does not verify.
@@ -129,6 +132,9 @@ impl VerifyingKey {
         let scheme = match self.kind {
             KeyKind::EcdsaP256 | KeyKind::EcdsaP384 | KeyKind::EcdsaP521 => SignatureAlgorithm::Ecdsa(algorithm),
             KeyKind::Rsa => SignatureAlgorithm::RsaPkcs1(algorithm),
+            KeyKind::Ed25519 if algorithm == DigestAlgorithm::Sha512 => {
+                return ed25519ph::verify(&self.key, digest, signature);
+            }
             KeyKind::Ed25519 => return Err(BadSignature),
         };
         let verification = self.verification(scheme).ok_or(BadSignature)?;

@@ -5,12 +5,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use der::{Decode as _, Encode as _};
 use serde::Deserialize;
 
-use crate::crypto::{
-    BadSignature, DigestAlgorithm, KeyKind, Sha256Digest, SignatureAlgorithm, UnsupportedKey, VerifyingKey,
-};
+use super::entry_key::{BadEntryKey, EntryKey};
+use super::proposed::ProposedEntryError;
+use crate::crypto::{BadSignature, DigestAlgorithm, KeyKind, Sha256Digest, SignatureAlgorithm, VerifyingKey};
 
 /// `kind` of these entries.
 pub const KIND: &str = "hashedrekord";
@@ -136,6 +135,20 @@ impl KeyDetails {
         }
     }
 
+    /// The number in protobuf.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        match self {
+            Self::EcdsaP256 => 5,
+            Self::EcdsaP384 => 12,
+            Self::EcdsaP521 => 13,
+            Self::Ed25519Ph => 8,
+            Self::Rsa2048 => 9,
+            Self::Rsa3072 => 10,
+            Self::Rsa4096 => 11,
+        }
+    }
+
     /// The digest that the scheme begins with.
     #[must_use]
     pub fn digest(self) -> DigestAlgorithm {
@@ -183,137 +196,40 @@ pub fn pem(verifier: Verifier<'_>) -> String {
     text
 }
 
-/// A proposed entry whose signature was verified; only [`ProposedEntry::read`] makes one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProposedEntry {
-    algorithm: DigestAlgorithm,
-    digest: Vec<u8>,
-    signature: Vec<u8>,
-    label: &'static str,
-    der: Vec<u8>,
+/// The canonical body for a proposal's `spec`, its signature over the digest verified.
+pub(super) fn proposed_body(spec: &str) -> Result<Vec<u8>, ProposedEntryError> {
+    let spec: Spec = serde_json::from_str(spec).map_err(ProposedEntryError::spec(KIND))?;
+    let algorithm = match spec.data.hash.algorithm.as_str() {
+        "sha256" => DigestAlgorithm::Sha256,
+        "sha384" => DigestAlgorithm::Sha384,
+        "sha512" => DigestAlgorithm::Sha512,
+        _ => return Err(ProposedEntryError::Hash),
+    };
+    let digest = hex::decode(&spec.data.hash.value).map_err(|_| ProposedEntryError::Hash)?;
+    if digest.len() != digest_length(algorithm) {
+        return Err(ProposedEntryError::Hash);
+    }
+    let signature = STANDARD.decode(&spec.signature.content).map_err(|_| ProposedEntryError::SignatureEncoding)?;
+    let pem = STANDARD.decode(&spec.signature.public_key.content).map_err(|_| BadEntryKey::Pem)?;
+    let key = EntryKey::from_pem(&pem)?;
+    let wanted = match key.key().kind().default_algorithm() {
+        SignatureAlgorithm::Ecdsa(wanted) | SignatureAlgorithm::RsaPkcs1(wanted) => wanted,
+        // Ed25519ph: pure Ed25519 signs no digest.
+        SignatureAlgorithm::Ed25519 => DigestAlgorithm::Sha512,
+    };
+    if wanted != algorithm {
+        return Err(ProposedEntryError::Signature(BadSignature));
+    }
+    key.key().verify_digest(algorithm, &digest, &signature)?;
+    Ok(canonical_body_over(algorithm, &digest, &signature, key.verifier()))
 }
 
-impl ProposedEntry {
-    /// Reads what was posted to a log, and verifies the signature over the digest.
-    ///
-    /// # Errors
-    /// [`ProposedEntryError`] names what is wrong.
-    pub fn read(json: &[u8]) -> Result<Self, ProposedEntryError> {
-        let head: Head = serde_json::from_slice(json).map_err(|error| ProposedEntryError::Json(error.to_string()))?;
-        if head.kind != KIND {
-            return Err(ProposedEntryError::Kind(head.kind));
-        }
-        if head.api_version != VERSION_0_0_1 {
-            return Err(ProposedEntryError::Version(head.api_version));
-        }
-        let spec: Spec =
-            serde_json::from_value(head.spec).map_err(|error| ProposedEntryError::Spec(error.to_string()))?;
-        let algorithm = match spec.data.hash.algorithm.as_str() {
-            "sha256" => DigestAlgorithm::Sha256,
-            "sha384" => DigestAlgorithm::Sha384,
-            "sha512" => DigestAlgorithm::Sha512,
-            _ => return Err(ProposedEntryError::Hash),
-        };
-        let digest = hex::decode(&spec.data.hash.value).map_err(|_| ProposedEntryError::Hash)?;
-        if digest.len() != digest_length(algorithm) {
-            return Err(ProposedEntryError::Hash);
-        }
-        let signature = STANDARD.decode(&spec.signature.content).map_err(|_| ProposedEntryError::SignatureEncoding)?;
-        let pem = STANDARD.decode(&spec.signature.public_key.content).map_err(|_| ProposedEntryError::Pem)?;
-        let (label, der) = read_pem(&pem).ok_or(ProposedEntryError::Pem)?;
-        let spki = match label {
-            CERTIFICATE => certificate_key(&der).ok_or(ProposedEntryError::Certificate)?,
-            _ => der.clone(),
-        };
-        let key = VerifyingKey::from_spki_der(&spki)?;
-        match key.kind().default_algorithm() {
-            SignatureAlgorithm::Ecdsa(wanted) | SignatureAlgorithm::RsaPkcs1(wanted) if wanted == algorithm => {}
-            _ => return Err(ProposedEntryError::Signature(BadSignature)),
-        }
-        key.verify_digest(algorithm, &digest, &signature)?;
-        Ok(Self { algorithm, digest, signature, label, der })
-    }
-
-    /// The body to log, whatever the proposal's JSON and PEM looked like.
-    #[must_use]
-    pub fn canonical_body(&self) -> Vec<u8> {
-        canonical_body_over(self.algorithm, &self.digest, &self.signature, self.verifier())
-    }
-
-    /// Whose signature it is.
-    #[must_use]
-    pub fn verifier(&self) -> Verifier<'_> {
-        match self.label {
-            CERTIFICATE => Verifier::Certificate(&self.der),
-            _ => Verifier::PublicKey(&self.der),
-        }
-    }
-}
-
-/// A proposed entry that a log must not take.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ProposedEntryError {
-    /// The certificate cannot be read.
-    #[error("invalid public key: the certificate cannot be parsed")]
-    Certificate,
-    /// The digest is not lower-case hex of the algorithm's length, or the algorithm is not known.
-    #[error("invalid value for hash")]
-    Hash,
-    /// Not JSON of an entry at all.
-    #[error("{0}")]
-    Json(String),
-    /// The public key is of a kind that logs do not take.
-    #[error("invalid public key: {0}")]
-    Key(#[from] UnsupportedKey),
-    /// Another kind of entry.
-    #[error("invalid kind value: {0:?}")]
-    Kind(String),
-    /// Not base64 of exactly one PEM certificate or public key.
-    #[error("invalid public key: failure decoding PEM")]
-    Pem,
-    /// The signature over the digest does not verify.
-    #[error("verifying signature: {0}")]
-    Signature(#[from] BadSignature),
-    /// The signature is not base64.
-    #[error("the signature is not base64")]
-    SignatureEncoding,
-    /// JSON of an entry of this kind, but not of this version's shape.
-    #[error("invalid hashedrekord entry: {0}")]
-    Spec(String),
-    /// Another version of this kind.
-    #[error("hashedrekord of version {0:?} is not supported")]
-    Version(String),
-}
-
-fn digest_length(algorithm: DigestAlgorithm) -> usize {
+pub(super) fn digest_length(algorithm: DigestAlgorithm) -> usize {
     match algorithm {
         DigestAlgorithm::Sha256 => 32,
         DigestAlgorithm::Sha384 => 48,
         DigestAlgorithm::Sha512 => 64,
     }
-}
-
-/// Exactly one block; line ends and line lengths are free, as Rekor has it.
-fn read_pem(text: &[u8]) -> Option<(&'static str, Vec<u8>)> {
-    let text = std::str::from_utf8(text).ok()?.trim().strip_prefix("-----BEGIN ")?;
-    let label = [CERTIFICATE, PUBLIC_KEY].into_iter().find(|label| text.starts_with(*label))?;
-    let inner = text.strip_prefix(label)?.strip_prefix("-----")?;
-    let inner = inner.strip_suffix("-----")?.strip_suffix(label)?.strip_suffix("-----END ")?;
-    let encoded: String = inner.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    STANDARD.decode(encoded).ok().map(|der| (label, der))
-}
-
-fn certificate_key(der: &[u8]) -> Option<Vec<u8>> {
-    let certificate = x509_cert::Certificate::from_der(der).ok()?;
-    certificate.tbs_certificate().subject_public_key_info().to_der().ok()
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Head {
-    kind: String,
-    api_version: String,
-    spec: serde_json::Value,
 }
 
 #[derive(Deserialize)]
@@ -345,8 +261,8 @@ struct PublicKey {
     content: String,
 }
 
-const CERTIFICATE: &str = "CERTIFICATE";
-const PUBLIC_KEY: &str = "PUBLIC KEY";
+pub(super) const CERTIFICATE: &str = "CERTIFICATE";
+pub(super) const PUBLIC_KEY: &str = "PUBLIC KEY";
 
 #[cfg(test)]
 mod tests {
@@ -354,6 +270,10 @@ mod tests {
 
     use super::*;
     use crate::crypto::SigningKey;
+    use crate::tlog::proposed::ProposedEntry;
+
+    /// RFC 8410 §10.1: all of a public key but its 32 bytes.
+    const ED25519_SPKI_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
     fn proposal(message: &[u8]) -> (SigningKey, Vec<u8>) {
         let key = SigningKey::generate();
@@ -378,16 +298,14 @@ mod tests {
 
     #[test]
     fn any_pem_is_reencoded() {
-        let (key, body) = proposal(b"message");
-        let canonical = pem(Verifier::PublicKey(&key.public_key_der()));
-        let one_line =
-            format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----", STANDARD.encode(key.public_key_der()));
-        for other in [canonical.replace('\n', "\r\n"), canonical.trim_end().to_owned(), one_line] {
-            let read = changed(&body, &STANDARD.encode(&canonical), &STANDARD.encode(&other)).unwrap();
-            assert_eq!(read.canonical_body(), body, "{other:?}");
-        }
-        let twice = STANDARD.encode(canonical.repeat(2));
-        assert_eq!(changed(&body, &STANDARD.encode(&canonical), &twice), Err(ProposedEntryError::Pem));
+        let (_, body) = proposal(b"message");
+        let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let encoded = value["spec"]["signature"]["publicKey"]["content"].as_str().unwrap();
+        let pem = String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap();
+        let read = changed(&body, encoded, &STANDARD.encode(pem.replace('\n', "\r\n"))).unwrap();
+        assert_eq!(read.canonical_body(), body);
+        let twice = changed(&body, encoded, &STANDARD.encode(pem.repeat(2)));
+        assert_eq!(twice, Err(ProposedEntryError::Key(BadEntryKey::Pem)));
     }
 
     #[test]
@@ -400,8 +318,11 @@ mod tests {
         assert_eq!(changed(&body, "sha256", "sha384"), Err(ProposedEntryError::Hash));
         assert_eq!(changed(&body, "sha256", "md5"), Err(ProposedEntryError::Hash));
         assert_eq!(changed(&body, "hashedrekord", "nope"), Err(ProposedEntryError::Kind("nope".to_owned())));
-        assert_eq!(changed(&body, "0.0.1", "0.0.3"), Err(ProposedEntryError::Version("0.0.3".to_owned())));
-        assert!(matches!(changed(&body, "signature", "x"), Err(ProposedEntryError::Spec(_))));
+        assert_eq!(
+            changed(&body, "0.0.1", "0.0.3"),
+            Err(ProposedEntryError::Version { kind: KIND.to_owned(), version: "0.0.3".to_owned() })
+        );
+        assert!(matches!(changed(&body, "signature", "x"), Err(ProposedEntryError::Spec { kind: KIND, .. })));
         assert!(matches!(ProposedEntry::read(b"{"), Err(ProposedEntryError::Json(_))));
     }
 
@@ -415,6 +336,22 @@ mod tests {
     }
 
     #[test]
+    fn ed25519_signs_as_ed25519ph() {
+        let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        let spki = [&ED25519_SPKI_HEAD[..], key.verifying_key().as_bytes()].concat();
+        let message = ed25519_dalek::Digest::chain_update(ed25519_dalek::Sha512::default(), b"message");
+        let signature = key.sign_prehashed(message, None).unwrap().to_bytes();
+        let digest = DigestAlgorithm::Sha512.digest(b"message");
+        let body = |signature: &[u8]| {
+            canonical_body_over(DigestAlgorithm::Sha512, &digest, signature, Verifier::PublicKey(&spki))
+        };
+        let proposed = body(&signature);
+        assert_eq!(ProposedEntry::read(&proposed).unwrap().canonical_body(), proposed);
+        let pure = ed25519_dalek::Signer::sign(&key, b"message").to_bytes();
+        assert_eq!(ProposedEntry::read(&body(&pure)), Err(ProposedEntryError::Signature(BadSignature)));
+    }
+
+    #[test]
     fn pem_has_64_columns() {
         let der = vec![0; 96];
         let text = pem(Verifier::Certificate(&der));
@@ -424,9 +361,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_panics(text in ".{0,100}", at: prop::sample::Index, byte: u8) {
-            drop(ProposedEntry::read(text.as_bytes()));
-            drop(read_pem(text.as_bytes()));
+        fn never_panics(at: prop::sample::Index, byte: u8) {
             let (_, mut body) = proposal(b"message");
             let index = at.index(body.len());
             body[index] = byte;
