@@ -12,6 +12,7 @@ pub mod log_store;
 pub mod maintenance;
 pub mod oidc_issuer;
 pub mod public_url;
+pub mod rekor_v2;
 mod rotate;
 mod routes;
 pub mod server;
@@ -35,6 +36,7 @@ use self::data_folder::{DataFolder, DataFolderError, FixedSettings};
 use self::log_store::StoreError;
 use self::oidc_issuer::{CLIENT_ID, OidcIssuer};
 use self::public_url::PublicUrl;
+use self::rekor_v2::{TileLog, TileLogError};
 use self::timestamp_authority::TimestampAuthority;
 use self::transparency_log::{LogError, TransparencyLog};
 use self::trust::TrustDocuments;
@@ -51,6 +53,7 @@ pub struct Stack {
     oidc_issuer: OidcIssuer,
     certificate_authority: CertificateAuthority,
     ct_log: CtLog,
+    tile_log: TileLog,
     transparency_log: TransparencyLog,
     timestamp_authority: TimestampAuthority,
     trust: TrustDocuments,
@@ -145,6 +148,12 @@ impl Stack {
             rekor_key,
             settings.created.max(now),
         )?;
+        let tile_log = TileLog::open(
+            &folder.join("rekor-v2"),
+            &public_url.host(),
+            folder.key_of("rekor-v2/checkpoint", "rekor-v2", ServiceKeyKind::Ed25519)?,
+            settings.created.max(now),
+        )?;
         let oidc_key = folder.key("oidc-issuer", ServiceKeyKind::Rsa2048)?;
         let oidc_issuer = OidcIssuer::new(public_url.join(OIDC), oidc_key, options.auto_login)?;
         let issuers = vec![TrustedIssuer {
@@ -172,6 +181,7 @@ impl Stack {
             oidc_issuer,
             certificate_authority,
             ct_log,
+            tile_log,
             transparency_log,
             timestamp_authority,
             trust,
@@ -300,6 +310,9 @@ pub enum StackError {
     /// The TUF repository.
     #[error(transparent)]
     Tuf(#[from] TufError),
+    /// The v2 log cannot be opened.
+    #[error(transparent)]
+    TileLog(#[from] TileLogError),
 }
 
 /// A positive `int64`, as random as the key.
@@ -313,6 +326,7 @@ const OIDC: &str = "/oidc";
 const REKOR: &str = "/rekor";
 const TIMESTAMPS: &str = "/tsa";
 const TUF: &str = "/tuf";
+const REKOR_V2: &str = "/rekor2";
 
 /// As in the logs.
 const MAX_CLOCK_STEP_BACK: SignedDuration = SignedDuration::from_secs(5);

@@ -189,6 +189,7 @@ impl From<StackError> for CommandError {
             | StackError::Log(_)
             | StackError::OidcKey(_)
             | StackError::Store(_)
+            | StackError::TileLog(_)
             | StackError::Trust(_)
             | StackError::Tuf(_) => Self::failed(error),
         }

@@ -20,7 +20,7 @@ pub use self::request::CertificateRequest;
 pub use self::template::BadTemplate;
 
 use self::profile::{CertificateIssuer, TbsCertificate};
-use super::ct_log::{CtLog, CtLogError};
+use super::ct_log::{BadSubmission, CtLog, CtLogError, Submission};
 use crate::crypto::{ServiceKey, ServiceKeyError, Sha256Digest, UnsupportedKey, VerifyingKey};
 use crate::identity_token::{Claims, IdentityToken, IdentityTokenError, JsonWebKeySet, verify_rs256};
 use crate::tlog::hashedrekord::{Verifier, pem};
@@ -127,7 +127,7 @@ impl CertificateAuthority {
         json!({ "issuers": issuers.collect::<Vec<_>>() })
     }
 
-    /// Logs the certificate, then signs it with the log's promise in it.
+    /// Signs and logs the precertificate (RFC 6962 §3.1), then signs the certificate with the log's promise in it.
     fn certify(
         &self,
         identity: &CertificateIdentity,
@@ -137,7 +137,9 @@ impl CertificateAuthority {
     ) -> Result<Vec<u8>, IssueError> {
         let by = CertificateIssuer { name: &self.name, key: self.key.verifying_key() };
         let mut tbs = TbsCertificate::leaf(identity, key, by, now)?;
-        let sct = ct_log.add(self.key_hash, &tbs.to_der()?, now)?;
+        let precertificate = sign(tbs.poisoned()?, &self.key)?;
+        let submission = Submission::precertificate(self.key_hash, tbs.to_der()?, &precertificate, &self.chain.der())?;
+        let sct = ct_log.add(&submission, now)?;
         tbs.push_sct_list(&SignedCertificateTimestamp::extension_value(vec![sct])?)?;
         sign(tbs, &self.key)
     }
@@ -189,6 +191,9 @@ pub enum IssueError {
     /// The authority's key cannot sign.
     #[error(transparent)]
     Signing(#[from] ServiceKeyError),
+    /// The precertificate does not fit a CT log's entry.
+    #[error(transparent)]
+    Submission(#[from] BadSubmission),
     /// Not base64 of a PKCS #10 request in PEM.
     #[error("the certificate signing request cannot be read")]
     SigningRequest,

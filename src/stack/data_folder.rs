@@ -7,7 +7,7 @@
 //! certificates/NAME.pem    the certificate authority's own
 //! trust/                   what is served to users
 //! tuf/                     the same as a TUF repository
-//! ct-log/, rekor-v1/       one Merkle log each
+//! ct-log/, rekor-v1/, rekor-v2/   one Merkle log each
 //! ```
 
 use std::fs::{self, File, TryLockError};
@@ -346,7 +346,7 @@ fn readable_by_others(_path: &Path) -> io::Result<bool> {
 const SETTINGS: &str = "stack.json";
 
 /// What an interrupted first start may have left behind.
-const OWN_NAMES: [&str; 7] = ["lock", "keys", "certificates", "trust", "tuf", "ct-log", "rekor-v1"];
+const OWN_NAMES: [&str; 8] = ["lock", "keys", "certificates", "trust", "tuf", "ct-log", "rekor-v1", "rekor-v2"];
 
 #[cfg(test)]
 mod tests {

@@ -1,27 +1,31 @@
 //! Paths to actors' methods, and their errors to what Fulcio, Rekor and dex answer in their place.
 
 mod answers;
+mod ct_log;
 mod fulcio;
+mod rekor_v1;
+mod rekor_v2;
 mod timestamp;
 mod trust;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HOST, LOCATION};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 
 pub use self::answers::Fault;
 
-use self::answers::{html, json, oidc, page, rekor, text};
+use self::answers::{html, json, oidc, page, text};
 use super::oidc_issuer::{AuthorizationError, RedirectUri};
-use super::transparency_log::LogError;
-use super::{REKOR, Stack, TIMESTAMPS};
-use crate::tlog::TransparencyLogEntry;
-use crate::tlog::rekor_json::{self, EntryId};
+use super::{REKOR, REKOR_V2, Stack, TIMESTAMPS};
 
-/// The largest request body that is read: a Rekor entry of 64 KiB, in base64 and with room around it.
-pub(super) const MAX_BODY_BYTES: usize = 128 * 1024;
+/// The largest body that is read of a request for `path`: 4 MiB, as by Rekor v2, where envelopes come with their
+/// payload; elsewhere a Rekor entry of 64 KiB, in base64 and with room around it.
+pub(super) fn max_body_bytes(path: &str) -> usize {
+    let takes_envelopes = [REKOR, REKOR_V2].iter().any(|prefix| path.starts_with(*prefix));
+    if takes_envelopes { 4 << 20 } else { 128 << 10 }
+}
 
 /// An ID token of the greatest length, and as much again.
 const MAX_HEADER_BYTES: usize = 128 * 1024;
@@ -32,7 +36,7 @@ pub(super) fn handle(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) 
     if header_bytes > MAX_HEADER_BYTES {
         return text(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the header is too large");
     }
-    if request.body().len() > MAX_BODY_BYTES {
+    if request.body().len() > max_body_bytes(request.uri().path()) {
         return text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
@@ -43,8 +47,15 @@ pub(super) fn handle(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) 
     let path = request.uri().path();
     let get = request.method() == Method::GET;
     let post = request.method() == Method::POST;
-    if let Some(path) = path.strip_prefix(REKOR) {
-        return rekor_routes(stack, request, path, now);
+    if let Some(path) = below(REKOR_V2, path) {
+        return rekor_v2::routes(stack, request, path, now);
+    }
+    if let Some(path) = below(REKOR, path) {
+        return rekor_v1::routes(stack, request, path, now);
+    }
+    // Whoever has the log's own address from the trusted root adds `/ct/v1` to it; whoever has the stack's, too.
+    if let Some(path) = below("/ct/ct/v1", path).or_else(|| below("/ct/v1", path)) {
+        return ct_log::routes(stack, request, path, now);
     }
     let timestamp_path = path.strip_prefix(TIMESTAMPS).unwrap_or(path);
     if timestamp_path != path || timestamp_path.starts_with(timestamp::STAMP) {
@@ -63,6 +74,11 @@ pub(super) fn handle(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) 
         _ if path.starts_with("/api/") => fulcio::routes(stack, request, now),
         _ => text(StatusCode::NOT_FOUND, "nothing is here"),
     }
+}
+
+/// What follows `prefix` and a slash, with the slash.
+fn below<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
+    path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'))
 }
 
 fn key_document(stack: &Stack) -> Response<Vec<u8>> {
@@ -134,80 +150,8 @@ fn strip_scheme<'a>(value: &'a str, scheme: &str) -> Option<&'a str> {
     found.eq_ignore_ascii_case(scheme).then(|| rest.trim())
 }
 
-fn rekor_routes(stack: &Stack, request: &Request<Vec<u8>>, path: &str, now: Timestamp) -> Response<Vec<u8>> {
-    let log = &stack.transparency_log;
-    let mut response = match (request.method(), path) {
-        (&Method::GET, "/api/v1/log") => match log.info() {
-            Ok(info) => json(StatusCode::OK, &info),
-            Err(error) => answers::log_error(&error),
-        },
-        (&Method::GET, "/api/v1/log/publicKey") => {
-            let mut response = Response::new(log.public_key().into_bytes());
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-pem-file"));
-            response
-        }
-        (&Method::GET, "/api/v1/log/entries") => match log_index(request.uri().query().unwrap_or_default()) {
-            Some(index) => found(log.by_index(index)),
-            None => rekor(StatusCode::UNPROCESSABLE_ENTITY, 602, "logIndex in query is required"),
-        },
-        (&Method::POST, "/api/v1/log/entries") => return add_entry(stack, request, now),
-        (method, path) => match path.strip_prefix("/api/v1/log/entries/") {
-            Some(id) if method == Method::GET => match id.parse::<EntryId>() {
-                Ok(id) => found(log.by_id(&id)),
-                Err(_) => rekor(StatusCode::UNPROCESSABLE_ENTITY, 605, BAD_ENTRY_ID),
-            },
-            _ => rekor(StatusCode::NOT_FOUND, 404, "nothing is here"),
-        },
-    };
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(REKOR_CACHE_CONTROL));
-    response
-}
-
-fn found(entry: Result<Option<(EntryId, TransparencyLogEntry)>, LogError>) -> Response<Vec<u8>> {
-    match entry {
-        Ok(Some((id, entry))) => json(StatusCode::OK, &rekor_json::answer(&id, &entry)),
-        Ok(None) => {
-            let mut response = Response::new(Vec::new());
-            *response.status_mut() = StatusCode::NOT_FOUND;
-            response
-        }
-        Err(error) => answers::log_error(&error),
-    }
-}
-
-fn add_entry(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
-    let media_type = media_type(request);
-    if media_type != "application/json" {
-        let message = format!("unsupported media type {media_type:?}, only [application/json] are allowed");
-        return rekor(StatusCode::UNSUPPORTED_MEDIA_TYPE, 415, &message);
-    }
-    let (id, mut response) = match stack.transparency_log.add(request.body(), now) {
-        Ok((id, entry)) => {
-            let mut response = json(StatusCode::CREATED, &rekor_json::answer(&id, &entry));
-            if let Ok(etag) = HeaderValue::from_str(&id.to_string()) {
-                response.headers_mut().insert(ETAG, etag);
-            }
-            (id, response)
-        }
-        Err(LogError::Duplicate(id)) => (id, answers::log_error(&LogError::Duplicate(id))),
-        Err(error) => return answers::log_error(&error),
-    };
-    if let Ok(location) = HeaderValue::from_str(&format!("{REKOR}/api/v1/log/entries/{id}")) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    response
-}
-
-fn log_index(query: &str) -> Option<u64> {
-    let index = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "logIndex")?.1;
-    index.parse().ok().filter(|number: &u64| number.to_string() == index)
-}
-
 /// Without its parameters.
 fn media_type(request: &Request<Vec<u8>>) -> String {
     let value = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
-
-const BAD_ENTRY_ID: &str = "entryUUID in path should match '^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$'";
-const REKOR_CACHE_CONTROL: &str = "no-cache, no-store, no-transform, must-revalidate, private, max-age=0";

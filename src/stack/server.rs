@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::routes::MAX_BODY_BYTES;
+use super::routes::max_body_bytes;
 use super::{Fault, Stack};
 
 /// Serves `stack` on `listener` until `stop` ends, then finishes the requests that are under way. `on_fault` is told of
@@ -54,7 +54,7 @@ struct Shared {
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
     let (head, body) = request.into_parts();
-    let body = match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY_BYTES)).await {
+    let body = match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, max_body_bytes(head.uri.path()))).await {
         Ok(Ok(body)) => body.to_vec(),
         Ok(Err(_)) => return refuse(StatusCode::PAYLOAD_TOO_LARGE),
         Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT),
@@ -134,7 +134,7 @@ impl StopSignals {
 /// Two cores sign; the rest waits in line.
 const MAX_AT_ONCE: usize = 64;
 
-/// A body has at most 128 KiB.
+/// A body has at most 4 MiB.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long requests under way may take after the end was asked for.

@@ -450,7 +450,7 @@ fn only_for_this_host() {
 #[test]
 fn requests_have_limits() {
     let world = World::new();
-    let large = vec![b'x'; routes::MAX_BODY_BYTES + 1];
+    let large = vec![b'x'; routes::max_body_bytes("") + 1];
     assert_eq!(world.post("/rekor/api/v1/log/entries", "application/json", &large).status, 413);
     let request = Request::get("/healthz").header(HOST, HERE).header("x", "y".repeat(200_000));
     assert_eq!(world.ask(request.body(vec![]).unwrap()).status, 431);

@@ -1,4 +1,4 @@
-//! Rekor's `hashedrekord`: a digest, a signature over it, and whose. Version 0.0.1.
+//! Rekor's `hashedrekord`: a digest, a signature over it, and whose. Version 0.0.1 of Rekor v1, 0.0.2 of Rekor v2.
 //!
 //! The canonical body is RFC 8785 JSON, with the certificate or key in PEM of 64 columns. It is at once what a client
 //! proposes, what the log stores, and what a verifier rebuilds.
@@ -16,6 +16,9 @@ pub const KIND: &str = "hashedrekord";
 
 /// `apiVersion` of Rekor v1's form.
 pub const VERSION_0_0_1: &str = "0.0.1";
+
+/// `apiVersion` of Rekor v2's form.
+pub const VERSION_0_0_2: &str = "0.0.2";
 
 /// Whose signature it is, in DER.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -175,7 +175,7 @@ impl Proof {
 }
 
 /// Kind and version stand in the body only.
-fn kind_version(body: &[u8]) -> Option<KindVersion> {
+pub(crate) fn kind_version(body: &[u8]) -> Option<KindVersion> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Body {

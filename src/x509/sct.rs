@@ -1,7 +1,7 @@
 //! Signed certificate timestamps embedded in a certificate (RFC 6962 §3.2, §3.3).
 
 use const_oid::ObjectIdentifier;
-use const_oid::db::rfc6962::CT_PRECERT_SCTS;
+use const_oid::db::rfc6962::{CT_PRECERT_POISON, CT_PRECERT_SCTS};
 use der::{Decode as _, Encode as _, Header, Length, Reader as _, SliceReader, Tag, TagNumber};
 use jiff::Timestamp;
 use tls_codec::TlsByteVecU16;
@@ -168,8 +168,7 @@ impl VerifiedSct {
     }
 }
 
-/// What a CT log signs for an embedded SCT, which is also the `MerkleTreeLeaf` that it hashes (RFC 6962 §3.2, §3.4):
-/// `tbs` is the `TBSCertificate` without poison and without SCT list.
+/// What a CT log signs for an embedded SCT: [`timestamped_entry`] of a precertificate.
 ///
 /// # Errors
 /// [`SctError::Malformed`] when `tbs` or `extensions` are too long for their length fields.
@@ -179,19 +178,48 @@ pub fn signed_message(
     tbs: &[u8],
     extensions: &[u8],
 ) -> Result<Vec<u8>, SctError> {
+    timestamped_entry(timestamp_ms, LoggedCertificate::Precertificate { issuer_key_hash, tbs }, extensions)
+}
+
+/// What a CT log logs of a certificate (RFC 6962 §3.4 `TimestampedEntry.signed_entry`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoggedCertificate<'a> {
+    /// `x509_entry`: the whole certificate, DER.
+    Certificate(&'a [u8]),
+    /// `precert_entry`
+    Precertificate {
+        /// SHA-256 of the SPKI of the certificate issuer.
+        issuer_key_hash: Sha256Digest,
+        /// The `TBSCertificate` without poison and without SCT list.
+        tbs: &'a [u8],
+    },
+}
+
+/// What a CT log signs in an SCT, which is also the `MerkleTreeLeaf` that it hashes (RFC 6962 §3.2, §3.4).
+///
+/// # Errors
+/// [`SctError::Malformed`] when a part is too long for its length field.
+pub fn timestamped_entry(
+    timestamp_ms: u64,
+    entry: LoggedCertificate<'_>,
+    extensions: &[u8],
+) -> Result<Vec<u8>, SctError> {
     const V1: u8 = 0;
     const CERTIFICATE_TIMESTAMP: u8 = 0;
-    const PRECERT_ENTRY: [u8; 2] = [0, 1];
-    let tbs_length = u32::try_from(tbs.len()).map_err(|_| SctError::Malformed)?.to_be_bytes();
-    let [0, tbs_length @ ..] = tbs_length else { return Err(SctError::Malformed) };
+    let (entry_type, issuer_key_hash, der): ([u8; 2], &[u8], &[u8]) = match &entry {
+        LoggedCertificate::Certificate(der) => ([0, 0], &[], der),
+        LoggedCertificate::Precertificate { issuer_key_hash, tbs } => ([0, 1], &issuer_key_hash.0, tbs),
+    };
+    let length = u32::try_from(der.len()).map_err(|_| SctError::Malformed)?.to_be_bytes();
+    let [0, length @ ..] = length else { return Err(SctError::Malformed) };
     let extensions_length = u16::try_from(extensions.len()).map_err(|_| SctError::Malformed)?.to_be_bytes();
     Ok([
         &[V1, CERTIFICATE_TIMESTAMP][..],
         &timestamp_ms.to_be_bytes(),
-        &PRECERT_ENTRY,
-        &issuer_key_hash.0,
-        &tbs_length,
-        tbs,
+        &entry_type,
+        issuer_key_hash,
+        &length,
+        der,
         &extensions_length,
         extensions,
     ]
@@ -203,10 +231,18 @@ pub fn signed_message(
 /// # Errors
 /// [`SctError::Malformed`] when the certificate has no extensions to look through.
 pub fn tbs_without_scts(certificate: &Certificate) -> Result<Vec<u8>, SctError> {
-    without_scts(certificate.tbs_der()).map_err(|_| SctError::Malformed)
+    without(SCT_LIST, certificate.tbs_der()).map_err(|_| SctError::Malformed)
 }
 
-fn without_scts(tbs: &[u8]) -> der::Result<Vec<u8>> {
+/// The precertificate's `TBSCertificate` without its poison, as it will be in the certificate but for the SCT list.
+///
+/// # Errors
+/// [`SctError::Malformed`] when the certificate has no extensions to look through.
+pub fn tbs_without_poison(precertificate: &Certificate) -> Result<Vec<u8>, SctError> {
+    without(POISON, precertificate.tbs_der()).map_err(|_| SctError::Malformed)
+}
+
+fn without(oid: ObjectIdentifier, tbs: &[u8]) -> der::Result<Vec<u8>> {
     let extensions_tag = Tag::ContextSpecific { constructed: true, number: TagNumber(3) };
     let mut fields = content(tbs)?;
     let mut kept = Vec::with_capacity(tbs.len());
@@ -221,7 +257,7 @@ fn without_scts(tbs: &[u8]) -> der::Result<Vec<u8>> {
         let mut others = Vec::with_capacity(list.len());
         while !extensions.is_finished() {
             let extension = extensions.tlv_bytes()?;
-            if content(extension)?.decode::<ObjectIdentifier>()? != SCT_LIST {
+            if content(extension)?.decode::<ObjectIdentifier>()? != oid {
                 others.extend_from_slice(extension);
             }
         }
@@ -271,6 +307,9 @@ pub enum SctError {
 
 /// `SignedCertificateTimestampList` (RFC 6962 §3.3).
 pub const SCT_LIST: ObjectIdentifier = CT_PRECERT_SCTS;
+
+/// What makes a precertificate no certificate (RFC 6962 §3.1): critical, and NULL.
+pub const POISON: ObjectIdentifier = CT_PRECERT_POISON;
 
 /// Fulcio embeds one; browsers' policies ask for two or three.
 const MAX_SCTS: usize = 8;

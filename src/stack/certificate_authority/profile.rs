@@ -9,7 +9,7 @@ use const_oid::db::rfc5280::{
     ID_CE_SUBJECT_ALT_NAME, ID_CE_SUBJECT_KEY_IDENTIFIER, ID_KP_CODE_SIGNING, ID_KP_TIME_STAMPING,
 };
 use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384};
-use der::asn1::{BitString, GeneralizedTime, Ia5String, OctetString, UtcTime, Utf8StringRef};
+use der::asn1::{BitString, GeneralizedTime, Ia5String, Null, OctetString, UtcTime, Utf8StringRef};
 use der::{Any, DateTime, Decode as _, Encode, Sequence};
 use jiff::{SignedDuration, Timestamp};
 use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
@@ -27,7 +27,7 @@ use super::CertificateIdentity;
 use crate::crypto::{KeyKind, VerifyingKey, random_bytes, sha1_fingerprint};
 use crate::x509::SubjectAlternativeName;
 use crate::x509::fulcio::{FULCIO, OTHER_NAME};
-use crate::x509::sct::SCT_LIST;
+use crate::x509::sct::{POISON, SCT_LIST};
 
 /// RFC 5280 §4.1.2, version 3.
 #[derive(Clone, Sequence)]
@@ -129,6 +129,13 @@ impl TbsCertificate {
             authority_key_identifier(by.key)?,
         ];
         Self::new(name.clone(), key, by, (from, until), extensions)
+    }
+
+    /// The precertificate of a certificate without SCT list.
+    pub(super) fn poisoned(&self) -> der::Result<Self> {
+        let mut poisoned = self.clone();
+        poisoned.extensions.push(extension(POISON, true, &Null)?);
+        Ok(poisoned)
     }
 
     /// Adds the SCT list, last.

@@ -186,6 +186,32 @@ impl Snapshot {
         Ok(Some(StoredEntry { bytes, time, beside }))
     }
 
+    /// The leaf hash of the entry at `index`, if it is in the log.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk fails.
+    pub fn leaf_hash(&self, index: u64) -> Result<Option<Sha256Digest>, StoreError> {
+        let (tile, at) = (index / TILE_WIDTH, index % TILE_WIDTH);
+        let width = self.width_of(0, tile);
+        if at >= width {
+            return Ok(None);
+        }
+        let row = read_tile(&self.shared.folder, 0, tile, width)?;
+        let at = usize::try_from(at).map_err(|_| StoreError::Missing("hash"))?;
+        row.get(at).copied().map(Some).ok_or(StoreError::Missing("hash"))
+    }
+
+    /// What is kept beside the entry at `index`, if it is in the log.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the disk fails.
+    pub fn beside(&self, index: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        if index >= self.size() {
+            return Ok(None);
+        }
+        Ok(Some(beside::read(&self.shared.folder, index)?.1))
+    }
+
     /// The index of the entry with this leaf hash.
     ///
     /// # Errors

@@ -10,9 +10,11 @@ use crate::stack::certificate_authority::IssueError;
 use crate::stack::ct_log::CtLogError;
 use crate::stack::log_store::StoreError;
 use crate::stack::oidc_issuer::TokenError;
+use crate::stack::rekor_v2::TileLogError;
 use crate::stack::timestamp_authority::StampError;
 use crate::stack::transparency_log::LogError;
-use crate::tlog::hashedrekord::ProposedEntryError;
+use crate::tlog::proposed::ProposedEntryError;
+use crate::tlog::rekor_v2::RequestError;
 
 /// What went wrong inside the stack, as an extension of the response: for the server's own log, not for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,15 +57,17 @@ pub(super) fn issue_error(error: &IssueError) -> Response<Vec<u8>> {
         | IssueError::Encoding(_)
         | IssueError::OtherRootKey
         | IssueError::Sct(_)
-        | IssueError::Signing(_) => {
+        | IssueError::Signing(_)
+        | IssueError::Submission(_) => {
             let answer = fulcio(StatusCode::INTERNAL_SERVER_ERROR, 13, "error communicating with CA backend");
             Fault::attach(answer, error)
         }
     }
 }
 
-/// Rekor v1's errors. Broken JSON is 400 here and 500 at the real server, which makes clients try again in vain.
+/// Rekor v1's errors. It calls broken JSON a fault of its own (500); so it is answered here, but no fault is reported.
 pub(super) fn log_error(error: &LogError) -> Response<Vec<u8>> {
+    let message = error.to_string();
     let bad_request = |message: &str| rekor(StatusCode::BAD_REQUEST, 400, message);
     if let LogError::Store(store) = error
         && let Some(sentence) = unavailable(store)
@@ -71,15 +75,66 @@ pub(super) fn log_error(error: &LogError) -> Response<Vec<u8>> {
         return Fault::attach(rekor(StatusCode::SERVICE_UNAVAILABLE, 503, sentence), error);
     }
     match error {
-        LogError::Duplicate(_) => rekor(StatusCode::CONFLICT, 409, &error.to_string()),
-        LogError::Proposed(ProposedEntryError::Json(message)) => bad_request(message),
-        LogError::Proposed(wrong @ (ProposedEntryError::Kind(_) | ProposedEntryError::Version(_))) => {
-            rekor(StatusCode::UNPROCESSABLE_ENTITY, 422, &wrong.to_string())
+        LogError::Duplicate(_) => rekor(StatusCode::CONFLICT, 409, &message),
+        LogError::Invalid(invalid) if invalid.code() < 600 => bad_request(&message),
+        LogError::Invalid(invalid) => rekor(StatusCode::UNPROCESSABLE_ENTITY, invalid.code(), &message),
+        LogError::Proposed(ProposedEntryError::Json(_)) => rekor(StatusCode::INTERNAL_SERVER_ERROR, 500, &message),
+        LogError::Proposed(ProposedEntryError::Kind(_)) | LogError::TooMany => {
+            rekor(StatusCode::UNPROCESSABLE_ENTITY, 422, &message)
         }
+        LogError::Proposed(ProposedEntryError::Required(_)) => rekor(StatusCode::UNPROCESSABLE_ENTITY, 602, &message),
         LogError::Proposed(wrong) => bad_request(&format!("error processing entry: {wrong}")),
-        LogError::Store(StoreError::TooLarge(_)) => rekor(StatusCode::PAYLOAD_TOO_LARGE, 413, &error.to_string()),
+        LogError::BeyondTree { .. }
+        | LogError::FirstBeyondLast { .. }
+        | LogError::OtherTree(_)
+        | LogError::SearchedKey
+        | LogError::SearchedKeyFormat => bad_request(&message),
+        LogError::Store(StoreError::TooLarge(_)) => rekor(StatusCode::PAYLOAD_TOO_LARGE, 413, &message),
         LogError::Key(_) | LogError::Store(_) => {
             Fault::attach(rekor(StatusCode::INTERNAL_SERVER_ERROR, 500, "error processing entry"), error)
+        }
+    }
+}
+
+/// Rekor v2's errors (grpc-gateway).
+pub(super) fn tile_log_error(error: &TileLogError) -> Response<Vec<u8>> {
+    let message = error.to_string();
+    if let TileLogError::Store(store) = error
+        && let Some(sentence) = unavailable(store)
+    {
+        return Fault::attach(fulcio(StatusCode::SERVICE_UNAVAILABLE, 14, sentence), error);
+    }
+    match error {
+        TileLogError::Duplicate(index) => {
+            let mut response = fulcio(StatusCode::CONFLICT, 6, &message);
+            response.headers_mut().insert("x-log-index", HeaderValue::from(*index));
+            response
+        }
+        TileLogError::Request(RequestError::Entry | RequestError::Json(_) | RequestError::Kind)
+        | TileLogError::Store(StoreError::TooLarge(_)) => fulcio(StatusCode::BAD_REQUEST, 3, &message),
+        TileLogError::Key(_) | TileLogError::Store(_) => {
+            Fault::attach(fulcio(StatusCode::INTERNAL_SERVER_ERROR, 2, "failed to integrate entry"), error)
+        }
+    }
+}
+
+/// The CT log's errors: RFC 6962 §4 leaves their bodies open.
+pub(super) fn ct_log_error(error: &CtLogError) -> Response<Vec<u8>> {
+    let bad_request = || text(StatusCode::BAD_REQUEST, &error.to_string());
+    if let CtLogError::Store(store) = error
+        && let Some(sentence) = unavailable(store)
+    {
+        return Fault::attach(text(StatusCode::SERVICE_UNAVAILABLE, sentence), error);
+    }
+    match error {
+        CtLogError::BeyondTree(_)
+        | CtLogError::Query(_)
+        | CtLogError::Sct(_)
+        | CtLogError::Store(StoreError::TooLarge(_))
+        | CtLogError::Submission(_) => bad_request(),
+        CtLogError::UnknownHash => text(StatusCode::NOT_FOUND, &error.to_string()),
+        CtLogError::Clock(_) | CtLogError::Key(_) | CtLogError::Store(_) => {
+            Fault::attach(text(StatusCode::INTERNAL_SERVER_ERROR, "the log failed"), error)
         }
     }
 }
