@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::crypto::Sha256Digest;
 use crate::stack::certificate_authority::AuthorityChains;
 use crate::x509::Certificate;
-use crate::x509::chain::signed_by;
+use crate::x509::path::chain::signed_by;
 use crate::x509::sct::{LoggedCertificate, POISON, SCT_LIST, tbs_without_poison};
 
 /// Something to log, and what is kept beside it.
