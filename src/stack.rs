@@ -169,6 +169,7 @@ impl Stack {
             certificate_authority: &certificate_authority,
             ct_log: &ct_log,
             timestamp_authority: &timestamp_authority,
+            tile_log: &tile_log,
             transparency_log: &transparency_log,
         };
         let trust = TrustDocuments::bring_up_to_date(&folder, &trusted, now)?;

@@ -155,3 +155,6 @@ fn media_type(request: &Request<Vec<u8>>) -> String {
     let value = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
+
+/// What Rekor and the timestamp authority say of whatever may change.
+const REKOR_CACHE_CONTROL: &str = "no-cache, no-store, no-transform, must-revalidate, private, max-age=0";

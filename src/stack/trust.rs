@@ -10,10 +10,11 @@ use super::certificate_authority::{CertificateAuthority, ROOT_NAME, TIMESTAMP_RO
 use super::ct_log::CtLog;
 use super::data_folder::{DataFolder, DataFolderError};
 use super::public_url::PublicUrl;
+use super::rekor_v2::TileLog;
 use super::timestamp_authority::TimestampAuthority;
 use super::transparency_log::TransparencyLog;
 use super::tuf::Target;
-use super::{OIDC, REKOR, StackError, TIMESTAMPS};
+use super::{OIDC, REKOR, REKOR_V2, StackError, TIMESTAMPS};
 use crate::crypto::VerifyingKey;
 use crate::signing_config::{Service, ServiceValidity, SigningConfig};
 use crate::tlog::hashedrekord::{Verifier, pem};
@@ -24,7 +25,9 @@ use crate::trusted_root::{self, LogId, TimeRange, TransparencyLogInstance, Trust
 pub(super) struct TrustDocuments {
     pub(super) trusted_root: Vec<u8>,
     pub(super) signing_config: Vec<u8>,
-    /// Both in one, for sigstore-python.
+    /// The same with the v2 log first, for whoever asks for it: clients exist that cannot verify what it logs.
+    pub(super) signing_config_v2: Vec<u8>,
+    /// Trusted root and signing config in one, for sigstore-python.
     pub(super) client_trust_config: Vec<u8>,
     /// Whether they were others before this start.
     pub(super) changed: bool,
@@ -37,6 +40,7 @@ pub(super) struct Trusted<'a> {
     pub(super) certificate_authority: &'a CertificateAuthority,
     pub(super) ct_log: &'a CtLog,
     pub(super) timestamp_authority: &'a TimestampAuthority,
+    pub(super) tile_log: &'a TileLog,
     pub(super) transparency_log: &'a TransparencyLog,
 }
 
@@ -57,22 +61,29 @@ impl TrustDocuments {
         let earlier_config = folder.file(&format!("trust/{SIGNING_CONFIG}"), first_config)?;
 
         let known = TrustedRoot::parse(&earlier_root).map_err(|_| StackError::Trust(TRUSTED_ROOT))?;
-        let trusted_root = trusted.root(Some(&known), from).to_json();
+        let root = trusted.root(Some(&known), from);
+        let trusted_root = root.to_json();
         let known = SigningConfig::parse(&earlier_config).map_err(|_| StackError::Trust(SIGNING_CONFIG))?;
-        let signing_config = trusted.signing_config(Some(&known), from).to_json();
+        let config = trusted.signing_config(Some(&known), from);
+        let signing_config = config.to_json();
+        let signing_config_v2 = trusted.signing_config_v2(config, &root).to_json();
         let changed = trusted_root != earlier_root || signing_config != earlier_config;
         if changed {
             folder.write(&format!("trust/{TRUSTED_ROOT}"), &trusted_root)?;
             folder.write(&format!("trust/{SIGNING_CONFIG}"), &signing_config)?;
         }
         let client_trust_config = client_trust_config(&trusted_root, &signing_config);
-        Ok(Self { trusted_root, signing_config, client_trust_config, changed })
+        Ok(Self { trusted_root, signing_config, signing_config_v2, client_trust_config, changed })
     }
 
     /// The files of the TUF repository: the documents, and single keys for clients that are older than trusted roots.
     pub(super) fn tuf_targets(&self, trusted: &Trusted<'_>) -> Vec<Target> {
         let plain = |name: &str, bytes: &[u8]| Target { name: name.to_owned(), bytes: bytes.to_vec(), custom: None };
-        let mut targets = vec![plain(TRUSTED_ROOT, &self.trusted_root), plain(SIGNING_CONFIG, &self.signing_config)];
+        let mut targets = vec![
+            plain(TRUSTED_ROOT, &self.trusted_root),
+            plain(SIGNING_CONFIG, &self.signing_config),
+            plain(SIGNING_CONFIG_V2, &self.signing_config_v2),
+        ];
         let url = |path: &str| trusted.public_url.join(path);
         let legacy = |name: String, text: String, usage: &str, active: bool, uri: String| Target {
             name,
@@ -139,7 +150,28 @@ impl Trusted<'_> {
             self.transparency_log.key().verifying_key(),
             self.transparency_log.log_id(),
         );
-        TrustedRoot::new(authorities.collect(), vec![ct_log], vec![timestamp_authority], vec![transparency_log])
+        let tile_log = log(
+            known.map(|known| &known.transparency_logs),
+            REKOR_V2,
+            self.tile_log.key().verifying_key(),
+            self.tile_log.log_id(),
+        );
+        let logs = vec![transparency_log, tile_log];
+        TrustedRoot::new(authorities.collect(), vec![ct_log], vec![timestamp_authority], logs)
+    }
+
+    /// The v2 log stands first: sigstore-js takes the first of those that began last.
+    fn signing_config_v2(&self, mut config: SigningConfig, root: &TrustedRoot) -> SigningConfig {
+        let url = self.public_url.join(REKOR_V2);
+        let start = root.transparency_logs.iter().find(|log| log.base_url == url).map(|log| log.valid_for.start);
+        let service = Service {
+            url,
+            major_api_version: 2,
+            valid_for: ServiceValidity { start, end: None },
+            operator: self.public_url.authority(),
+        };
+        config.rekor_tlog_urls.insert(0, service);
+        config
     }
 
     fn signing_config(&self, known: Option<&SigningConfig>, from: Timestamp) -> SigningConfig {
@@ -190,3 +222,4 @@ pub(super) fn client_trust_config(trusted_root: &[u8], signing_config: &[u8]) ->
 
 const TRUSTED_ROOT: &str = "trusted_root.json";
 const SIGNING_CONFIG: &str = "signing_config.v0.2.json";
+const SIGNING_CONFIG_V2: &str = "signing_config_rekor_v2.v0.2.json";

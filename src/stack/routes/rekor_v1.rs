@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::answers::{json, log_error, rekor, text};
-use super::media_type;
+use super::{REKOR_CACHE_CONTROL, media_type};
 use crate::stack::transparency_log::{
     LogError, ProofQuery, RetrieveQuery, SearchQuery, log_index, path_entry_id, tree_id,
 };
@@ -49,7 +49,7 @@ pub(super) fn routes(stack: &Stack, request: &Request<Vec<u8>>, path: &str, now:
             found(path_entry_id(id).map_err(LogError::from).and_then(|id| log.by_id(&id)))
         }
     };
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(NO_CACHE));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(REKOR_CACHE_CONTROL));
     response
 }
 
@@ -140,4 +140,3 @@ fn allowed(path: &str) -> Option<&'static [Method]> {
 }
 
 const ENTRIES: &str = "/api/v1/log/entries/";
-const NO_CACHE: &str = "no-cache, no-store, no-transform, must-revalidate, private, max-age=0";

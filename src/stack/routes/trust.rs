@@ -15,6 +15,7 @@ pub(super) fn routes(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) 
     let path = request.uri().path();
     match path {
         "/trust/client_trust_config.json" => document(&stack.trust.client_trust_config),
+        "/trust/signing_config_rekor_v2.v0.2.json" => document(&stack.trust.signing_config_v2),
         "/trust/signing_config.v0.2.json" => document(&stack.trust.signing_config),
         "/trust/trusted_root.json" => document(&stack.trust.trusted_root),
         _ => match path.strip_prefix(TUF).and_then(|path| path.strip_prefix('/')) {
