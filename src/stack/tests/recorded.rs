@@ -16,7 +16,7 @@ fn recorded_requests_are_answered_alike() {
         return;
     };
     let world = World::new();
-    let mut unused: std::collections::BTreeMap<_, _> = differences();
+    let mut unused = differences();
     for line in exchanges.lines() {
         let exchange: Value = serde_json::from_str(line).unwrap();
         let name = exchange["name"].as_str().unwrap();
@@ -41,9 +41,9 @@ fn recorded_requests_are_answered_alike() {
             None => ours(exchange["request_body"]["text"].as_str().unwrap()).replace("<ID token>", &token).into_bytes(),
         };
         let answer = world.ask(request.body(body).unwrap());
-        if let Some((status, _)) = differences().remove(&(server, name)) {
-            assert_eq!(answer.status.to_string(), status, "{server}, {name}: {}", answer.text());
-            unused.remove(&(server, name));
+        if let Some((status, _)) = differences().get(&key(server, name)) {
+            assert_eq!(answer.status.to_string(), *status, "{server}, {name}: {}", answer.text());
+            unused.remove(&key(server, name));
             continue;
         }
         assert_eq!(json!(answer.status), exchange["status"], "{server}, {name}");
@@ -98,12 +98,16 @@ fn translated(world: &World, server: &str, text: &str) -> String {
     }
 }
 
+fn key(server: &str, name: &str) -> (String, String) {
+    (server.to_owned(), name.to_owned())
+}
+
 /// Server and name of what is answered otherwise, with our status and the reason.
-fn differences() -> std::collections::BTreeMap<(&'static str, &'static str), (&'static str, &'static str)> {
+fn differences() -> std::collections::BTreeMap<(String, String), (&'static str, &'static str)> {
     let lines = include_str!("recorded-differences.tsv").lines().filter(|line| !line.starts_with('#'));
     let rows = lines.map(|line| {
         let [server, name, status, reason] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line:?}") };
-        ((server, name), (status, reason))
+        (key(server, name), (status, reason))
     });
     rows.collect()
 }
