@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::data_folder::{self, DataFolder, DataFolderError, FixedSettings};
 use super::log_store::{self, CheckedLog, CheckpointSigner, Discrepancy, StoreError};
 use super::public_url::{BadPublicUrl, PublicUrl};
-use super::{clock, ct_log, transparency_log};
+use super::{clock, ct_log, rekor_v2, transparency_log};
 use crate::crypto::ServiceKeyKind;
 
 /// One log of a stack.
@@ -121,10 +121,16 @@ fn logs(data: &Path) -> Result<Vec<Log>, MaintenanceError> {
     let FixedSettings { public_url, tree_id, .. } = settings;
     let host = public_url.parse::<PublicUrl>()?.host();
     let key = |name| DataFolder::read_key(data, name, ServiceKeyKind::EcdsaP256).map(Arc::new);
-    Ok(vec![
+    let mut logs = vec![
         Log { name: "ct-log", signer: ct_log::checkpoint_signer(&host, &key("ct-log")?) },
         Log { name: "rekor-v1", signer: transparency_log::checkpoint_signer(&host, tree_id, &key("rekor-v1")?) },
-    ])
+    ];
+    // A folder of an earlier version gains it at its next start.
+    if data.join("rekor-v2").exists() {
+        let key = Arc::new(DataFolder::read_key(data, "rekor-v2", ServiceKeyKind::Ed25519)?);
+        logs.push(Log { name: "rekor-v2", signer: rekor_v2::checkpoint_signer(&host, &key) });
+    }
+    Ok(logs)
 }
 
 /// Copies all but what `leave_out` names at the top.
