@@ -326,7 +326,10 @@ pub(super) fn failed(signed: Ran) -> String {
 
 /// Points one kind of service of the instance somewhere else.
 pub(super) fn services(sandbox: &Sandbox, kind: &str, url: &str) {
-    let path = sandbox.path("home/.local/share/waxseal/instances/home/signing_config.v0.2.json");
+    let folder = sandbox.path("home/.local/share/waxseal/instances/home");
+    // The second signing config may only name what this one names.
+    drop(std::fs::remove_file(folder.join("signing_config_rekor_v2.v0.2.json")));
+    let path = folder.join("signing_config.v0.2.json");
     let mut config: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     config[kind][0]["url"] = json!(url);
     std::fs::write(path, config.to_string()).unwrap();
