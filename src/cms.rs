@@ -88,7 +88,7 @@ impl SignedData {
 /// Writes the `ContentInfo` of one detached P-256 signature, byte for byte as gitsign lays it out: leaf certificate
 /// only, algorithm identifiers without parameters, unsigned attributes in DER order or absent.
 ///
-/// `signature` is the DER `Ecdsa-Sig-Value` over `attributes`' message; `unsigned` are the attributes with one value each.
+/// `signature` is the DER `Ecdsa-Sig-Value` over `attributes`' message.
 ///
 /// # Errors
 /// [`MalformedSignedData`] when a part does not encode.
@@ -166,11 +166,11 @@ fn signer_certificate(
     if certificates.len() > MAX_CERTIFICATES {
         return Err(MalformedSignedData::Certificates(certificates.len()));
     }
-    let mut matching = certificates.iter().filter_map(|choice| match choice {
+    let readable = certificates.iter().filter_map(|choice| match choice {
         CertificateChoices::Certificate(certificate) => Some(certificate),
         CertificateChoices::Other(_) => None,
     });
-    let mut matching = matching.by_ref().filter(|certificate| {
+    let mut matching = readable.filter(|certificate| {
         let tbs = certificate.tbs_certificate();
         tbs.issuer() == &signer.issuer && tbs.serial_number() == serial
     });

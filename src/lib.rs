@@ -1,10 +1,11 @@
-//! waxseal signs Git commits and tags without keys to keep, and verifies what any Sigstore tool signed.
+//! waxseal signs Git commits and tags without keys to keep, and verifies what it, gitsign and others signed there with
+//! Sigstore.
 //!
 //! A commit goes in as bytes, leaves as a signature that Git can store, and is believed again only after [`verify`] has
 //! tied it to a certificate, a time and a log entry.
 //!
 //! # The map
-//! Three zones, told apart by what they may import (`tests/layering.rs` holds them to it):
+//! Three zones, told apart by what they may import (`tests/layering` holds them to it):
 //!
 //! - **pure**: bytes, trust, policy and time in, values out. [`signature`] opens the CMS envelope that Git stores into a
 //!   message and its verification material; [`verify`] runs the pipeline over them; [`x509`], [`tlog`], [`cms`],

@@ -281,10 +281,10 @@ const TIMESTAMP: Key = Key {
 const TRUST: Key = Key {
     name: "trust",
     variable: "WAXSEAL_TRUST",
-    scope: "verifying",
+    scope: "both",
     value: Shape::List,
     default: "every instance added, and public-good",
-    about: "the instances whose signatures are verified",
+    about: "the instances whose signatures are verified; the one that signs must be among them",
 };
 
 /// Both places where a value may stand.

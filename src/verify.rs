@@ -24,7 +24,7 @@ use self::weighing::{Checked, Weighing};
 use crate::instance::{Instance, InstanceName};
 use crate::signature::git::{GitSignature, open};
 use crate::signature::{SignatureFormat, VerificationMaterial};
-use crate::timestamp::TimestampAuthorities;
+use crate::timestamp::{TimestampAuthorities, TokenError};
 use crate::x509::path::{Authorities, AuthorityError, IssuedBy, PathError, VerifiedPath};
 use crate::x509::sct::{SctError, VerifiedSct, verify_embedded};
 use crate::x509::{Certificate, CertificateClaims, LeafError, SigningCertificate};
@@ -41,7 +41,7 @@ impl Verifier {
     /// A verifier that believes `instances`; `now` guards against evidence from the future and nothing else.
     ///
     /// # Errors
-    /// [`UnusableInstance`] when the certificate authorities of one cannot be read: such trust material decides nothing.
+    /// [`UnusableInstance`] when the certificate or timestamp authorities of one cannot be read: such trust material decides nothing.
     pub fn new(instances: Vec<Instance>, now: Timestamp, scts: SctRequirement) -> Result<Self, UnusableInstance> {
         let instances = instances.into_iter().map(TrustedInstance::new).collect::<Result<_, _>>()?;
         Ok(Self { instances, now, scts })
@@ -75,14 +75,10 @@ impl Verifier {
     fn verify(&self, signature: &GitSignature) -> Verdict {
         let leaf = &signature.material.certificate;
         let mut best: Option<Verdict> = None;
-        let mut unknown = PathError::UnknownAuthority { issuer: crate::x509::display_name(leaf.issuer()) };
         for trusted in &self.instances {
             let verdict = match trusted.authorities.issuer_of(leaf) {
                 Ok(issued_by) => self.verify_under(trusted, &issued_by, signature),
-                Err(error @ PathError::UnknownAuthority { .. }) => {
-                    unknown = error;
-                    continue;
-                }
+                Err(PathError::UnknownAuthority { .. }) => continue,
                 Err(PathError::BrokenAuthority { subject }) => {
                     let missing = Missing::TrustMaterial { instance: trusted.instance.name.clone(), subject };
                     Verdict::Undecided(Undecided { missing: vec![missing], findings: Findings::default() })
@@ -98,6 +94,7 @@ impl Verifier {
         }
         best.unwrap_or_else(|| {
             let claims = CertificateClaims::read(leaf).ok();
+            let unknown = PathError::UnknownAuthority { issuer: crate::x509::display_name(leaf.issuer()) };
             Verdict::Rejected(Rejection { claims, ..Rejection::of(VerifyError::Path(unknown)) })
         })
     }
@@ -146,6 +143,10 @@ impl Verifier {
         for token in &material.timestamps {
             match trusted.timestamp_authorities.verify(token, &material.signature) {
                 Ok(token) => times.push(VerifiedTime::TimestampAuthority(token)),
+                Err(TokenError::Path(PathError::BrokenAuthority { subject })) => {
+                    let instance = trusted.instance.name.clone();
+                    return Checked::Missing(Missing::TrustMaterial { instance, subject });
+                }
                 Err(error) => return Checked::Wrong(VerifyError::Token(error)),
             }
         }
@@ -236,7 +237,7 @@ fn path_at_each(
     path
 }
 
-/// The certificate authorities of an instance cannot be read.
+/// The certificate or timestamp authorities of an instance cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the trusted root of {name} cannot be used: {error}")]
 pub struct UnusableInstance {

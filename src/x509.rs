@@ -175,7 +175,7 @@ impl fmt::Debug for Certificate {
 pub struct SigningCertificate {
     certificate: Certificate,
     key: VerifyingKey,
-    identity: CertificateClaims,
+    claims: CertificateClaims,
 }
 
 /// Who the certificate authority says the key belongs to.
@@ -209,9 +209,9 @@ impl SigningCertificate {
         if !for_code || usage.is_some_and(|usage| !usage.digital_signature()) {
             return Err(LeafError::NotForCodeSigning);
         }
-        let identity = CertificateClaims::read(&certificate)?;
+        let claims = CertificateClaims::read(&certificate)?;
         let key = certificate.public_key().map_err(LeafError::Key)?;
-        Ok(Self { certificate, key, identity })
+        Ok(Self { certificate, key, claims })
     }
 
     /// The certificate itself.
@@ -229,7 +229,7 @@ impl SigningCertificate {
     /// The subject alternative name and the OIDC issuer: claims until the path to an authority was verified.
     #[must_use]
     pub fn claims(&self) -> &CertificateClaims {
-        &self.identity
+        &self.claims
     }
 }
 

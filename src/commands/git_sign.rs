@@ -12,7 +12,7 @@ use std::io;
 
 use jiff::Timestamp;
 
-use self::public_consent::PublicConsent;
+use self::public_consent::{Consent, PublicConsent};
 use super::status_fd::StatusOutput;
 use crate::cli::GitSign;
 use crate::cms::armor;
@@ -125,7 +125,10 @@ impl Signing<'_> {
         let signer = RequestedSigner::new(key, payload::people(payload));
         let issuance = Issuance { instance, services, audience: self.audience(instance), signer: signer.as_ref() };
         issuance.check(&token, now).map_err(failure::credential)?;
-        consent.obtain(token.claims())?;
+        let now = match consent.obtain(token.claims())? {
+            Consent::NotAsked => now,
+            Consent::Given => clock(),
+        };
         let credential = issuance.issue(http, &token, now).await.map_err(failure::credential)?;
         let attributes = SignedAttributes::for_payload(payload, now).map_err(failure::bug)?;
         let material = sign::sign(attributes.message(), &credential, http, services).await.map_err(failure::service)?;
@@ -184,7 +187,7 @@ fn status_unwritten(error: io::Error) -> CommandError {
     CommandError::failed(format_args!("the status lines cannot be written: {error}"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a login takes minutes where a person has to type")]
+#[expect(clippy::disallowed_methods, reason = "a login or an answer takes minutes where a person has to type")]
 fn clock() -> Timestamp {
     Timestamp::now()
 }

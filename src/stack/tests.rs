@@ -505,7 +505,7 @@ fn a_running_stack_is_copied_checked_and_started_again() {
     let to = elsewhere.path().join("copy");
     let mut held = Vec::new();
     maintenance::back_up(world.folder.path(), &to, |name, log| held.push((name, log.size))).unwrap();
-    assert_eq!(held, [("ct-log", 1), ("rekor-v1", 2)]);
+    assert_eq!(held, [("ct-log", 1), ("rekor-v1", 2), ("rekor-v2", 1)]);
     let again = maintenance::back_up(world.folder.path(), &to, |_, _| {});
     assert!(matches!(again, Err(maintenance::MaintenanceError::Exists(_))));
     #[cfg(unix)]

@@ -89,6 +89,9 @@ impl VerifyError {
             Self::SeveralSignatures(_) => "several-signatures",
             Self::Signature => "bad-signature",
             Self::Token(TokenError::UnknownAuthority) => "unknown-tsa",
+            Self::Token(TokenError::Path(
+                PathError::AuthorityOutsideValidity { .. } | PathError::IssuerOutsideValidity { .. },
+            )) => "authority-outside-validity",
             Self::Token(_) => "timestamp-token",
         }
     }

@@ -99,7 +99,7 @@ fn verify_inclusion(proof: &InclusionProof, log: &TransparencyLogInstance, body:
         return leads_to(proof, body, proof.root_hash);
     }
     let checkpoint = Checkpoint::verify(&proof.checkpoint, log).map_err(EntryError::Checkpoint)?;
-    // A proof from Rekor v2 may leave these to the checkpoint; what it says must agree.
+    // They are in the checkpoint too; what the proof says must agree.
     if checkpoint.tree_size() != proof.tree_size || checkpoint.root_hash() != proof.root_hash {
         return Err(EntryError::CheckpointDiffers);
     }

@@ -38,7 +38,7 @@ impl IdentityPolicy {
     }
 
     /// Whether some rule could admit a *claimed* identity, were the evidence there: an undecided object of which no rule
-    /// could ever admit the signer counts as not allowed. `None` where the object shows no claim.
+    /// could ever admit the signer counts as not allowed. True where the object shows no claim.
     #[must_use]
     pub fn could_admit(&self, claims: Option<&CertificateClaims>, instance: Option<&InstanceName>) -> bool {
         match (self, claims) {

@@ -2,13 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::error::{Missing, VerifyError};
+use super::error::{EntryError, Missing, VerifyError};
 use super::findings::Findings;
 use super::log_entry::{LoggedEntry, RekorVersion};
 use super::times::VerifiedTime;
 use crate::instance::InstanceName;
 use crate::signature::SignatureFormat;
+use crate::timestamp::TokenError;
 use crate::trusted_root::LogId;
+use crate::x509::sct::SctError;
 use crate::x509::{Certificate, CertificateClaims, SubjectAlternativeName};
 
 /// The answer for one object.
@@ -47,9 +49,13 @@ impl Verdict {
             Self::Verified(_) => 0,
             Self::Undecided(_) => 1,
             Self::Rejected(rejection) if rejection.payload_alone.is_some() => 2,
-            // Another operator's logs say less than one's own.
-            Self::Rejected(rejection) if rejection.error().reason().starts_with("unknown-") => 4,
-            Self::Rejected(_) => 3,
+            Self::Rejected(rejection) => match rejection.error() {
+                // Another operator's logs and timestamp authorities say less than one's own.
+                VerifyError::Entry(EntryError::UnknownLog(_))
+                | VerifyError::Sct(SctError::UnknownLog(_))
+                | VerifyError::Token(TokenError::UnknownAuthority) => 4,
+                _ => 3,
+            },
             Self::OtherFormat(_) | Self::Unsigned => 5,
         }
     }

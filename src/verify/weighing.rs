@@ -98,8 +98,11 @@ impl Weighing<'_> {
         missing.extend(material.unsupported.map(Missing::Unsupported));
         match (&self.entry, &self.times) {
             (Checked::Missing(_), _) if material.unsupported.is_some() => {}
+            (Checked::Missing(absent), Checked::Missing(material @ Missing::TrustMaterial { .. })) => {
+                missing.extend([material.clone(), absent.clone()]);
+            }
             (Checked::Missing(absent), _) | (Checked::Held(_), Checked::Missing(absent)) => {
-                missing.push(absent.clone())
+                missing.push(absent.clone());
             }
             _ => {}
         }

@@ -43,7 +43,7 @@ impl Authorities {
     ///
     /// # Errors
     /// [`PathError::UnknownAuthority`] when none of them could have issued it, [`PathError::Signature`] when one is
-    /// named as the issuer and did not sign.
+    /// named as the issuer and did not sign, [`PathError::BrokenAuthority`] when the trusted root contradicts itself.
     pub fn issuer_of(&self, leaf: &Certificate) -> Result<IssuedBy<'_>, PathError> {
         let mut error = PathError::UnknownAuthority { issuer: display_name(leaf.issuer()) };
         let mut named = self.0.iter().filter(|issuer| issuer.may_have_issued(leaf));

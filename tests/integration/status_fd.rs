@@ -114,9 +114,8 @@ fn every_verdict_in_git_s_words() {
         assert_eq!(git(&["verify-commit", "--raw", commit]).stderr, first.stderr, "{what}, again");
         told.push((what, mask(git(&["verify-commit", commit]).code(code).err()), words));
     }
-    for (what, told, words) in told {
-        assert_eq!(told, words, "{what}");
-    }
+    let differing: Vec<_> = told.iter().filter(|(_, told, words)| told != words).collect();
+    assert!(differing.is_empty(), "{differing:#?}");
     // Git itself does not ask.
     assert_eq!(sandbox.git(["log", "--no-walk", "--format=%G?", &gallery.unsigned]).line(), "N");
     sandbox.git(["verify-commit", &gallery.unsigned]).code(1);

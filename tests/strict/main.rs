@@ -408,7 +408,7 @@ fn every_token_that_is_there_holds() {
         let valid_for = &mut root.timestamp_authorities[0].valid_for;
         valid_for.end = Some(valid_for.start);
     };
-    assert_eq!(verdict(closed), "rejected timestamp-token");
+    assert_eq!(verdict(closed), "rejected authority-outside-validity");
 }
 
 #[test]

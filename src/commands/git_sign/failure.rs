@@ -204,7 +204,7 @@ pub(super) fn of_self_check(verdict: Verdict, services: &Services) -> Result<Ver
         Verdict::Undecided(undecided) => match undecided.missing() {
             missing @ Missing::Clock { .. } => CommandError::failed(missing)
                 .hint(format_args!("set the clock, or find out why that of {clock} is wrong")),
-            missing @ (Missing::InclusionProof | Missing::Promise) => {
+            missing @ (Missing::Checkpoint | Missing::InclusionProof | Missing::Promise) => {
                 CommandError::failed(format_args!("{log} gave half an answer: {missing}"))
                     .hint("tell whoever runs the log")
             }

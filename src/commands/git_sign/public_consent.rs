@@ -13,6 +13,15 @@ use crate::settings::Settings;
 use crate::terminal::{Answer, Terminal};
 use crate::trust_store;
 
+/// How consent was come by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Consent {
+    /// A person answered, which may have taken minutes.
+    Given,
+    /// None was needed, or it had been given before.
+    NotAsked,
+}
+
 /// Whether, and how, the user is asked.
 pub(super) enum PublicConsent<'a> {
     /// Another instance, or `waxseal.acceptPublic`.
@@ -33,12 +42,12 @@ impl<'a> PublicConsent<'a> {
     }
 
     /// Asks, unless this identity was agreed to before; remembers a yes.
-    pub(super) fn obtain(&self, claims: &Claims) -> Result<(), CommandError> {
-        let Self::Ask { terminal, .. } = self else { return Ok(()) };
+    pub(super) fn obtain(&self, claims: &Claims) -> Result<Consent, CommandError> {
+        let Self::Ask { terminal, .. } = self else { return Ok(Consent::NotAsked) };
         let identity = line(claims);
         let mut given = self.given();
         if given.lines().any(|line| line == identity) {
-            return Ok(());
+            return Ok(Consent::NotAsked);
         }
         terminal.news("signing at the public-good instance publishes for ever, where anyone can search for it:");
         terminal.news(format_args!("  {}, vouched for by {}", claims.identity(), claims.issuer));
@@ -50,7 +59,7 @@ impl<'a> PublicConsent<'a> {
                 if let Err(error) = self.remember(&given) {
                     terminal.news(format_args!("this answer cannot be kept, so you will be asked again: {error}"));
                 }
-                Ok(())
+                Ok(Consent::Given)
             }
             Answer::No => Err(CommandError::failed("not signed: you did not agree to make it public")
                 .hint("\"waxseal trust add\" adds an instance of your own, \"waxseal serve\" runs one")),
