@@ -12,7 +12,9 @@ mod gpg_flags;
 mod serve_flags;
 mod verify_flags;
 
-pub use serve_flags::{Client, Serve, ServeBackup, ServeClock, ServeCommand, ServeEnv, ServeInit, ServeRotate};
+pub use serve_flags::{
+    Client, OneUser, Serve, ServeBackup, ServeClock, ServeCommand, ServeEnv, ServeInit, ServeRotate, ServeUser,
+};
 
 use serve_flags::ServeLine;
 use verify_flags::VerifyFlags;
@@ -422,6 +424,13 @@ mod tests {
         assert!(add(&["--trusted-root", "f", "--sha256", "00"]).is_err());
         assert!(matches!(add(&["--url", "https://x", "--sha256", "00"]), Ok(Invocation::Trust(Trust::Add(_)))));
         assert!(matches!(add(&["--trusted-root", "f"]), Ok(Invocation::Trust(Trust::Add(_)))));
+    }
+
+    #[test]
+    fn no_password_in_the_arguments() {
+        let add = ["serve", "user", "add", "--data", "d", "alice@example.org"];
+        assert!(matches!(parsed(&add), Ok(Invocation::ServeCommand(ServeCommand::User(ServeUser::Add(_))))));
+        assert!(parsed(&[&add[..], &["correct horse"]].concat()).is_err());
     }
 
     #[test]

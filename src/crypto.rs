@@ -1,12 +1,16 @@
 //! Keys, signatures and digests. The only place that names an algorithm crate: `p256` makes the ephemeral keys,
-//! aws-lc-rs verifies and hashes everything and holds the embedded stack's service keys.
+//! aws-lc-rs verifies and hashes everything and holds the embedded stack's service keys, `argon2` hashes passwords.
 
 mod digest;
+mod mac;
+mod password;
 mod service_key;
 mod signing_key;
 mod verifying_key;
 
 pub use digest::{DigestAlgorithm, Sha256Digest, sha1_fingerprint};
+pub use mac::MacKey;
+pub use password::{HashedPassword, PasswordHashError};
 pub use service_key::{ServiceKey, ServiceKeyError, ServiceKeyKind};
 pub use signing_key::SigningKey;
 pub use verifying_key::{BadSignature, KeyKind, SignatureAlgorithm, UnsupportedKey, VerifyingKey};

@@ -4,10 +4,12 @@
 //! [`Stack::handle`] answers a request without a socket and without a clock. The stack is for those who want keyless
 //! signatures without a third party; a log run by the operator of its own authority proves nothing against that operator.
 
+pub mod accounts;
 pub mod certificate_authority;
 mod clock;
 pub mod ct_log;
 pub mod data_folder;
+pub mod external_issuers;
 pub mod log_store;
 pub mod maintenance;
 pub mod oidc_issuer;
@@ -28,13 +30,15 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use self::routes::Fault;
 
+use self::accounts::AccountFile;
 use self::certificate_authority::{
     AuthorityChain, AuthorityChains, CertificateAuthority, IssueError, IssuerType, TrustedIssuer,
 };
 use self::ct_log::CtLog;
 use self::data_folder::{DataFolder, DataFolderError, FixedSettings};
+use self::external_issuers::{BadIssuers, ExternalIssuer, ISSUERS, IssuerKeys, KeyFetcher};
 use self::log_store::StoreError;
-use self::oidc_issuer::{CLIENT_ID, OidcIssuer};
+use self::oidc_issuer::{CLIENT_ID, IssuerOptions, OidcIssuer, REFRESH_TOKENS};
 use self::public_url::PublicUrl;
 use self::rekor_v2::{TileLog, TileLogError};
 use self::timestamp_authority::TimestampAuthority;
@@ -58,15 +62,23 @@ pub struct Stack {
     timestamp_authority: TimestampAuthority,
     trust: TrustDocuments,
     tuf: TufRepository,
+    has_other_issuers: bool,
     /// Holds the lock.
     folder: DataFolder,
 }
 
+/// Where a request comes from, as an extension of it: the server knows, and whoever has none is taken for one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub std::net::IpAddr);
+
 /// What may differ from one start to the next.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct StackOptions {
-    /// As whom everyone is logged in who asks: as the first, or as the one that `login_hint` names.
+    /// As whom everyone is logged in who asks, while there are no accounts: as the first, or as the one that `login_hint`
+    /// names.
     pub auto_login: Vec<String>,
+    /// Gets the keys of other issuers; without it their tokens are good for nothing.
+    pub fetch_keys: Option<KeyFetcher>,
     /// The port that was found for a first start that asked for any.
     pub found_port: Option<u16>,
 }
@@ -155,14 +167,25 @@ impl Stack {
             settings.created.max(now),
         )?;
         let oidc_key = folder.key("oidc-issuer", ServiceKeyKind::Rsa2048)?;
-        let oidc_issuer = OidcIssuer::new(public_url.join(OIDC), oidc_key, options.auto_login)?;
-        let issuers = vec![TrustedIssuer {
+        let issuer_options = IssuerOptions {
+            auto_login: options.auto_login,
+            accounts: AccountFile::in_folder(data_folder),
+            refresh_tokens: folder.join(REFRESH_TOKENS),
+        };
+        let oidc_issuer = OidcIssuer::new(public_url.join(OIDC), oidc_key, issuer_options, now)?;
+        let external = folder.optional(ISSUERS)?;
+        let external = ExternalIssuer::read_list(&String::from_utf8_lossy(&external.unwrap_or_default()))?;
+        let own = TrustedIssuer {
             issuer: oidc_issuer.issuer().to_owned(),
             audience: CLIENT_ID.to_owned(),
-            keys: oidc_issuer.keys().clone(),
+            keys: IssuerKeys::Own(oidc_issuer.keys().clone()),
             issuer_type: IssuerType::Email { skip_verification: false },
             issuer_claim: None,
-        }];
+        };
+        let has_other_issuers = !external.is_empty();
+        let login = login_addresses(own.issuer.clone(), &external);
+        let others = external.into_iter().map(|issuer| issuer.trusted(options.fetch_keys.clone()));
+        let issuers = std::iter::once(own).chain(others).collect();
         let certificate_authority = CertificateAuthority::new(ca_key, certificates, issuers)?;
         let trusted = trust::Trusted {
             public_url,
@@ -171,6 +194,7 @@ impl Stack {
             timestamp_authority: &timestamp_authority,
             tile_log: &tile_log,
             transparency_log: &transparency_log,
+            login: &login,
         };
         let trust = TrustDocuments::bring_up_to_date(&folder, &trusted, now)?;
         let tuf = TufRepository::open(&folder, trust.tuf_targets(&trusted), now)?;
@@ -187,6 +211,7 @@ impl Stack {
             timestamp_authority,
             trust,
             tuf,
+            has_other_issuers,
             folder,
         })
     }
@@ -194,6 +219,12 @@ impl Stack {
     /// Answers one request. Faults of the stack's own travel with the answer as [`Fault`], for the log of the server.
     pub fn handle(&self, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
         routes::handle(self, request, now)
+    }
+
+    /// Whether tokens of other issuers are good for certificates.
+    #[must_use]
+    pub fn has_other_issuers(&self) -> bool {
+        self.has_other_issuers
     }
 
     /// The address that clients use.
@@ -259,6 +290,13 @@ fn timestamp_authority(
     Ok(TimestampAuthority::new(key, chain, since))
 }
 
+/// Where people log in: at the other issuers, if they are for people, for they stand instead of the own one.
+fn login_addresses(own: String, external: &[ExternalIssuer]) -> Vec<String> {
+    let for_people = external.iter().filter(|issuer| issuer.is_for_people());
+    let addresses: Vec<_> = for_people.map(|issuer| issuer.issuer_url.clone()).collect();
+    if addresses.is_empty() { vec![own] } else { addresses }
+}
+
 /// A stack that cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
@@ -279,6 +317,9 @@ pub enum StackError {
     /// The data folder.
     #[error(transparent)]
     Folder(#[from] DataFolderError),
+    /// The list of other issuers.
+    #[error("issuers.toml: {0}")]
+    Issuers(#[from] BadIssuers),
     /// A key cannot be made.
     #[error(transparent)]
     Key(#[from] ServiceKeyError),

@@ -40,7 +40,7 @@ pub struct Serve {
     /// The address that clients use; fixed at the first start
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
-    /// Log in everyone who asks as this address (may be given several times; loopback only)
+    /// Log in everyone who asks as this address, while there are no accounts (may be given several times; loopback only)
     #[arg(long, value_name = "EMAIL")]
     pub auto_login: Vec<String>,
 }
@@ -65,6 +65,9 @@ pub enum ServeCommand {
     /// Put a new key in the place of one, while the stack is stopped
     #[command(subcommand)]
     Rotate(ServeRotate),
+    /// Add, remove and list those who can log in, also while the stack runs
+    #[command(subcommand)]
+    User(ServeUser),
 }
 
 /// `waxseal serve backup`
@@ -148,4 +151,29 @@ pub enum ServeRotate {
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
     },
+}
+
+/// `waxseal serve user`
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub enum ServeUser {
+    /// Let someone log in; the password is asked for on the terminal, or read from standard input
+    Add(OneUser),
+    /// List those who can log in
+    List {
+        /// The stack's folder
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// Let someone log in no more
+    Remove(OneUser),
+}
+
+/// Someone with an account, or about to have one.
+#[derive(Args, Debug, PartialEq, Eq)]
+pub struct OneUser {
+    /// The stack's folder; made when it is not there
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Their e-mail address, which certificates will name
+    pub email: String,
 }

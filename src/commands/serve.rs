@@ -2,8 +2,10 @@
 
 mod env;
 mod init;
+mod issuer_keys;
 mod maintenance;
 mod rotate;
+mod user;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -11,9 +13,11 @@ use std::net::SocketAddr;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 
+use self::issuer_keys::key_fetcher;
 use crate::cli::{Serve, ServeCommand};
 use crate::command_error::CommandError;
 use crate::escape;
+use crate::stack::accounts::AccountFile;
 use crate::stack::certificate_authority::IssueError;
 use crate::stack::data_folder::{DataFolder, DataFolderError, FixedSettings};
 use crate::stack::public_url::{BadPublicUrl, PublicUrl};
@@ -51,6 +55,7 @@ pub fn command(request: &ServeCommand, now: Timestamp) -> Result<(), CommandErro
         ServeCommand::Env(request) => env::run(request),
         ServeCommand::Init(request) => init::run(request, now),
         ServeCommand::Rotate(request) => rotate::run(request, now),
+        ServeCommand::User(request) => user::run(request, now),
     }
 }
 
@@ -70,23 +75,32 @@ async fn serve(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
     };
     let public_url: PublicUrl = public_url.parse()?;
     let found_port = (request.listen.port() == 0).then_some(bound.port());
-    let options = StackOptions { auto_login: request.auto_login.clone(), found_port };
+    let has_accounts = !AccountFile::in_folder(&request.data).read()?.is_empty();
+    if has_accounts && !request.auto_login.is_empty() {
+        return Err(CommandError::usage("--auto-login is for a stack without accounts, and this one has some")
+            .hint("leave it out: people log in with their passwords"));
+    }
+    let fetch_keys = Some(key_fetcher(tokio::runtime::Handle::current()));
+    let options = StackOptions { auto_login: request.auto_login.clone(), fetch_keys, found_port };
     let stack = Stack::open(&request.data, &public_url, options, now)?;
     let signals = StopSignals::listen();
     let signals = signals.map_err(|error| CommandError::failed(format!("cannot listen for signals: {error}")))?;
-    announce(&stack, bound, &request.auto_login)?;
+    announce(&stack, bound, &request.auto_login, has_accounts)?;
     let served = serve_until(stack, listener, report_fault, signals.received()).await;
     served.map_err(|error| CommandError::failed(format!("serving {public_url} failed: {error}")))
 }
 
 /// One line of JSON on stdout, for programs; what a person must know on stderr.
-fn announce(stack: &Stack, bound: SocketAddr, auto_login: &[String]) -> Result<(), CommandError> {
+fn announce(stack: &Stack, bound: SocketAddr, auto_login: &[String], has_accounts: bool) -> Result<(), CommandError> {
     let mut stderr = io::stderr().lock();
     if stack.public_url().port() != bound.port() {
         let _closed = writeln!(stderr, "waxseal: clients use {}, but it is {bound} that is served", stack.public_url());
     }
-    if auto_login.is_empty() {
-        let _closed = writeln!(stderr, "waxseal: nobody can log in: that takes --auto-login EMAIL, for now");
+    if auto_login.is_empty() && !has_accounts && !stack.has_other_issuers() {
+        let _closed = writeln!(
+            stderr,
+            "waxseal: nobody can log in: that takes accounts (waxseal serve user add), other issuers (issuers.toml) or --auto-login EMAIL"
+        );
     }
     if let [first, others @ ..] = auto_login {
         let others = others.iter().map(|other| format!(", or as {other} if they ask for it")).collect::<String>();
@@ -185,6 +199,7 @@ impl From<StackError> for CommandError {
             StackError::BeforeItsTime { .. } => Self::failed(error).hint("set the clock right"),
             StackError::Authority(_)
             | StackError::Certificates(_)
+            | StackError::Issuers(_)
             | StackError::Key(_)
             | StackError::Log(_)
             | StackError::OidcKey(_)

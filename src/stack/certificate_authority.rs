@@ -21,8 +21,9 @@ pub use self::template::BadTemplate;
 
 use self::profile::{CertificateIssuer, TbsCertificate};
 use super::ct_log::{BadSubmission, CtLog, CtLogError, Submission};
+use super::external_issuers::{IssuerKeys, KeyError, KeysUnavailable};
 use crate::crypto::{ServiceKey, ServiceKeyError, Sha256Digest, UnsupportedKey, VerifyingKey};
-use crate::identity_token::{Claims, IdentityToken, IdentityTokenError, JsonWebKeySet, verify_rs256};
+use crate::identity_token::{Claims, IdentityToken, IdentityTokenError};
 use crate::tlog::hashedrekord::{Verifier, pem};
 use crate::x509::MalformedCertificate;
 use crate::x509::sct::{SctError, SignedCertificateTimestamp};
@@ -46,7 +47,7 @@ pub struct TrustedIssuer {
     /// What `aud` must have.
     pub audience: String,
     /// What its tokens are signed with.
-    pub keys: JsonWebKeySet,
+    pub keys: IssuerKeys,
     /// How its tokens name people or machines.
     pub issuer_type: IssuerType,
     /// The path of the claim that names the issuer behind this one, as `$.federated_claims.connector_id`.
@@ -148,7 +149,7 @@ impl CertificateAuthority {
         let claimed = IdentityToken::parse(token.to_owned()).map_err(IdentityTokenError::Malformed)?;
         let issuer = self.issuers.iter().find(|issuer| issuer.issuer == claimed.claims().issuer);
         let issuer = issuer.ok_or(IssueError::UnknownIssuer)?;
-        Ok((issuer, verify_rs256(token, &issuer.keys, &issuer.issuer, &issuer.audience, now)?))
+        Ok((issuer, issuer.keys.verify(token, &issuer.issuer, &issuer.audience, now)?))
     }
 }
 
@@ -173,6 +174,9 @@ pub enum IssueError {
     /// Not JSON of this shape; whether it ended too early.
     #[error("the request is not JSON of a certificate request")]
     Json(bool),
+    /// The identity token's issuer does not say what its keys are.
+    #[error("an identity token cannot be verified: {0}")]
+    IssuerKeys(#[from] KeysUnavailable),
     /// A key of no supported kind.
     #[error(transparent)]
     Key(#[from] UnsupportedKey),
@@ -203,6 +207,15 @@ pub enum IssueError {
     /// The identity token's issuer is not one that is believed.
     #[error("the identity token's issuer is not trusted")]
     UnknownIssuer,
+}
+
+impl From<KeyError> for IssueError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Token(error) => Self::Token(error),
+            KeyError::Unavailable(error) => Self::IssuerKeys(error),
+        }
+    }
 }
 
 fn sign(tbs: TbsCertificate, key: &ServiceKey) -> Result<Vec<u8>, IssueError> {

@@ -7,6 +7,9 @@
 //! certificates/NAME.pem    the certificate authority's own
 //! trust/                   what is served to users
 //! tuf/                     the same as a TUF repository
+//! accounts.json            who may log in with a password; changed while the stack runs, under accounts.lock
+//! issuers.toml             whose identity tokens are believed besides the stack's own; written by the operator
+//! refresh-tokens/ID.json   the digest of each refresh token, with whom it is for
 //! ct-log/, rekor-v1/, rekor-v2/   one Merkle log each
 //! ```
 
@@ -17,6 +20,9 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::accounts::{ACCOUNTS, ACCOUNTS_LOCK};
+use super::external_issuers::ISSUERS;
+use super::oidc_issuer::REFRESH_TOKENS;
 use crate::crypto::{ServiceKey, ServiceKeyError, ServiceKeyKind};
 
 /// An open folder; the lock goes when it is dropped.
@@ -208,6 +214,19 @@ impl DataFolder {
         Ok(fs::read(&path).map_err(|error| DataFolderError::io(&path, error))?)
     }
 
+    /// The file `name`, which the operator may have put there.
+    ///
+    /// # Errors
+    /// [`DataFolderError`] when it is there and cannot be read.
+    pub fn optional(&self, name: &str) -> Result<Option<Vec<u8>>, DataFolderError> {
+        let path = self.join(name);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(DataFolderError::io(&path, error)),
+        }
+    }
+
     /// Where `name` is in the folder.
     #[must_use]
     pub fn join(&self, name: &str) -> PathBuf {
@@ -333,20 +352,33 @@ fn make_private(_path: &Path) -> io::Result<()> {
 }
 
 #[cfg(unix)]
-fn readable_by_others(path: &Path) -> io::Result<bool> {
+pub(super) fn readable_by_others(path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt as _;
     Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
 }
 
 #[cfg(not(unix))]
-fn readable_by_others(_path: &Path) -> io::Result<bool> {
+pub(super) fn readable_by_others(_path: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
 const SETTINGS: &str = "stack.json";
 
 /// What an interrupted first start may have left behind.
-const OWN_NAMES: [&str; 8] = ["lock", "keys", "certificates", "trust", "tuf", "ct-log", "rekor-v1", "rekor-v2"];
+const OWN_NAMES: [&str; 12] = [
+    "lock",
+    "keys",
+    "certificates",
+    "trust",
+    "tuf",
+    "ct-log",
+    "rekor-v1",
+    "rekor-v2",
+    ACCOUNTS,
+    ACCOUNTS_LOCK,
+    ISSUERS,
+    REFRESH_TOKENS,
+];
 
 #[cfg(test)]
 mod tests {

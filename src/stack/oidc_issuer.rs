@@ -1,19 +1,39 @@
-//! The OpenID Connect issuer: authorization code flow with PKCE, ID tokens with RS256, no accounts yet.
+//! The OpenID Connect issuer: authorization code flow with PKCE, device flow, refresh tokens; ID tokens with RS256.
+//!
+//! People log in with a password, on a page of its own for each request: there are no sessions and no cookies, so no
+//! other site can use one.
 
 mod authorization;
+mod browser;
+mod device;
+mod form;
+mod people;
+mod refresh;
+mod throttle;
+mod token;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-pub use authorization::{AuthorizationError, RedirectError, RedirectErrorCode, RedirectUri};
+pub use self::authorization::{AuthorizationError, RedirectError, RedirectErrorCode, RedirectUri};
+pub use self::browser::{Authorized, DeviceProblem, DeviceStep, LoginForm};
+pub use self::people::{LoginMethod, LoginProblem, Person};
+pub(super) use self::refresh::REFRESH_TOKENS;
+pub use self::token::TokenError;
 
-use crate::crypto::{ServiceKey, ServiceKeyError, Sha256Digest, random_bytes};
-use crate::identity_token::{JsonWebKeySet, MalformedJsonWebKeySet, sign_rs256};
+use self::device::DeviceRequests;
+use self::form::FormKey;
+use self::people::People;
+use self::refresh::RefreshTokens;
+use super::accounts::AccountFile;
+use crate::crypto::{ServiceKey, Sha256Digest, random_bytes};
+use crate::identity_token::{JsonWebKeySet, MalformedJsonWebKeySet};
 
 /// The actor.
 #[derive(Debug)]
@@ -22,20 +42,49 @@ pub struct OidcIssuer {
     key: ServiceKey,
     key_id: String,
     keys: JsonWebKeySet,
-    auto_login: Vec<String>,
+    people: People,
+    form_key: FormKey,
     /// By SHA-256 of the code, so that looking one up takes no time that depends on a secret.
-    codes: Mutex<HashMap<Sha256Digest, Grant>>,
+    codes: Mutex<HashMap<Sha256Digest, Code>>,
+    device_requests: DeviceRequests,
+    refresh_tokens: RefreshTokens,
+}
+
+/// Whom an issuer logs in, and where it keeps what it must not forget.
+#[derive(Clone, Debug)]
+pub struct IssuerOptions {
+    /// As whom everyone is logged in who asks, as long as there are no accounts.
+    pub auto_login: Vec<String>,
+    /// Who has a password.
+    pub accounts: AccountFile,
+    /// The folder for refresh tokens.
+    pub refresh_tokens: PathBuf,
 }
 
 impl OidcIssuer {
-    /// An issuer at `issuer` that logs in everyone who asks as one of `auto_login`.
+    /// An issuer at `issuer`.
     ///
     /// # Errors
     /// [`MalformedJsonWebKeySet`] when `key` is not RSA.
-    pub fn new(issuer: String, key: ServiceKey, auto_login: Vec<String>) -> Result<Self, MalformedJsonWebKeySet> {
+    pub fn new(
+        issuer: String,
+        key: ServiceKey,
+        options: IssuerOptions,
+        now: Timestamp,
+    ) -> Result<Self, MalformedJsonWebKeySet> {
         let key_id = URL_SAFE_NO_PAD.encode(key.verifying_key().spki_sha256());
         let keys = JsonWebKeySet::of(&key, &key_id)?;
-        Ok(Self { issuer, key, key_id, keys, auto_login, codes: Mutex::default() })
+        Ok(Self {
+            issuer,
+            key,
+            key_id,
+            keys,
+            people: People::new(options.auto_login, options.accounts),
+            form_key: FormKey::generate(),
+            codes: Mutex::default(),
+            device_requests: DeviceRequests::default(),
+            refresh_tokens: RefreshTokens::open(options.refresh_tokens, now),
+        })
     }
 
     /// The issuer's identifier.
@@ -59,15 +108,21 @@ impl OidcIssuer {
             "authorization_endpoint": format!("{issuer}/auth"),
             "token_endpoint": format!("{issuer}/token"),
             "jwks_uri": format!("{issuer}/keys"),
-            "grant_types_supported": ["authorization_code"],
+            "device_authorization_endpoint": format!("{issuer}/device/code"),
+            "revocation_endpoint": format!("{issuer}/revoke"),
+            "grant_types_supported": ["authorization_code", "refresh_token", DEVICE_CODE],
             "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
             "code_challenge_methods_supported": ["S256"],
             "scopes_supported": SCOPES,
             "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
-            "claims_supported": ["iss", "sub", "aud", "iat", "exp", "email", "email_verified", "at_hash", "nonce"],
+            "claims_supported":
+                ["iss", "sub", "aud", "iat", "exp", "email", "email_verified", "auth_time", "jti", "nonce"],
             "authorization_response_iss_parameter_supported": true,
+            "request_parameter_supported": false,
+            "request_uri_parameter_supported": false,
         })
     }
 
@@ -79,200 +134,61 @@ impl OidcIssuer {
         JsonWebKeySet::document(&self.key, &self.key_id)
     }
 
-    /// RFC 6749 §4.1.1 with RFC 7636: where to send the browser, with a code.
-    ///
-    /// # Errors
-    /// [`AuthorizationError`] says whether the client may be told by redirection.
-    pub fn authorize(&self, query: &str, now: Timestamp) -> Result<RedirectUri, AuthorizationError> {
-        let request = authorization::Request::read(query, &self.issuer)?;
-        let email = self.log_in(request.login_hint.as_deref()).map_err(|error| request.refuse(error))?.to_owned();
-        let code = URL_SAFE_NO_PAD.encode(random_bytes::<32>());
-        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
-        codes.retain(|_, grant| grant.expires_at > now);
+    /// A code for what `request` asked for; `None` when too many wait to be redeemed.
+    fn new_code(&self, request: &authorization::Request, person: Person, now: Timestamp) -> Option<String> {
+        let mut codes = self.codes();
+        codes.retain(|_, code| code.expires_at() > now);
         if codes.len() >= MAX_CODES {
-            return Err(request.refuse(RedirectError {
-                code: RedirectErrorCode::TemporarilyUnavailable,
-                description: "too many logins at once".to_owned(),
-            }));
+            return None;
         }
+        let code = URL_SAFE_NO_PAD.encode(random_bytes::<32>());
         let grant = Grant {
-            email,
+            person,
+            since: now,
             redirect_uri: request.redirect_uri.as_str().to_owned(),
             code_challenge: request.code_challenge.clone(),
             nonce: request.nonce.clone(),
+            wants_refresh_token: request.wants_refresh_token,
             expires_at: now + CODE_LIFETIME,
         };
-        codes.insert(Sha256Digest::of(code.as_bytes()), grant);
-        Ok(request.answer(&code))
+        codes.insert(Sha256Digest::of(code.as_bytes()), Code::Waiting(grant));
+        Some(code)
     }
 
-    /// RFC 6749 §4.1.3 with RFC 7636 §4.5: the token response. A code is used up by success alone.
-    ///
-    /// # Errors
-    /// [`TokenError`] as RFC 6749 §5.2 names it.
-    pub fn token(&self, form: &str, basic: Option<(String, String)>, now: Timestamp) -> Result<Value, TokenError> {
-        let form = Form::read(form)?;
-        self.check_client(&form, basic)?;
-        match form.get("grant_type") {
-            Some("authorization_code") => {}
-            Some(_) => return Err(TokenError::UnsupportedGrantType),
-            None => return Err(TokenError::InvalidRequest("grant_type is missing")),
-        }
-        let code = Sha256Digest::of(form.get("code").unwrap_or_default().as_bytes());
-        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
-        let grant = codes.get(&code).filter(|grant| grant.expires_at > now).ok_or(TokenError::InvalidCode)?;
-        let verifier = form.get("code_verifier").ok_or(TokenError::InvalidCode)?;
-        if form.get("redirect_uri") != Some(&grant.redirect_uri) {
-            return Err(TokenError::InvalidCode);
-        }
-        if code_challenge(verifier).as_deref() != Some(&grant.code_challenge) {
-            return Err(TokenError::InvalidCodeVerifier);
-        }
-        let answer = self.tokens(grant, now)?;
-        codes.remove(&code);
-        Ok(answer)
+    fn codes(&self) -> MutexGuard<'_, HashMap<Sha256Digest, Code>> {
+        self.codes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn log_in(&self, login_hint: Option<&str>) -> Result<&str, RedirectError> {
-        let refused = |description: &str| RedirectError {
-            code: RedirectErrorCode::AccessDenied,
-            description: description.to_owned(),
-        };
-        let found = match login_hint {
-            Some(hint) => self.auto_login.iter().find(|email| *email == hint),
-            None => self.auto_login.first(),
-        };
-        match found {
-            Some(email) => Ok(email),
-            None if self.auto_login.is_empty() => Err(refused("nobody can log in: start with --auto-login EMAIL")),
-            None => Err(refused("nobody can log in under the address of login_hint")),
+/// A code that was given out.
+#[derive(Debug)]
+enum Code {
+    /// To be redeemed.
+    Waiting(Grant),
+    /// Redeemed: if it comes again, someone stole it, and its refresh token goes (RFC 6749 §4.1.2).
+    Used { login: Option<String>, expires_at: Timestamp },
+}
+
+impl Code {
+    fn expires_at(&self) -> Timestamp {
+        match self {
+            Self::Waiting(grant) => grant.expires_at,
+            Self::Used { expires_at, .. } => *expires_at,
         }
-    }
-
-    /// One public client. A secret may be sent as long as it is empty, as Go's and Python's libraries do.
-    fn check_client(&self, form: &Form, basic: Option<(String, String)>) -> Result<(), TokenError> {
-        let by_basic = basic.is_some();
-        let refused = TokenError::InvalidClient { by_basic };
-        let (id, secret) = match &basic {
-            Some((id, secret)) => (Some(id.as_str()), secret.as_str()),
-            None => (form.get("client_id"), form.get("client_secret").unwrap_or_default()),
-        };
-        let agrees = form.get("client_id").is_none_or(|form_id| Some(form_id) == id);
-        if id == Some(CLIENT_ID) && secret.is_empty() && agrees { Ok(()) } else { Err(refused) }
-    }
-
-    /// The access token is as good as an ID token, because sigstore-python sends it to Fulcio.
-    fn tokens(&self, grant: &Grant, now: Timestamp) -> Result<Value, ServiceKeyError> {
-        let issued_at = now.as_second();
-        let mut claims = json!({
-            "iss": self.issuer,
-            "sub": subject(&grant.email),
-            "aud": CLIENT_ID,
-            "iat": issued_at,
-            "exp": issued_at + TOKEN_LIFETIME.as_secs(),
-            "email": grant.email,
-            "email_verified": true,
-        });
-        let access_token = sign_rs256(&claims, &self.key, &self.key_id)?;
-        if let Some(members) = claims.as_object_mut() {
-            members.insert("at_hash".to_owned(), at_hash(&access_token).into());
-            members.extend(grant.nonce.clone().map(|nonce| ("nonce".to_owned(), nonce.into())));
-        }
-        Ok(json!({
-            "access_token": access_token,
-            "token_type": "bearer",
-            "expires_in": TOKEN_LIFETIME.as_secs(),
-            "id_token": sign_rs256(&claims, &self.key, &self.key_id)?,
-        }))
     }
 }
 
 /// A login that waits for its code to be redeemed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Grant {
-    email: String,
+    person: Person,
+    /// When the person logged in.
+    since: Timestamp,
     redirect_uri: String,
     code_challenge: String,
     nonce: Option<String>,
+    wants_refresh_token: bool,
     expires_at: Timestamp,
-}
-
-/// A token request that is refused (RFC 6749 §5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// `invalid_client`
-    #[error("Invalid client credentials.")]
-    InvalidClient {
-        /// Whether the client tried HTTP Basic, which then must be challenged.
-        by_basic: bool,
-    },
-    /// `invalid_grant`: unknown, expired or used, sent with another redirection address or without verifier.
-    #[error("Invalid or expired code parameter.")]
-    InvalidCode,
-    /// `invalid_grant`: the code stays usable.
-    #[error("Invalid code_verifier.")]
-    InvalidCodeVerifier,
-    /// `invalid_request`
-    #[error("{0}")]
-    InvalidRequest(&'static str),
-    /// `server_error`
-    #[error("the token cannot be signed: {0}")]
-    Key(#[from] ServiceKeyError),
-    /// `unsupported_grant_type`
-    #[error("Unsupported grant_type.")]
-    UnsupportedGrantType,
-}
-
-impl TokenError {
-    /// `error` of RFC 6749 §5.2.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::InvalidClient { .. } => "invalid_client",
-            Self::InvalidCode | Self::InvalidCodeVerifier => "invalid_grant",
-            Self::InvalidRequest(_) => "invalid_request",
-            Self::Key(_) => "server_error",
-            Self::UnsupportedGrantType => "unsupported_grant_type",
-        }
-    }
-}
-
-/// `application/x-www-form-urlencoded`, each name once (RFC 6749 §3.1, §3.2).
-struct Form(HashMap<String, String>);
-
-impl Form {
-    fn read(text: &str) -> Result<Self, TokenError> {
-        let mut members = HashMap::new();
-        for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
-            if members.insert(name.into_owned(), value.into_owned()).is_some() {
-                return Err(TokenError::InvalidRequest("a parameter stands twice"));
-            }
-        }
-        Ok(Self(members))
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-}
-
-/// The challenge that `verifier` answers (RFC 7636 §4.2); `None` when it is not one (§4.1).
-fn code_challenge(verifier: &str) -> Option<String> {
-    let unreserved = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let well_formed = (43..=128).contains(&verifier.len()) && verifier.bytes().all(unreserved);
-    well_formed.then(|| URL_SAFE_NO_PAD.encode(Sha256Digest::of(verifier.as_bytes())))
-}
-
-/// OpenID Connect Core §3.1.3.6: the left half of the digest.
-fn at_hash(access_token: &str) -> String {
-    let digest = Sha256Digest::of(access_token.as_bytes());
-    URL_SAFE_NO_PAD.encode(left_half(&digest))
-}
-
-/// A stable name that is not the address: a client that confuses the two is found out here and not in the field.
-fn subject(email: &str) -> String {
-    let digest = Sha256Digest::of_parts(&[b"waxseal account\0", email.as_bytes()]);
-    URL_SAFE_NO_PAD.encode(left_half(&digest))
 }
 
 fn left_half(digest: &Sha256Digest) -> &[u8] {
@@ -282,7 +198,13 @@ fn left_half(digest: &Sha256Digest) -> &[u8] {
 /// Every Sigstore client's own name, and so the audience of its tokens.
 pub(super) const CLIENT_ID: &str = "sigstore";
 
-const SCOPES: [&str; 2] = ["openid", "email"];
+const SCOPES: [&str; 3] = ["openid", "email", OFFLINE_ACCESS];
+
+/// OpenID Connect Core §11.
+const OFFLINE_ACCESS: &str = "offline_access";
+
+/// RFC 8628 §3.4.
+const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// RFC 6749 §4.1.2: at most ten minutes.
 const CODE_LIFETIME: SignedDuration = SignedDuration::from_mins(10);

@@ -3,22 +3,21 @@
 mod answers;
 mod ct_log;
 mod fulcio;
+mod oidc;
+mod pages;
 mod rekor_v1;
 mod rekor_v2;
 mod timestamp;
 mod trust;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{CONTENT_TYPE, HOST};
+use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 
 pub use self::answers::Fault;
 
-use self::answers::{html, json, oidc, page, text};
-use super::oidc_issuer::{AuthorizationError, RedirectUri};
-use super::{REKOR, REKOR_V2, Stack, TIMESTAMPS};
+use self::answers::text;
+use super::{OIDC, REKOR, REKOR_V2, Stack, TIMESTAMPS};
 
 /// The largest body that is read of a request for `path`: 4 MiB, as by Rekor v2, where envelopes come with their
 /// payload; elsewhere a Rekor entry of 64 KiB, in base64 and with room around it.
@@ -46,7 +45,6 @@ pub(super) fn handle(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) 
     }
     let path = request.uri().path();
     let get = request.method() == Method::GET;
-    let post = request.method() == Method::POST;
     if let Some(path) = below(REKOR_V2, path) {
         return rekor_v2::routes(stack, request, path, now);
     }
@@ -57,19 +55,16 @@ pub(super) fn handle(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) 
     if let Some(path) = below("/ct/ct/v1", path).or_else(|| below("/ct/v1", path)) {
         return ct_log::routes(stack, request, path, now);
     }
+    if let Some(path) = below(OIDC, path) {
+        return oidc::routes(stack, request, path, now);
+    }
     let timestamp_path = path.strip_prefix(TIMESTAMPS).unwrap_or(path);
     if timestamp_path != path || timestamp_path.starts_with(timestamp::STAMP) {
         return timestamp::routes(stack, request, timestamp_path, now);
     }
     match path {
         "/healthz" if get => text(StatusCode::OK, "ok"),
-        "/oidc/.well-known/openid-configuration" if get => json(StatusCode::OK, &stack.oidc_issuer.discovery()),
-        "/oidc/keys" if get => key_document(stack),
-        "/oidc/auth" if get => authorize(stack, request, now),
-        "/oidc/token" if post => token(stack, request, now),
-        "/healthz" | "/oidc/keys" | "/oidc/auth" | "/oidc/token" => {
-            text(StatusCode::METHOD_NOT_ALLOWED, "another method is needed")
-        }
+        "/healthz" => text(StatusCode::METHOD_NOT_ALLOWED, "another method is needed"),
         _ if path.starts_with("/trust/") || path.starts_with("/tuf/") => trust::routes(stack, request, now),
         _ if path.starts_with("/api/") => fulcio::routes(stack, request, now),
         _ => text(StatusCode::NOT_FOUND, "nothing is here"),
@@ -79,70 +74,6 @@ pub(super) fn handle(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) 
 /// What follows `prefix` and a slash, with the slash.
 fn below<'a>(prefix: &str, path: &'a str) -> Option<&'a str> {
     path.strip_prefix(prefix).filter(|rest| rest.starts_with('/'))
-}
-
-fn key_document(stack: &Stack) -> Response<Vec<u8>> {
-    match stack.oidc_issuer.key_document() {
-        Ok(keys) => {
-            let mut response = json(StatusCode::OK, &keys);
-            let value = HeaderValue::from_static("max-age=600, must-revalidate");
-            response.headers_mut().insert(CACHE_CONTROL, value);
-            response
-        }
-        Err(error) => Fault::attach(text(StatusCode::INTERNAL_SERVER_ERROR, "no keys"), &error),
-    }
-}
-
-fn authorize(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
-    match stack.oidc_issuer.authorize(request.uri().query().unwrap_or_default(), now) {
-        Ok(to) | Err(AuthorizationError::Redirect(to)) => send_browser(&to),
-        Err(AuthorizationError::Page(sentence)) => page(StatusCode::BAD_REQUEST, "Bad Request", sentence),
-    }
-}
-
-fn send_browser(to: &RedirectUri) -> Response<Vec<u8>> {
-    match to {
-        RedirectUri::Loopback { url, .. } => {
-            let mut response = html(StatusCode::SEE_OTHER, "");
-            match HeaderValue::from_str(url.as_str()) {
-                Ok(location) => response.headers_mut().insert(LOCATION, location),
-                Err(_) => return page(StatusCode::BAD_REQUEST, "Bad Request", "Unregistered redirect_uri."),
-            };
-            response
-        }
-        RedirectUri::OutOfBand(Some(code)) => page(StatusCode::OK, "Copy this code", code),
-        RedirectUri::OutOfBand(None) => page(StatusCode::FORBIDDEN, "Login refused", "Nobody was logged in."),
-    }
-}
-
-fn token(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
-    let Ok(form) = std::str::from_utf8(request.body()) else {
-        return oidc(super::oidc_issuer::TokenError::InvalidRequest("the form is not UTF-8"));
-    };
-    if media_type(request) != "application/x-www-form-urlencoded" {
-        return oidc(super::oidc_issuer::TokenError::InvalidRequest("a form is needed"));
-    }
-    let basic = request.headers().get(AUTHORIZATION).map(|value| basic_credentials(value).unwrap_or_default());
-    match stack.oidc_issuer.token(form, basic, now) {
-        Ok(tokens) => {
-            let mut response = json(StatusCode::OK, &tokens);
-            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            response.headers_mut().insert(http::header::PRAGMA, HeaderValue::from_static("no-cache"));
-            response
-        }
-        Err(error) => oidc(error),
-    }
-}
-
-/// RFC 7617, with name and secret form-encoded as RFC 6749 §2.3.1 wants them.
-fn basic_credentials(header: &HeaderValue) -> Option<(String, String)> {
-    let decoded = STANDARD.decode(strip_scheme(header.to_str().ok()?, "basic")?).ok()?;
-    let decoded = String::from_utf8(decoded).ok()?;
-    let (name, secret) = decoded.split_once(':')?;
-    let form_decoded = |text: &str| {
-        url::form_urlencoded::parse(format!("v={text}").as_bytes()).next().map(|(_, value)| value.into_owned())
-    };
-    Some((form_decoded(name)?, form_decoded(secret)?))
 }
 
 fn strip_scheme<'a>(value: &'a str, scheme: &str) -> Option<&'a str> {

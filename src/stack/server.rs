@@ -1,12 +1,13 @@
 //! The socket in front of a [`Stack`]: limits, the clock of each request, and an orderly end.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::serve::ListenerExt as _;
 use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::routes::max_body_bytes;
-use super::{Fault, Stack};
+use super::{ClientAddress, Fault, Stack};
 
 /// Serves `stack` on `listener` until `stop` ends, then finishes the requests that are under way. `on_fault` is told of
 /// every answer that was the stack's own fault.
@@ -35,7 +36,9 @@ pub async fn serve_until(
     };
     // An answer goes out at once; that it may fail is no reason not to answer.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let serving = axum::serve(listener, Router::new().fallback(answer).with_state(shared)).with_graceful_shutdown(stop);
+    let service = Router::new().fallback(answer).with_state(shared);
+    let service = service.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop);
     tokio::select! {
         ended = serving => ended,
         () = async {
@@ -52,13 +55,18 @@ struct Shared {
     at_once: Semaphore,
 }
 
-async fn answer(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response<Body> {
-    let (head, body) = request.into_parts();
+async fn answer(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    request: Request<Body>,
+) -> Response<Body> {
+    let (mut head, body) = request.into_parts();
     let body = match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, max_body_bytes(head.uri.path()))).await {
         Ok(Ok(body)) => body.to_vec(),
         Ok(Err(_)) => return refuse(StatusCode::PAYLOAD_TOO_LARGE),
         Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT),
     };
+    head.extensions.insert(ClientAddress(from.ip()));
     let request = Request::from_parts(head, body);
     let Ok(permit) = shared.at_once.acquire().await else { return refuse(StatusCode::SERVICE_UNAVAILABLE) };
     let at_work = Arc::clone(&shared);

@@ -2,6 +2,7 @@
 
 mod ct_log;
 mod fulcio;
+mod login;
 mod recorded;
 mod rekor_v1;
 mod rekor_v2;
@@ -51,7 +52,7 @@ impl Answer {
 }
 
 fn open(folder: &TempDir, now: Timestamp) -> Result<Stack, StackError> {
-    let options = StackOptions { auto_login: vec!["alice@example.org".to_owned()], found_port: None };
+    let options = StackOptions { auto_login: vec!["alice@example.org".to_owned()], ..StackOptions::default() };
     Stack::open(folder.path(), &format!("http://{HERE}").parse().unwrap(), options, now)
 }
 
@@ -387,7 +388,9 @@ fn dexs_errors() {
     let page = world.get("/oidc/auth?client_id=nobody");
     assert_eq!((page.status, page.text().contains("Invalid client_id provided.")), (400, true));
     assert!(!page.headers.contains_key(LOCATION));
-    assert_eq!(page.headers["content-security-policy"], "default-src 'none'; frame-ancestors 'none'");
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+    assert!(policy.ends_with("; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"), "{policy}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::rekor_v2::TileLog;
 use super::timestamp_authority::TimestampAuthority;
 use super::transparency_log::TransparencyLog;
 use super::tuf::Target;
-use super::{OIDC, REKOR, REKOR_V2, StackError, TIMESTAMPS};
+use super::{REKOR, REKOR_V2, StackError, TIMESTAMPS};
 use crate::crypto::VerifyingKey;
 use crate::signing_config::{Service, ServiceValidity, SigningConfig};
 use crate::tlog::hashedrekord::{Verifier, pem};
@@ -42,6 +42,8 @@ pub(super) struct Trusted<'a> {
     pub(super) timestamp_authority: &'a TimestampAuthority,
     pub(super) tile_log: &'a TileLog,
     pub(super) transparency_log: &'a TransparencyLog,
+    /// Where people get identity tokens.
+    pub(super) login: &'a [String],
 }
 
 impl TrustDocuments {
@@ -181,8 +183,7 @@ impl Trusted<'_> {
             .flatten()
             .flatten()
             .collect();
-        let service = |path: &str| {
-            let url = if path.is_empty() { self.public_url.to_string() } else { self.public_url.join(path) };
+        let service_at = |url: String| {
             let start = known.iter().find(|known| known.url == url).and_then(|known| known.valid_for.start);
             Service {
                 url,
@@ -191,9 +192,12 @@ impl Trusted<'_> {
                 operator: self.public_url.authority(),
             }
         };
+        let service = |path: &str| {
+            service_at(if path.is_empty() { self.public_url.to_string() } else { self.public_url.join(path) })
+        };
         SigningConfig::new(
             vec![service("")],
-            vec![service(OIDC)],
+            self.login.iter().map(|url| service_at(url.clone())).collect(),
             vec![service(REKOR)],
             vec![service(&format!("{TIMESTAMPS}/api/v1/timestamp"))],
         )

@@ -70,7 +70,7 @@ const UNITS: [Unit; 28] = [
 ];
 
 /// Crates and parts of std that have one home: path, the units that may name it, why.
-const HOMES: [(&str, &[&str], &str); 15] = [
+const HOMES: [(&str, &[&str], &str); 17] = [
     ("aws_lc_rs", &["crypto"], "algorithms are chosen in one place"),
     ("p256", &["crypto"], "algorithms are chosen in one place"),
     ("x509_cert", &["x509", "cms", "timestamp", "tlog", "credential", "stack"], "one module reads certificates"),
@@ -83,8 +83,10 @@ const HOMES: [(&str, &[&str], &str); 15] = [
     ("webbrowser", &["commands"], "it may run in a process of its own only: open-browser"),
     ("axum", &["stack"], "one server"),
     ("redb", &["stack"], "one store"),
+    ("argon2", &["crypto"], "algorithms are chosen in one place"),
+    ("rpassword", &["commands"], "one place asks for passwords"),
     ("regex", &["verify"], "identity patterns are anchored in one place"),
-    ("toml", &["trust_store"], "one file format of ours on disk"),
+    ("toml", &["trust_store", "stack"], "our files on disk: instances, and the issuers that a stack believes"),
     ("std::process::Command", &["oidc"], "no child process but the browser: verifying starts none"),
 ];
 

@@ -27,7 +27,7 @@ impl Issued {
     fn new() -> Self {
         let now = Timestamp::from_second(1_795_000_000).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let options = StackOptions { auto_login: vec![], found_port: None };
+        let options = StackOptions::default();
         let stack = Stack::open(folder.path(), &"http://127.0.0.1:4711".parse().unwrap(), options, now).unwrap();
         let issuer_key = std::fs::read_to_string(folder.path().join("keys/oidc-issuer.pem")).unwrap();
         let issuer_key = ServiceKey::from_pkcs8_pem(ServiceKeyKind::Rsa2048, &issuer_key).unwrap();

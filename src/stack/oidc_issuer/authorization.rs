@@ -1,11 +1,12 @@
 //! The authorization request, and the redirection that answers it.
 
-use std::collections::HashMap;
 use std::net::Ipv6Addr;
 
 use url::{Host, Url};
 
-use super::{CLIENT_ID, SCOPES};
+use super::form::Form;
+use super::{CLIENT_ID, OFFLINE_ACCESS, SCOPES};
+use crate::stack::accounts::AccountError;
 
 /// RFC 6749 §4.1.1 with RFC 7636 §4.3, read and found good.
 pub(super) struct Request {
@@ -15,36 +16,42 @@ pub(super) struct Request {
     pub(super) nonce: Option<String>,
     pub(super) code_challenge: String,
     pub(super) login_hint: Option<String>,
+    pub(super) wants_refresh_token: bool,
+    /// OpenID Connect Core §3.1.2.1, `prompt=none`: no page may be shown.
+    pub(super) must_be_silent: bool,
 }
 
 impl Request {
     /// `issuer` is put into every answer (RFC 9207).
     pub(super) fn read(query: &str, issuer: &str) -> Result<Self, AuthorizationError> {
-        let mut parameters = HashMap::new();
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
-                return Err(AuthorizationError::Page("A parameter stands twice."));
-            }
+        if query.len() > MAX_QUERY_BYTES {
+            return Err(AuthorizationError::Page("The request is too long."));
         }
-        if parameters.get("client_id").map(String::as_str) != Some(CLIENT_ID) {
+        let parameters = Form::read(query).map_err(|_twice| AuthorizationError::Page("A parameter stands twice."))?;
+        if parameters.value("client_id") != CLIENT_ID {
             return Err(AuthorizationError::Page("Invalid client_id provided."));
         }
-        let redirect_uri = parameters.get("redirect_uri").and_then(|text| RedirectUri::parse(text));
+        let redirect_uri = RedirectUri::parse(parameters.value("redirect_uri"));
         let redirect_uri = redirect_uri.ok_or(AuthorizationError::Page("Unregistered redirect_uri."))?;
-        let state = parameters.remove("state");
+        let state = parameters.get("state");
         // From here on the client is told, by way of the browser.
         let refuse = |code, description: &str| {
             let error = RedirectError { code, description: description.to_owned() };
-            Err(AuthorizationError::Redirect(redirect_uri.refuse(state.as_deref(), issuer, &error)))
+            Err(AuthorizationError::Redirect(redirect_uri.refuse(state, issuer, &error)))
         };
-        let parameter = |name: &str| parameters.get(name).map_or("", String::as_str);
+        let parameter = |name: &str| parameters.value(name);
         if parameter("response_type") != "code" {
             return refuse(RedirectErrorCode::UnsupportedResponseType, "response_type must be code");
         }
-        let mut scopes = parameter("scope").split(' ').filter(|scope| !scope.is_empty());
-        if !scopes.clone().any(|scope| scope == "openid") || !scopes.all(|scope| SCOPES.contains(&scope)) {
-            return refuse(RedirectErrorCode::InvalidScope, "scope must be openid, and may have email");
+        if parameters.get("request").is_some() || parameters.get("request_uri").is_some() {
+            return refuse(RedirectErrorCode::RequestNotSupported, "request objects are not supported");
         }
+        if !matches!(parameter("response_mode"), "" | "query") {
+            return refuse(RedirectErrorCode::InvalidRequest, "response_mode must be query");
+        }
+        let Some(scopes) = Scopes::read(parameter("scope")) else {
+            return refuse(RedirectErrorCode::InvalidScope, Scopes::WHAT_IS_ALLOWED);
+        };
         let base64url = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         let challenge = parameter("code_challenge");
         if parameter("code_challenge_method") != "S256" || challenge.len() != 43 || !challenge.bytes().all(base64url) {
@@ -55,11 +62,13 @@ impl Request {
         }
         Ok(Self {
             code_challenge: challenge.to_owned(),
+            state: state.map(str::to_owned),
             redirect_uri,
             issuer: issuer.to_owned(),
-            state,
-            nonce: parameters.remove("nonce"),
-            login_hint: parameters.remove("login_hint").filter(|hint| !hint.is_empty()),
+            nonce: parameters.get("nonce").map(str::to_owned),
+            login_hint: parameters.get("login_hint").filter(|hint| !hint.is_empty()).map(str::to_owned),
+            wants_refresh_token: scopes.offline_access,
+            must_be_silent: parameter("prompt").split(' ').any(|prompt| prompt == "none"),
         })
     }
 
@@ -68,8 +77,25 @@ impl Request {
         self.redirect_uri.with(&[("code", Some(code)), ("state", self.state.as_deref()), ("iss", Some(&self.issuer))])
     }
 
-    pub(super) fn refuse(&self, error: RedirectError) -> AuthorizationError {
-        AuthorizationError::Redirect(self.redirect_uri.refuse(self.state.as_deref(), &self.issuer, &error))
+    pub(super) fn refuse(&self, error: &RedirectError) -> AuthorizationError {
+        AuthorizationError::Redirect(self.redirect_uri.refuse(self.state.as_deref(), &self.issuer, error))
+    }
+}
+
+/// The scopes that a client asked for.
+pub(super) struct Scopes {
+    /// OpenID Connect Core §11.
+    pub(super) offline_access: bool,
+}
+
+impl Scopes {
+    pub(super) const WHAT_IS_ALLOWED: &'static str = "scope must have openid, and may have email and offline_access";
+
+    /// `None` when `openid` is missing or another scope is there.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        let scopes: Vec<_> = text.split(' ').filter(|scope| !scope.is_empty()).collect();
+        let allowed = scopes.contains(&"openid") && scopes.iter().all(|scope| SCOPES.contains(scope));
+        allowed.then(|| Self { offline_access: scopes.contains(&OFFLINE_ACCESS) })
     }
 }
 
@@ -112,6 +138,15 @@ impl RedirectUri {
         }
     }
 
+    /// Scheme, host and port; `None` for the page that shows the code.
+    #[must_use]
+    pub fn origin(&self) -> Option<String> {
+        match self {
+            Self::Loopback { url, .. } => Some(url.origin().ascii_serialization()),
+            Self::OutOfBand(_) => None,
+        }
+    }
+
     /// The parameters are added to those that the address has (RFC 6749 §3.1.2).
     fn with(&self, parameters: &[(&str, Option<&str>)]) -> Self {
         match self {
@@ -140,12 +175,20 @@ impl RedirectUri {
 }
 
 /// An authorization request that is refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum AuthorizationError {
+    /// The accounts cannot be read: the stack's own fault.
+    Accounts(AccountError),
     /// To be shown to the person: the client, or where to send the browser, is not known.
     Page(&'static str),
     /// To be told to the client: an address with `error` in its query.
     Redirect(RedirectUri),
+}
+
+impl From<AccountError> for AuthorizationError {
+    fn from(error: AccountError) -> Self {
+        Self::Accounts(error)
+    }
 }
 
 /// What the client is told.
@@ -166,6 +209,10 @@ pub enum RedirectErrorCode {
     InvalidRequest,
     /// `invalid_scope`
     InvalidScope,
+    /// `login_required` (OpenID Connect Core §3.1.2.6)
+    LoginRequired,
+    /// `request_not_supported` (OpenID Connect Core §3.1.2.6)
+    RequestNotSupported,
     /// `temporarily_unavailable`
     TemporarilyUnavailable,
     /// `unsupported_response_type`
@@ -178,11 +225,16 @@ impl RedirectErrorCode {
             Self::AccessDenied => "access_denied",
             Self::InvalidRequest => "invalid_request",
             Self::InvalidScope => "invalid_scope",
+            Self::LoginRequired => "login_required",
+            Self::RequestNotSupported => "request_not_supported",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::UnsupportedResponseType => "unsupported_response_type",
         }
     }
 }
+
+/// The page carries it, in base64, and brings it back.
+const MAX_QUERY_BYTES: usize = 16 * 1024;
 
 const OUT_OF_BAND: &str = "urn:ietf:wg:oauth:2.0:oob";
 

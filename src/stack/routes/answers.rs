@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -41,6 +41,11 @@ pub(super) fn issue_error(error: &IssueError) -> Response<Vec<u8>> {
         // Fulcio calls a claim that its templates miss a fault of its own (500); but it is the token's.
         IssueError::Identity(_) | IssueError::Token(_) | IssueError::UnknownIssuer => {
             bad_request("There was an error processing the identity token")
+        }
+        // Fulcio calls this a fault of the token (400), and its clients give up; this one tells them to try again.
+        IssueError::IssuerKeys(_) => {
+            let message = "The issuer of the identity token cannot be asked for its keys";
+            Fault::attach(fulcio(StatusCode::SERVICE_UNAVAILABLE, 14, message), error)
         }
         IssueError::Key(_) => bad_request("The public key supplied in the request could not be parsed"),
         IssueError::InsecureKey => bad_request("The public key supplied in the request is insecure"),
@@ -178,10 +183,14 @@ pub(super) fn stamp_error(error: &StampError) -> Response<Vec<u8>> {
     }
 }
 
-/// RFC 6749 §5.2.
+/// RFC 6749 §5.2, RFC 8628 §3.5. Polls get no description, as from dex: they are not for people.
 pub(super) fn oidc(error: TokenError) -> Response<Vec<u8>> {
     let body = json!({ "error": error.code(), "error_description": error.to_string() });
     match error {
+        TokenError::AccessDenied
+        | TokenError::AuthorizationPending
+        | TokenError::ExpiredToken
+        | TokenError::SlowDown => json(StatusCode::BAD_REQUEST, &json!({ "error": error.code() })),
         TokenError::InvalidClient { by_basic } => {
             let mut response = json(StatusCode::UNAUTHORIZED, &body);
             if by_basic {
@@ -192,12 +201,16 @@ pub(super) fn oidc(error: TokenError) -> Response<Vec<u8>> {
         }
         TokenError::InvalidCode
         | TokenError::InvalidCodeVerifier
+        | TokenError::InvalidDeviceCode
+        | TokenError::InvalidRefreshToken
         | TokenError::InvalidRequest(_)
+        | TokenError::InvalidScope
         | TokenError::UnsupportedGrantType => json(StatusCode::BAD_REQUEST, &body),
-        TokenError::Key(_) => {
+        TokenError::Key(_) | TokenError::Storage(_) => {
             let body = json!({ "error": error.code(), "error_description": "Internal server error." });
             Fault::attach(json(StatusCode::INTERNAL_SERVER_ERROR, &body), &error)
         }
+        TokenError::TooManyDevices => json(StatusCode::SERVICE_UNAVAILABLE, &body),
     }
 }
 
@@ -220,31 +233,11 @@ pub(super) fn text(status: StatusCode, sentence: &str) -> Response<Vec<u8>> {
     respond(status, "text/plain; charset=utf-8", format!("{sentence}\n").into_bytes())
 }
 
-/// `title` and `body` are escaped.
-pub(super) fn page(status: StatusCode, title: &str, body: &str) -> Response<Vec<u8>> {
-    let (title, body) = (escape(title), escape(body));
-    html(status, &format!("<!DOCTYPE html><title>waxseal: {title}</title><h1>{title}</h1><p><code>{body}</code>\n"))
-}
-
-/// `body` goes out as it is.
-pub(super) fn html(status: StatusCode, body: &str) -> Response<Vec<u8>> {
-    let mut response = respond(status, "text/html; charset=utf-8", body.as_bytes().to_vec());
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    response
-}
-
-fn respond(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {
+pub(super) fn respond(status: StatusCode, content_type: &'static str, body: Vec<u8>) -> Response<Vec<u8>> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ fn what_an_earlier_intermediate_issued_stays_good() {
         assert_ne!(std::fs::read_to_string(entry.unwrap().path()).unwrap(), *pem);
     }
 
-    let options = StackOptions { auto_login: vec!["alice@example.org".to_owned()], found_port: None };
+    let options = StackOptions { auto_login: vec!["alice@example.org".to_owned()], ..StackOptions::default() };
     let open = |now| Stack::open(&data, &url, options.clone(), now).unwrap();
     let world = |stack, now| World { folder: tempfile::tempdir().unwrap(), stack, now };
     let key = SigningKey::generate();
