@@ -527,7 +527,7 @@ fn a_running_stack_is_copied_checked_and_started_again() {
     assert_eq!(maintenance::ahead_of(&to, world.now).unwrap(), []);
     let earlier = world.now - SignedDuration::from_mins(1);
     let ahead: Vec<_> = maintenance::ahead_of(&to, earlier).unwrap().iter().map(|(name, _)| *name).collect();
-    assert_eq!(ahead, ["ct-log", "rekor-v1"]);
+    assert_eq!(ahead, ["ct-log", "rekor-v1", "rekor-v2"]);
     let mut world = World { now: earlier, ..world };
     let post = |world: &World| {
         let request = Request::post("/rekor/api/v1/log/entries").header(HOST, HERE);
