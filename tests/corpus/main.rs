@@ -15,6 +15,7 @@ mod objects;
 
 use jiff::Timestamp;
 use objects::{Corpus, Row};
+use waxseal::cms::armor;
 use waxseal::git::{HashKind, SignedObject};
 use waxseal::instance::{Instance, InstanceBounds, InstanceName};
 use waxseal::trusted_root::TrustedRoot;
@@ -84,6 +85,38 @@ fn real_servers_objects_get_their_verdicts() {
         });
     }
     assert_eq!(seen, 97);
+}
+
+/// Each byte of three real offline signatures changed, in the DER and in the text around it: never verified, never a
+/// panic. No byte is excused: each is signed by somebody, or has one form only.
+#[test]
+fn no_changed_byte_of_three_real_signatures_verifies() {
+    let Some(corpus) = Corpus::open("public-good") else { return };
+    let verifier = verifier(&corpus);
+    let mut left = 3;
+    corpus.each("objects.batch", |row, raw| {
+        if row.get("rekor") != "offline" || left == 0 {
+            return;
+        }
+        left -= 1;
+        let object = SignedObject::parse(row.kind(), HashKind::Sha1, raw);
+        let armor = &object.signatures[0];
+        let verifies = |armor: &[u8]| matches!(verifier.verdict(&object.payload, armor), Verdict::Verified(_));
+        assert!(verifies(armor));
+        let der = armor::decode(armor).unwrap();
+        for position in 0..der.len() {
+            let mut changed = der.clone();
+            changed[position] ^= 0x01;
+            assert!(!verifies(armor::encode(&changed).as_bytes()), "{}: byte {position} of the DER", row.oid());
+        }
+        // The last line feed may be missing, so its loss is no change.
+        for position in 0..armor.len() - 1 {
+            let mut changed = armor.clone();
+            changed[position] ^= 0x01;
+            assert!(!verifies(&changed), "{}: byte {position} of the armor", row.oid());
+        }
+    });
+    assert_eq!(left, 0);
 }
 
 /// Of an undecided object the path, the SCT where there is one, the CMS signature and the digest held.
