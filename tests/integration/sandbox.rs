@@ -283,7 +283,8 @@ impl Sandbox {
         for (pattern, name) in [
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
             (r"\b\d{4}-\d\d-\d\d \d{10} ", "DATE SECONDS "),
-            (r"\b1[0-9]{9}\b", "SECONDS"),
+            // Nothing shorter: ten digits may be an abbreviated object ID.
+            (r"SIG_CREATED D 19 8 00 \d{10}\b", "SIG_CREATED D 19 8 00 SECONDS"),
             (r"\b[0-9a-f]{64}\b", "SHA256"),
             (r"\b[0-9a-f]{40}\b", "SHA1"),
             (r"\b127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
