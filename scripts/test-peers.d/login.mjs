@@ -1,5 +1,5 @@
 // Drives the login and device pages of a running stack in a headless Chromium, as a person does, and leaves a screenshot
-// of each. Called by login.sh: login.mjs URL EMAIL PASSWORD FOLDER [REGEXP of the steps to take].
+// of each. Called by browser.sh: login.mjs URL EMAIL PASSWORD FOLDER [REGEXP of the steps to take].
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
