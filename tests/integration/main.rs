@@ -16,6 +16,7 @@ mod git_sign;
 mod history;
 mod identity_policy;
 mod login;
+mod network;
 mod outage;
 mod rotation;
 mod sandbox;

@@ -300,7 +300,7 @@ fn the_token_will_not_do() {
 type Lie = fn(&mut Value);
 
 /// What waxseal says when it does not sign as Alice; and that nothing else happened.
-fn refused(sandbox: &Sandbox, token: &str) -> String {
+pub(super) fn refused(sandbox: &Sandbox, token: &str) -> String {
     sandbox.masked(&failed(sign(sandbox, token)))
 }
 

@@ -37,6 +37,8 @@ pub(crate) enum Reply {
     Bytes(Vec<u8>),
     /// The stack's answer, a JSON document, changed.
     Edit(Arc<dyn Fn(&mut Value) + Send + Sync>),
+    /// The stack's answer, later.
+    Late(Duration),
     /// The stack's answer.
     Pass,
     /// The stack's answer to the first such request, whatever is asked later.
@@ -95,6 +97,11 @@ impl Request {
         }
     }
 
+    pub(crate) fn body(&self) -> &[u8] {
+        let end = self.bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        &self.bytes[end..]
+    }
+
     fn pass(&self, stack: &str) -> Vec<u8> {
         let end = self.bytes.windows(2).position(|two| two == b"\r\n").unwrap() + 2;
         let mut stream = TcpStream::connect(stack).unwrap();
@@ -116,6 +123,10 @@ impl Reply {
                 edit(&mut document);
                 let status = String::from_utf8_lossy(&answer[9..]).lines().next().unwrap().to_owned();
                 reply(&status, "Content-Type: application/json\r\n", document.to_string().as_bytes())
+            }
+            Self::Late(delay) => {
+                std::thread::sleep(delay);
+                request.pass(stack)
             }
             Self::Pass => request.pass(stack),
             Self::Replay(kept) => kept.lock().unwrap().get_or_insert_with(|| request.pass(stack)).clone(),

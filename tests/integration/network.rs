@@ -1,0 +1,262 @@
+//! Private networks: services behind TLS under a certificate authority of their own, and behind a proxy.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::outage::{failed, services};
+use super::sandbox::front::nobody;
+use super::sandbox::{ALICE, Ran, Sandbox, WAXSEAL};
+
+#[test]
+fn an_authority_of_ones_own_vouches_for_services() {
+    let sandbox = Sandbox::with_stack();
+    let token = sandbox.token(ALICE);
+    let authority = Authority::new(&sandbox.path("ca.pem"));
+    let tls = authority.front(sandbox.url(), "127.0.0.1");
+    services(&sandbox, "caUrls", &tls);
+    services(&sandbox, "rekorTlogUrls", &format!("{tls}/rekor"));
+    let said = |what: &str| {
+        format!(
+            "waxseal: error: the certificate authority at https://127.0.0.1:PORT/api/v2/signingCert has a TLS certificate \
+             that cannot be trusted: {what}\n\
+             waxseal: hint: waxseal.caFile names the authorities of a private network; without one, find out who answers \
+             there\n"
+        )
+    };
+    assert_eq!(sandbox.masked(&failed(sign(&sandbox, &token, &[]))), said("UnknownIssuer"));
+    let stranger = Authority::new(&sandbox.path("stranger.pem"));
+    let file = |name: &str| sandbox.path(name).to_str().unwrap().to_owned();
+    assert_eq!(
+        sandbox.masked(&failed(sign(&sandbox, &token, &[("WAXSEAL_CA_FILE", &file("stranger.pem"))]))),
+        said("UnknownIssuer")
+    );
+    // A proxy has no business on this machine, whatever the scheme.
+    let dead = nobody();
+    let trusted = [("WAXSEAL_CA_FILE", file("ca.pem")), ("https_proxy", dead.clone()), ("ALL_PROXY", dead)];
+    let trusted = trusted.each_ref().map(|(name, value)| (*name, value.as_str()));
+    sign(&sandbox, &token, &trusted).success();
+    // git config says it as well, with the home folder written as git writes it.
+    std::fs::copy(sandbox.path("ca.pem"), sandbox.path("home/ca.pem")).unwrap();
+    sandbox.config("waxseal.caFile", "~/ca.pem");
+    sign(&sandbox, &token, &[]).success();
+
+    // The right authority, and somebody else's name.
+    let elsewhere = authority.front(sandbox.url(), "elsewhere.example");
+    services(&sandbox, "caUrls", &elsewhere);
+    let error = sandbox.masked(&failed(sign(&sandbox, &token, &[])));
+    assert!(error.starts_with(said("").trim_end().lines().next().unwrap()), "{error}");
+    assert!(error.contains("elsewhere.example"), "{error}");
+    drop(stranger);
+}
+
+#[test]
+fn trust_is_added_under_an_authority_of_ones_own() {
+    let sandbox = Sandbox::with_stack();
+    let authority = Authority::new(&sandbox.path("ca.pem"));
+    let tls = authority.front(sandbox.url(), "127.0.0.1");
+    let arguments = ["trust", "add", "again", "--url", &tls, "--sha256", sandbox.digest()];
+    let refused = sandbox.waxseal(arguments).code(1);
+    assert_eq!(
+        sandbox.masked(&refused.err()),
+        "waxseal: error: the source of trust material at https://127.0.0.1:PORT/trust/trusted_root.json has a TLS \
+         certificate that cannot be trusted: UnknownIssuer\n\
+         waxseal: hint: waxseal.caFile names the authorities of a private network\n"
+    );
+    sandbox.config("waxseal.caFile", sandbox.path("ca.pem").to_str().unwrap());
+    sandbox.waxseal(arguments).success();
+}
+
+#[test]
+fn services_are_asked_through_the_proxy_of_the_environment() {
+    let sandbox = Sandbox::with_stack();
+    let token = sandbox.token(ALICE);
+    // Nobody can look this name up (RFC 2606), but the proxy knows where it is.
+    let authority = Authority::new(&sandbox.path("ca.pem"));
+    let tls = authority.front(sandbox.url(), "sigstore.invalid");
+    let proxy = Proxy::new(tls.strip_prefix("https://").unwrap(), "200 Connection established");
+    sandbox.config("waxseal.caFile", sandbox.path("ca.pem").to_str().unwrap());
+    services(&sandbox, "caUrls", "https://sigstore.invalid");
+    // The authority seems to be on another host than the issuer; the user knows that both belong together.
+    let bounds = format!("oidc_issuers = [\"{}\"]\n", sandbox.issuer());
+    sandbox.write("home/.local/share/waxseal/instances/home/instance.toml", bounds);
+    services(&sandbox, "rekorTlogUrls", "https://sigstore.invalid:8443/rekor");
+    let with_password = |proxy: &str| proxy.replace("http://", "http://alice:se%40cret@");
+    sign(&sandbox, &token, &[("https_proxy", &with_password(&proxy.url))]).success();
+    let seen = proxy.seen();
+    let mut hosts: Vec<&str> = seen.iter().map(|head| head.lines().next().unwrap()).collect();
+    // On a loaded machine a connection may take two attempts.
+    hosts.dedup();
+    assert_eq!(hosts, ["CONNECT sigstore.invalid:443 HTTP/1.1", "CONNECT sigstore.invalid:8443 HTTP/1.1"]);
+    let password = format!("proxy-authorization: Basic {}", STANDARD.encode("alice:se@cret"));
+    assert!(seen.iter().all(|head| head.to_lowercase().contains(&password.to_lowercase())), "{seen:?}");
+    // A scheme may be left out, and all_proxy stands in.
+    let bare = proxy.url.strip_prefix("http://").unwrap();
+    sign(&sandbox, &token, &[("all_proxy", bare)]).success();
+
+    let refused = |environment: &[(&str, &str)]| {
+        let error = sandbox.masked(&failed(sign(&sandbox, &token, environment)));
+        for text in [&error, &sandbox.last_error()] {
+            assert!(!text.contains("cret") && !text.contains("alice:"), "{text}");
+        }
+        error
+    };
+    let address = "waxseal: error: the certificate authority at https://sigstore.invalid/api/v2/signingCert";
+    let hint = "waxseal: hint: is the network up, and the service running? then try again\n";
+    let through = "(through the proxy http://127.0.0.1:PORT of https_proxy)";
+    for (status, said) in [
+        ("407 Proxy Authentication Required", "tunnel error: proxy authorization required"),
+        ("403 Forbidden", "tunnel error: unsuccessful"),
+    ] {
+        let closed = Proxy::new("", status);
+        let error = refused(&[("https_proxy", &with_password(&closed.url))]);
+        assert_eq!(error, format!("{address} cannot be reached: {said} {through}\n{hint}"));
+    }
+    let error = refused(&[("https_proxy", &with_password(&nobody()))]);
+    assert_eq!(error, format!("{address} cannot be reached: Connection refused (os error 111) {through}\n{hint}"));
+
+    // Who is on the list is asked directly, and cannot be found that way.
+    let before = proxy.seen().len();
+    for no_proxy in ["sigstore.invalid", ".invalid", "*", "other.example, sigstore.invalid"] {
+        let error = refused(&[("https_proxy", &with_password(&proxy.url)), ("no_proxy", no_proxy)]);
+        assert!(error.starts_with(address) && !error.contains("proxy"), "{error}");
+    }
+    assert_eq!(proxy.seen().len(), before);
+    // Services on this machine are not asked through it.
+    services(&sandbox, "caUrls", sandbox.url());
+    services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", sandbox.url()));
+    sign(&sandbox, &token, &[("https_proxy", &proxy.url), ("http_proxy", &proxy.url)]).success();
+    assert_eq!(proxy.seen().len(), before);
+}
+
+fn sign(sandbox: &Sandbox, token: &str, environment: &[(&str, &str)]) -> Ran {
+    let mut sign = sandbox.command(WAXSEAL);
+    sign.args(["--status-fd=2", "-bsau", ALICE]).env("WAXSEAL_ID_TOKEN", token).envs(environment.iter().copied());
+    Ran::of(&mut sign, b"payload\n")
+}
+
+/// A certificate authority for TLS, with its certificate in a file.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new(file: &Path) -> Self {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name = DistinguishedName::new();
+        // Two of the same name would be tried for one another.
+        params.distinguished_name.push(DnType::CommonName, file.file_name().unwrap().to_str().unwrap());
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        std::fs::write(file, authority.pem()).unwrap();
+        Self(authority)
+    }
+
+    /// A server called `name` that hands what comes over TLS to `stack`. Returns its address.
+    fn front(&self, stack: &str, name: &str) -> String {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
+        let config = ServerConfig::builder_with_provider(default_provider().into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+            .unwrap();
+        let config = Arc::new(config);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("https://{}", listener.local_addr().unwrap());
+        let stack = stack.strip_prefix("http://").unwrap().to_owned();
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (config, stack) = (Arc::clone(&config), stack.clone());
+                std::thread::spawn(move || {
+                    let connection = ServerConnection::new(config).unwrap();
+                    serve(StreamOwned::new(connection, stream.unwrap()), &stack);
+                });
+            }
+        });
+        address
+    }
+}
+
+/// One request, with the host that the stack expects.
+fn serve(mut tls: StreamOwned<ServerConnection, TcpStream>, stack: &str) {
+    let mut reader = BufReader::new(&mut tls);
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        // Whoever does not trust the certificate says no more.
+        if reader.read_line(&mut line).unwrap_or(0) == 0 {
+            return;
+        }
+        let lower = line.to_lowercase();
+        if let Some(value) = lower.strip_prefix("content-length: ") {
+            length = value.trim().parse().unwrap();
+        }
+        if line == "\r\n" {
+            break;
+        }
+        head.push_str(if lower.starts_with("host: ") { "" } else { &line });
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    let mut stream = TcpStream::connect(stack).unwrap();
+    stream.write_all(format!("{head}Host: {stack}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+    stream.write_all(&body).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    tls.write_all(&answer).unwrap();
+    tls.conn.send_close_notify();
+    drop(tls.flush());
+}
+
+/// A proxy that knows one host by all names.
+struct Proxy {
+    url: String,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    fn new(host: &str, status: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (host, noted) = (host.to_owned(), Arc::clone(&seen));
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut client = stream.unwrap();
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    client.read_exact(&mut byte).unwrap();
+                    head.push(byte[0]);
+                }
+                noted.lock().unwrap().push(String::from_utf8(head).unwrap());
+                client.write_all(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes()).unwrap();
+                if !status.starts_with("200 ") {
+                    continue;
+                }
+                let server = TcpStream::connect(&host).unwrap();
+                for (mut from, mut to) in [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)]
+                {
+                    // Either side may hang up.
+                    std::thread::spawn(move || drop(std::io::copy(&mut from, &mut to)));
+                }
+            }
+        });
+        Self { url, seen }
+    }
+
+    /// The heads of the requests so far.
+    fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
