@@ -18,6 +18,7 @@ mod identity_policy;
 mod login;
 mod network;
 mod outage;
+mod rekor_v2;
 mod rotation;
 mod sandbox;
 mod stack;
