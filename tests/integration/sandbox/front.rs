@@ -1,16 +1,21 @@
 //! A server that stands in front of the stack, and answers some requests as a broken or hostile service would.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::net::TcpSocket;
 
-/// An address where nobody listens.
+/// An address where nobody listens, and nobody else comes to listen while the test runs.
 pub(crate) fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    // The port is taken until the test's process ends.
+    std::mem::forget(socket);
+    format!("http://{address}")
 }
 
 /// An HTTP answer, as it goes over the wire.
