@@ -151,6 +151,7 @@ impl Stack {
         let certificates = AuthorityChains::from_pem(&String::from_utf8_lossy(&certificates))?;
         let ca_key = folder.key(&rotate::authority_key_name(certificates.count()), ServiceKeyKind::EcdsaP384)?;
         let timestamp_authority = timestamp_authority(&folder, public_url, now)?;
+        trust::no_log_is_lost(data_folder, public_url)?;
         let ct_key = folder.key("ct-log", ServiceKeyKind::EcdsaP256)?;
         let ct_log = CtLog::open(&folder.join("ct-log"), &public_url.host(), ct_key)?;
         let transparency_log = TransparencyLog::open(
@@ -329,6 +330,9 @@ pub enum StackError {
     /// The issuer's key is no RSA key.
     #[error("keys/oidc-issuer.pem: {0}")]
     OidcKey(#[from] MalformedJsonWebKeySet),
+    /// A log that users were told to trust is not begun again.
+    #[error("the log {0} is not in this folder any more")]
+    LostLog(&'static str),
     /// A folder that has a stack cannot be given another root.
     #[error("there is a stack in this folder already")]
     MadeAlready,
@@ -364,6 +368,7 @@ fn tree_id(key: &ServiceKey) -> u64 {
 }
 
 /// Paths under the public URL. The authority is at the root: sigstore-python replaces the whole path of its address.
+const CT_LOG: &str = "/ct";
 const OIDC: &str = "/oidc";
 const REKOR: &str = "/rekor";
 const TIMESTAMPS: &str = "/tsa";

@@ -187,6 +187,9 @@ impl From<StackError> for CommandError {
             StackError::OtherPublicUrl { .. } => Self::usage(error).hint(
                 "names and addresses in its certificates and logs follow from the public URL: begin a new folder",
             ),
+            StackError::LostLog(_) => Self::failed(error).hint(
+                "put its folder back, or start a copy that \"waxseal serve backup\" made: a log that begins again contradicts itself",
+            ),
             StackError::MadeAlready => {
                 Self::failed(error).hint("a root is chosen once: begin a new folder, or start the one that is there")
             }

@@ -95,6 +95,13 @@ pub struct StoreCounts {
     pub batches: u64,
 }
 
+/// Whether `folder` has a log, or what is left of one; opening it would begin another.
+#[must_use]
+pub fn is_there(folder: &Path) -> bool {
+    // A log of the earlier layout has its index only.
+    [sequencer::CHECKPOINT, index::FILE].iter().any(|file| folder.join(file).exists())
+}
+
 impl LogStore {
     /// Opens the log in `folder`, or begins one. A log that was copied, and so has no index, is checked whole.
     ///

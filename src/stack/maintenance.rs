@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::data_folder::{self, DataFolder, DataFolderError, FixedSettings};
 use super::log_store::{self, CheckedLog, CheckpointSigner, Discrepancy, StoreError};
 use super::public_url::{BadPublicUrl, PublicUrl};
-use super::{clock, ct_log, rekor_v2, transparency_log};
+use super::{REKOR_V2, clock, ct_log, rekor_v2, transparency_log, trust};
 use crate::crypto::ServiceKeyKind;
 
 /// One log of a stack.
@@ -119,14 +119,15 @@ pub enum MaintenanceError {
 fn logs(data: &Path) -> Result<Vec<Log>, MaintenanceError> {
     let settings = DataFolder::peek(data)?.ok_or_else(|| MaintenanceError::NoStack(data.to_owned()))?;
     let FixedSettings { public_url, tree_id, .. } = settings;
-    let host = public_url.parse::<PublicUrl>()?.host();
+    let public_url: PublicUrl = public_url.parse()?;
+    let host = public_url.host();
     let key = |name| DataFolder::read_key(data, name, ServiceKeyKind::EcdsaP256).map(Arc::new);
     let mut logs = vec![
         Log { name: "ct-log", signer: ct_log::checkpoint_signer(&host, &key("ct-log")?) },
         Log { name: "rekor-v1", signer: transparency_log::checkpoint_signer(&host, tree_id, &key("rekor-v1")?) },
     ];
     // A folder of an earlier version gains it at its next start.
-    if data.join("rekor-v2").exists() {
+    if data.join("rekor-v2").exists() || trust::known_logs(data).contains(&public_url.join(REKOR_V2)) {
         let key = Arc::new(DataFolder::read_key(data, "rekor-v2", ServiceKeyKind::Ed25519)?);
         logs.push(Log { name: "rekor-v2", signer: rekor_v2::checkpoint_signer(&host, &key) });
     }
@@ -147,8 +148,12 @@ fn copy_files(from: &Path, to: &Path, leave_out: &dyn Fn(&Path) -> bool) -> Resu
             data_folder::create_private(&to.join(&name)).map_err(at(&path))?;
             copy_files(&path, &to.join(&name), &|_| false)?;
         } else if kind.is_file() {
-            // A file of a running stack may be replaced and gone; its successor is in the folder under its name.
-            let bytes = fs::read(&path).map(zeroize::Zeroizing::new).map_err(at(&path))?;
+            let bytes = match fs::read(&path).map(zeroize::Zeroizing::new) {
+                // What a running stack removed in the meantime it does not need: the refresh tokens of somebody who logged
+                // out, a file that was on its way to its name.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                read => read.map_err(at(&path))?,
+            };
             let copy = to.join(&name);
             data_folder::write_durably(&copy, &bytes).map_err(at(&copy))?;
         }

@@ -438,22 +438,62 @@ fn an_interrupted_first_start_is_finished_by_the_next() {
     assert_eq!(stack.trust_digest(), digest, "keys and documents that were there are kept");
 }
 
+/// Each log says it in the words of its API, goes on for readers, and takes entries again when somebody says that the clock is
+/// right; one that jumped ahead and back is the same.
 #[test]
 fn a_clock_that_went_back_is_503() {
     let mut world = World::new();
     let key = SigningKey::generate();
+    let token = world.token();
+    let certificate = certificate_request(&token, &key).to_string().into_bytes();
     let leaf = world.certificate_for(&key).remove(0);
+    let v2 = |message: &[u8]| rekor_v2::request(message, &key, &leaf).to_string().into_bytes();
+    let v1 = |message: &[u8]| proposal(message, &key, &leaf);
+    let write = |world: &World, message: &[u8]| {
+        [
+            ("/api/v2/signingCert", certificate.clone()),
+            ("/rekor/api/v1/log/entries", v1(message)),
+            ("/rekor2/api/v2/log/entries", v2(message)),
+        ]
+        .map(|(path, body)| {
+            let request = Request::post(path).header(HOST, HERE).header(CONTENT_TYPE, "application/json");
+            world.stack.handle(&request.body(body).unwrap(), world.now)
+        })
+    };
+    let refused = |answers: [Response<Vec<u8>>; 3]| {
+        for (answer, code) in answers.into_iter().zip([14, 503, 14]) {
+            assert_eq!(answer.status(), 503);
+            let body: Value = serde_json::from_slice(answer.body()).unwrap();
+            assert_eq!((&body["code"], &body["message"]), (&json!(code), &json!("the clock went back")));
+            assert!(answer.extensions().get::<Fault>().unwrap().0.starts_with("the clock says "));
+        }
+    };
+    let taken = |answers: [Response<Vec<u8>>; 3]| {
+        for (answer, status) in answers.iter().zip([200, 201, 201]) {
+            assert_eq!(answer.status().as_u16(), status, "{}", String::from_utf8_lossy(answer.body()));
+        }
+        answers
+    };
     world.now -= SignedDuration::from_secs(6);
-    let request = Request::post("/rekor/api/v1/log/entries").header(HOST, HERE);
-    let request = request.header(CONTENT_TYPE, "application/json").body(proposal(b"m", &key, &leaf)).unwrap();
-    let answer = world.stack.handle(&request, world.now);
-    assert_eq!(answer.status(), 503);
-    assert!(answer.extensions().get::<Fault>().unwrap().0.starts_with("the clock says "));
+    refused(write(&world, b"m"));
     world.now += SignedDuration::from_secs(2);
-    let answer = world.stack.handle(&request, world.now);
-    assert_eq!(answer.status(), 201);
-    let (_, entry) = rekor_json::read(answer.body()).unwrap();
-    assert_eq!(entry.integrated_time, 1_795_000_000);
+    let [_, entry, _] = taken(write(&world, b"m"));
+    let (_, entry) = rekor_json::read(entry.body()).unwrap();
+    assert_eq!(entry.integrated_time, 1_795_000_000, "the time of the last entry, not an earlier one");
+
+    let before = world.now;
+    world.now += SignedDuration::from_mins(5);
+    taken(write(&world, b"from the future"));
+    world.now = before + SignedDuration::from_secs(10);
+    refused(write(&world, b"n"));
+    for path in ["/ct/v1/get-sth", "/rekor/api/v1/log/entries?logIndex=0", "/rekor2/checkpoint"] {
+        assert_eq!(world.get(path).status, 200, "{path}");
+    }
+    // It is still so after a restart.
+    let world = world.restart();
+    refused(write(&world, b"n"));
+    maintenance::accept_clock(world.folder.path(), world.now).unwrap();
+    taken(write(&world, b"n"));
 }
 
 #[test]
@@ -538,6 +578,80 @@ fn a_running_stack_is_copied_checked_and_started_again() {
     maintenance::accept_clock(&to, earlier).unwrap();
     world.now += SignedDuration::from_secs(1);
     assert_eq!(post(&world), 201);
+}
+
+/// Refresh tokens come and go, and files on their way to their names, while a stack is copied.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "files that nobody needs")]
+fn what_vanishes_while_it_is_copied_is_left_out() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let world = World::new();
+    let tokens = world.folder.path().join("refresh-tokens");
+    let kept = tokens.join("kept.json");
+    data_folder::write_durably(&kept, b"{}").unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let names: Vec<_> = (0..200).map(|number| tokens.join(format!("{number}.json"))).collect();
+                names.iter().for_each(|name| drop(std::fs::File::create(name).unwrap()));
+                names.iter().for_each(|name| std::fs::remove_file(name).unwrap());
+            }
+        });
+        for number in 0..8 {
+            let to = elsewhere.path().join(number.to_string());
+            let copied = maintenance::back_up(world.folder.path(), &to, |_, _| {});
+            done.fetch_or(copied.is_err(), Ordering::Relaxed);
+            copied.unwrap();
+            assert_eq!(std::fs::read(to.join("refresh-tokens/kept.json")).unwrap(), b"{}");
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+/// A copy is checked whole when it is made and when it is first started, of whichever log a byte was changed.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test damages a file")]
+fn a_copy_that_was_damaged_is_not_started() {
+    let world = World::new();
+    let key = SigningKey::generate();
+    let leaf = world.certificate_for(&key).remove(0);
+    assert_eq!(world.post_json("/rekor2/api/v2/log/entries", &rekor_v2::request(b"m", &key, &leaf)).status, 201);
+    let body = proposal(b"m", &key, &leaf);
+    assert_eq!(world.post("/rekor/api/v1/log/entries", "application/json", &body).status, 201);
+    for file in [
+        "ct-log/tile/entries/000.p/1",
+        "rekor-v1/tile/entries/000.p/2",
+        "rekor-v2/tile/entries/000.p/2",
+        "ct-log/tile/0/000.p/1",
+        "rekor-v2/tile/0/000.p/2",
+        "rekor-v2/checkpoint",
+    ] {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let to = elsewhere.path().join("copy");
+        maintenance::back_up(world.folder.path(), &to, |_, _| {}).unwrap();
+        let mut bytes = std::fs::read(to.join(file)).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(to.join(file), bytes).unwrap();
+        let name = file.split('/').next().unwrap();
+        let found = maintenance::check(&to, |_, _| {});
+        assert!(
+            matches!(&found, Err(maintenance::MaintenanceError::Log { name: log, .. }) if *log == name),
+            "{file}: {found:?}"
+        );
+        let started = Stack::open(&to, world.stack.public_url(), StackOptions::default(), world.now).map(|_| ());
+        assert!(
+            matches!(
+                started,
+                Err(StackError::Store(_)
+                    | StackError::Log(LogError::Store(_))
+                    | StackError::TileLog(TileLogError::Store(_)))
+            ),
+            "{file}: {started:?}"
+        );
+    }
 }
 
 /// One walk over a real socket.

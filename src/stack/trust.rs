@@ -3,18 +3,22 @@
 //! Both are made anew at every start, so that they follow a rotation or a new version of waxseal; whatever was in them
 //! before keeps the first instant that it had.
 
+use std::fs;
+use std::path::Path;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::certificate_authority::{CertificateAuthority, ROOT_NAME, TIMESTAMP_ROOT_NAME};
 use super::ct_log::CtLog;
 use super::data_folder::{DataFolder, DataFolderError};
+use super::log_store;
 use super::public_url::PublicUrl;
 use super::rekor_v2::TileLog;
 use super::timestamp_authority::TimestampAuthority;
 use super::transparency_log::TransparencyLog;
 use super::tuf::Target;
-use super::{REKOR, REKOR_V2, StackError, TIMESTAMPS};
+use super::{CT_LOG, REKOR, REKOR_V2, StackError, TIMESTAMPS};
 use crate::crypto::VerifyingKey;
 use crate::signing_config::{Service, ServiceValidity, SigningConfig};
 use crate::tlog::hashedrekord::{Verifier, pem};
@@ -106,7 +110,7 @@ impl TrustDocuments {
             targets.push(legacy(name, certificate(intermediate), "Fulcio", valid_for.end.is_none(), url("")));
         }
         let ct_key = key(trusted.ct_log.key().verifying_key());
-        targets.push(legacy("ctfe.pub".to_owned(), ct_key, "CTFE", true, url("/ct")));
+        targets.push(legacy("ctfe.pub".to_owned(), ct_key, "CTFE", true, url(CT_LOG)));
         let log_key = key(trusted.transparency_log.key().verifying_key());
         targets.push(legacy("rekor.pub".to_owned(), log_key, "Rekor", true, url(REKOR)));
         let [signer, root] = trusted.timestamp_authority.chain();
@@ -145,7 +149,7 @@ impl Trusted<'_> {
             }
         };
         let ct_log =
-            log(known.map(|known| &known.ct_logs), "/ct", self.ct_log.key().verifying_key(), self.ct_log.log_id());
+            log(known.map(|known| &known.ct_logs), CT_LOG, self.ct_log.key().verifying_key(), self.ct_log.log_id());
         let transparency_log = log(
             known.map(|known| &known.transparency_logs),
             REKOR,
@@ -202,6 +206,30 @@ impl Trusted<'_> {
             vec![service(&format!("{TIMESTAMPS}/api/v1/timestamp"))],
         )
     }
+}
+
+/// Makes sure that each log which users were told to trust is still in the folder `data`: one that was begun again under the
+/// same key would contradict what it signed before.
+///
+/// # Errors
+/// [`StackError::LostLog`] names one that is gone.
+pub(super) fn no_log_is_lost(data: &Path, public_url: &PublicUrl) -> Result<(), StackError> {
+    let known = known_logs(data);
+    for (name, path) in [("ct-log", CT_LOG), ("rekor-v1", REKOR), ("rekor-v2", REKOR_V2)] {
+        if known.contains(&public_url.join(path)) && !log_store::is_there(&data.join(name)) {
+            return Err(StackError::LostLog(name));
+        }
+    }
+    Ok(())
+}
+
+/// Addresses of the logs in the trusted root on disk: none when there is none, or when it cannot be read, which whoever
+/// serves it will say.
+pub(super) fn known_logs(data: &Path) -> Vec<String> {
+    let json = fs::read(data.join("trust").join(TRUSTED_ROOT)).unwrap_or_default();
+    let known = TrustedRoot::parse(&json).ok();
+    let logs = known.into_iter().flat_map(|known| known.ct_logs.into_iter().chain(known.transparency_logs));
+    logs.map(|log| log.base_url).collect()
 }
 
 /// From when on a stack made at `created` is trusted: whole seconds, and before anything that it can sign, even if its

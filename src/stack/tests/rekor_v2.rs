@@ -5,7 +5,7 @@ use crate::tlog::hashedrekord::{KeyDetails, canonical_body_0_0_2};
 
 const ENTRIES: &str = "/rekor2/api/v2/log/entries";
 
-fn request(message: &[u8], key: &SigningKey, leaf: &Certificate) -> Value {
+pub(super) fn request(message: &[u8], key: &SigningKey, leaf: &Certificate) -> Value {
     json!({ "hashedRekordRequestV002": {
         "digest": STANDARD.encode(Sha256Digest::of(message)),
         "signature": {

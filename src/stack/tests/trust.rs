@@ -151,3 +151,49 @@ fn an_older_folder_gains_what_it_lacks() {
     drop(stack);
     assert!(matches!(open(&folder, now), Err(StackError::Folder(DataFolderError::Io { .. }))));
 }
+
+/// A folder of a version without Rekor v2 lacks its key and its log, and nobody was told of them.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test makes a file as an older version wrote it")]
+fn an_older_folder_gains_the_v2_log() {
+    let world = World::new();
+    let trusted_root = world.trusted_root();
+    let World { folder, stack, now } = world;
+    drop(stack);
+    let old = TrustedRoot::new(
+        trusted_root.certificate_authorities.clone(),
+        trusted_root.ct_logs.clone(),
+        trusted_root.timestamp_authorities.clone(),
+        trusted_root.transparency_logs[..1].to_vec(),
+    );
+    std::fs::write(folder.path().join("trust/trusted_root.json"), old.to_json()).unwrap();
+    std::fs::remove_file(folder.path().join("keys/rekor-v2.pem")).unwrap();
+    std::fs::remove_dir_all(folder.path().join("rekor-v2")).unwrap();
+    maintenance::check(folder.path(), |_, _| {}).unwrap();
+    let later = now + SignedDuration::from_hours(1000);
+    let world = World { stack: open(&folder, later).unwrap(), folder, now: later };
+    assert!(world.stack.trust_changed());
+    let gained = world.trusted_root();
+    let (kept, earlier) = (&gained.transparency_logs[0], &trusted_root.transparency_logs[0]);
+    assert_eq!((kept.log_id, kept.valid_for), (earlier.log_id, earlier.valid_for));
+    assert_ne!(gained.transparency_logs[1].log_id, trusted_root.transparency_logs[1].log_id);
+    assert!(later - SignedDuration::from_mins(2) < gained.transparency_logs[1].valid_for.start);
+    assert_eq!(world.get("/rekor2/checkpoint").status, 200);
+    world.assert_consistent();
+}
+
+#[test]
+fn a_log_that_is_gone_is_not_begun_again() {
+    let World { folder, stack, now } = World::new();
+    drop(stack);
+    for name in ["ct-log", "rekor-v1", "rekor-v2"] {
+        let (log, elsewhere) = (folder.path().join(name), folder.path().join("trust/elsewhere"));
+        std::fs::rename(&log, &elsewhere).unwrap();
+        assert!(matches!(open(&folder, now), Err(StackError::LostLog(lost)) if lost == name));
+        let checked = maintenance::check(folder.path(), |_, _| {});
+        assert!(matches!(checked, Err(maintenance::MaintenanceError::Log { name: lost, .. }) if lost == name));
+        assert!(!log.exists());
+        std::fs::rename(&elsewhere, &log).unwrap();
+    }
+    drop(open(&folder, now).unwrap());
+}
