@@ -13,7 +13,7 @@ mod serve_flags;
 mod verify_flags;
 
 pub use serve_flags::{
-    Client, OneUser, Serve, ServeBackup, ServeClock, ServeCommand, ServeEnv, ServeInit, ServeRotate, ServeUser,
+    Client, Listen, OneUser, Serve, ServeBackup, ServeClock, ServeCommand, ServeEnv, ServeInit, ServeRotate, ServeUser,
 };
 
 use serve_flags::ServeLine;

@@ -130,7 +130,7 @@ fn refusals_name_the_thing_and_the_next_step() {
     running.terminate();
     for (arguments, code, says) in [
         (&["--public-url", "http://localhost:1"][..], 2, "cannot become http://localhost:1"),
-        (&["--public-url", "http://example.org"], 2, "loopback addresses only"),
+        (&["--public-url", "http://example.org"], 2, "must be https, except on loopback"),
         (&["--listen", "0.0.0.0:0"], 2, "it is not a loopback address"),
         (&["--auto-login", "nobody"], 2, "is not an e-mail address"),
     ] {

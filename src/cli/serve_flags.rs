@@ -1,7 +1,9 @@
 //! `waxseal serve`: running the embedded stack, and looking after its folder.
 
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{AddrParseError, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -34,15 +36,64 @@ pub struct Serve {
     /// Folder for keys and logs; made when it is not there
     #[arg(long, value_name = "DIR")]
     pub data: PathBuf,
-    /// Where to listen; port 0 finds a free one, once
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
-    pub listen: SocketAddr,
-    /// The address that clients use; fixed at the first start
+    /// Where to listen: an address, or a socket for this user's programs; port 0 finds a free one, once
+    #[arg(long, value_name = "ADDRESS:PORT|unix:PATH", default_value = "127.0.0.1:8080")]
+    pub listen: Listen,
+    /// Serve https with this certificate and those that lead from it to an authority (PEM); read again when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// A proxy in front has TLS, and says in X-Forwarded-For or Forwarded where requests come from
+    #[arg(long)]
+    pub behind_proxy: bool,
+    /// The address that clients use, https except on loopback; fixed at the first start
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
     /// Log in everyone who asks as this address, while there are no accounts (may be given several times; loopback only)
     #[arg(long, value_name = "EMAIL")]
     pub auto_login: Vec<String>,
+}
+
+/// Where the stack listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// On an address.
+    Tcp(SocketAddr),
+    /// In the file system.
+    Unix(PathBuf),
+}
+
+impl Listen {
+    /// Whether only this machine reaches it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+}
+
+impl FromStr for Listen {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, AddrParseError> {
+        match text.strip_prefix("unix:") {
+            Some(path) if !path.is_empty() => Ok(Self::Unix(path.into())),
+            _ => text.parse().map(Self::Tcp),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "{path:?}"),
+        }
+    }
 }
 
 /// `waxseal serve COMMAND`

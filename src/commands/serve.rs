@@ -3,25 +3,26 @@
 mod env;
 mod init;
 mod issuer_keys;
+mod listening;
 mod maintenance;
 mod rotate;
 mod user;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::net::TcpListener;
 
 use self::issuer_keys::key_fetcher;
-use crate::cli::{Serve, ServeCommand};
+use crate::cli::{Listen, Serve, ServeCommand};
 use crate::command_error::CommandError;
 use crate::escape;
 use crate::stack::accounts::AccountFile;
 use crate::stack::certificate_authority::IssueError;
-use crate::stack::data_folder::{DataFolder, DataFolderError, FixedSettings};
-use crate::stack::public_url::{BadPublicUrl, PublicUrl};
-use crate::stack::server::{StopSignals, serve_until};
+use crate::stack::data_folder::{DataFolder, DataFolderError};
+use crate::stack::public_url::BadPublicUrl;
+use crate::stack::server::{Limits, ServerOptions, commands_from_signals, serve_until};
 use crate::stack::{Stack, StackError, StackOptions};
 
 /// Opens the stack, says on stdout where it is and what its trust documents' digest is, and serves.
@@ -29,10 +30,7 @@ use crate::stack::{Stack, StackError, StackOptions};
 /// # Errors
 /// [`CommandError`]: 1 when the stack cannot be opened or served, 2 when it is asked for what it does not do.
 pub fn run(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
-    if !request.listen.ip().is_loopback() {
-        return Err(CommandError::usage(format!("cannot listen on {}: it is not a loopback address", request.listen))
-            .hint("the stack serves this machine only for now: elsewhere it would need TLS"));
-    }
+    listening::check(request)?;
     for address in &request.auto_login {
         if !address.contains('@') || !address.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(CommandError::usage(format!("--auto-login {address:?} is not an e-mail address")));
@@ -40,7 +38,10 @@ pub fn run(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| CommandError::failed(format!("no runtime: {error}")))?;
-    runtime.block_on(serve(request, now))
+    let served = runtime.block_on(serve(request, now));
+    // Whatever still runs is cut: the logs are whole at every moment.
+    runtime.shutdown_timeout(LAST_MOMENT);
+    served
 }
 
 /// Looks after the folder of a stack.
@@ -61,39 +62,38 @@ pub fn command(request: &ServeCommand, now: Timestamp) -> Result<(), CommandErro
 
 async fn serve(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
     let fixed = DataFolder::peek(&request.data)?;
-    let mut listen = request.listen;
-    if let (0, Some(port)) = (listen.port(), fixed.as_ref().and_then(port_of_earlier_starts)) {
-        listen.set_port(port);
-    }
-    let listener = TcpListener::bind(listen).await;
-    let listener = listener.map_err(|error| cannot_listen(listen, &error))?;
-    let bound = listener.local_addr().map_err(|error| cannot_listen(listen, &error))?;
-    let public_url = match (&request.public_url, &fixed) {
-        (Some(asked), _) => asked.clone(),
-        (None, Some(fixed)) => fixed.public_url.clone(),
-        (None, None) => format!("http://{bound}"),
+    let listener = listening::listen(&request.listen, fixed.as_ref()).await?;
+    let public_url = listening::public_url(request, fixed.as_ref(), listener.address())?;
+    let found_port = match (&request.listen, listener.address()) {
+        (Listen::Tcp(asked), Some(bound)) if asked.port() == 0 => Some(bound.port()),
+        _ => None,
     };
-    let public_url: PublicUrl = public_url.parse()?;
-    let found_port = (request.listen.port() == 0).then_some(bound.port());
     let has_accounts = !AccountFile::in_folder(&request.data).read()?.is_empty();
     if has_accounts && !request.auto_login.is_empty() {
         return Err(CommandError::usage("--auto-login is for a stack without accounts, and this one has some")
             .hint("leave it out: people log in with their passwords"));
     }
+    let tls = listening::tls(request)?;
     let fetch_keys = Some(key_fetcher(tokio::runtime::Handle::current()));
     let options = StackOptions { auto_login: request.auto_login.clone(), fetch_keys, found_port };
     let stack = Stack::open(&request.data, &public_url, options, now)?;
-    let signals = StopSignals::listen();
-    let signals = signals.map_err(|error| CommandError::failed(format!("cannot listen for signals: {error}")))?;
-    announce(&stack, bound, &request.auto_login, has_accounts)?;
-    let served = serve_until(stack, listener, report_fault, signals.received()).await;
-    served.map_err(|error| CommandError::failed(format!("serving {public_url} failed: {error}")))
+    let commands = commands_from_signals();
+    let commands = commands.map_err(|error| CommandError::failed(format!("cannot listen for signals: {error}")))?;
+    announce(&stack, request, listener.address(), has_accounts)?;
+    let server =
+        ServerOptions { tls, behind_proxy: listening::is_behind_proxy(request), limits: Limits::default(), report };
+    serve_until(stack, listener, server, commands).await;
+    Ok(())
 }
 
 /// One line of JSON on stdout, for programs; what a person must know on stderr.
-fn announce(stack: &Stack, bound: SocketAddr, auto_login: &[String], has_accounts: bool) -> Result<(), CommandError> {
+fn announce(stack: &Stack, request: &Serve, bound: Option<SocketAddr>, has_accounts: bool) -> Result<(), CommandError> {
+    let auto_login = &request.auto_login;
     let mut stderr = io::stderr().lock();
-    if stack.public_url().port() != bound.port() {
+    if let Some(bound) = bound
+        && !request.behind_proxy
+        && stack.public_url().port() != bound.port()
+    {
         let _closed = writeln!(stderr, "waxseal: clients use {}, but it is {bound} that is served", stack.public_url());
     }
     if auto_login.is_empty() && !has_accounts && !stack.has_other_issuers() {
@@ -102,7 +102,7 @@ fn announce(stack: &Stack, bound: SocketAddr, auto_login: &[String], has_account
             "waxseal: nobody can log in: that takes accounts (waxseal serve user add), other issuers (issuers.toml) or --auto-login EMAIL"
         );
     }
-    if let [first, others @ ..] = auto_login {
+    if let ([first, others @ ..], Some(bound)) = (auto_login.as_slice(), bound) {
         let others = others.iter().map(|other| format!(", or as {other} if they ask for it")).collect::<String>();
         // A closed stderr is no reason not to serve.
         let _closed = writeln!(
@@ -137,24 +137,12 @@ fn announce_changed_trust() {
     );
 }
 
-fn port_of_earlier_starts(fixed: &FixedSettings) -> Option<u16> {
-    let public_port = || fixed.public_url.parse().ok().map(|url: PublicUrl| url.port());
-    fixed.found_port.or_else(public_port)
+fn report(news: &str) {
+    let _closed = writeln!(io::stderr().lock(), "waxseal: {}", escape::terminal(news));
 }
 
-fn report_fault(fault: &str) {
-    let _closed = writeln!(io::stderr().lock(), "waxseal: fault: {}", escape::terminal(fault));
-}
-
-fn cannot_listen(address: SocketAddr, error: &io::Error) -> CommandError {
-    let failed = CommandError::failed(format!("cannot listen on {address}: {error}"));
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            failed.hint("another process listens there, perhaps another waxseal serve; --listen 127.0.0.1:0 finds a free port for a new stack")
-        }
-        _ => failed,
-    }
-}
+/// For what is left when everything has been answered.
+const LAST_MOMENT: Duration = Duration::from_secs(5);
 
 impl From<BadPublicUrl> for CommandError {
     fn from(error: BadPublicUrl) -> Self {

@@ -22,7 +22,13 @@ impl PublicUrl {
         self.0.host_str().unwrap_or_default().to_owned()
     }
 
-    /// The port, 80 where none is spelled out.
+    /// Whether clients use TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.scheme() == "https"
+    }
+
+    /// The port, 80 or 443 where none is spelled out.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.0.port_or_known_default().unwrap_or_default()
@@ -38,7 +44,7 @@ impl PublicUrl {
     /// web pages whose host name was made to resolve to this machine.
     #[must_use]
     pub fn admits_host(&self, host: &str) -> bool {
-        let Ok(asked) = Url::parse(&format!("http://{host}/")) else { return false };
+        let Ok(asked) = Url::parse(&format!("{}://{host}/", self.0.scheme())) else { return false };
         let bare = asked.path() == "/" && asked.username().is_empty() && asked.password().is_none();
         let same = asked.host() == self.0.host() && asked.port_or_known_default() == self.0.port_or_known_default();
         bare && asked.query().is_none() && asked.fragment().is_none() && (same || is_loopback(&asked))
@@ -56,9 +62,10 @@ impl FromStr for PublicUrl {
             && url.username().is_empty()
             && url.password().is_none();
         match url.scheme() {
-            "http" if !bare => Err(BadPublicUrl::Malformed),
+            "http" | "https" if !bare || !url.has_host() => Err(BadPublicUrl::Malformed),
+            "https" => Ok(Self(url)),
             "http" if is_loopback(&url) => Ok(Self(url)),
-            "http" | "https" => Err(BadPublicUrl::NotLoopback),
+            "http" => Err(BadPublicUrl::NotLoopback),
             _ => Err(BadPublicUrl::Malformed),
         }
     }
@@ -74,10 +81,10 @@ impl fmt::Display for PublicUrl {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadPublicUrl {
     /// Not scheme, host and port.
-    #[error("the public URL must be http://HOST:PORT without anything after it")]
+    #[error("the public URL must be https://HOST[:PORT], or http://HOST:PORT on loopback, without anything after it")]
     Malformed,
-    /// It would need TLS.
-    #[error("the stack serves loopback addresses only for now: elsewhere it would need TLS")]
+    /// It needs TLS.
+    #[error("the public URL must be https, except on loopback")]
     NotLoopback,
 }
 
@@ -105,7 +112,9 @@ mod tests {
             ("127.0.0.1:8080", Err(BadPublicUrl::Malformed)),
             ("ftp://localhost", Err(BadPublicUrl::Malformed)),
             ("http://sigstore.example.org", Err(BadPublicUrl::NotLoopback)),
-            ("https://localhost", Err(BadPublicUrl::NotLoopback)),
+            ("https://localhost", Ok("https://localhost")),
+            ("https://sigstore.example.org:8443", Ok("https://sigstore.example.org:8443")),
+            ("https://sigstore.example.org/x", Err(BadPublicUrl::Malformed)),
         ] {
             assert_eq!(text.parse::<PublicUrl>().map(|url| url.to_string()), expected.map(str::to_owned), "{text}");
         }
@@ -127,6 +136,15 @@ mod tests {
             "localhost?x",
         ] {
             assert!(!url.admits_host(bad), "{bad}");
+        }
+        let url: PublicUrl = "https://sigstore.example.org".parse().unwrap();
+        for (host, expected) in [
+            ("sigstore.example.org", true),
+            ("sigstore.example.org:443", true),
+            ("sigstore.example.org:80", false),
+            ("sigstore.example.org:8443", false),
+        ] {
+            assert_eq!(url.admits_host(host), expected, "{host}");
         }
     }
 }

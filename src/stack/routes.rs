@@ -16,7 +16,7 @@ use jiff::Timestamp;
 
 pub use self::answers::Fault;
 
-use self::answers::text;
+use self::answers::{fulcio, json, rekor, text};
 use super::{OIDC, REKOR, REKOR_V2, Stack, TIMESTAMPS};
 
 /// The largest body that is read of a request for `path`: 4 MiB, as by Rekor v2, where envelopes come with their
@@ -27,7 +27,7 @@ pub(super) fn max_body_bytes(path: &str) -> usize {
 }
 
 /// An ID token of the greatest length, and as much again.
-const MAX_HEADER_BYTES: usize = 128 * 1024;
+pub(super) const MAX_HEADER_BYTES: usize = 128 * 1024;
 
 pub(super) fn handle(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
     let headers = request.headers();
@@ -68,6 +68,37 @@ pub(super) fn handle(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) 
         _ if path.starts_with("/trust/") || path.starts_with("/tuf/") => trust::routes(stack, request, now),
         _ if path.starts_with("/api/") => fulcio::routes(stack, request, now),
         _ => text(StatusCode::NOT_FOUND, "nothing is here"),
+    }
+}
+
+/// What is answered in the place of the service that `path` belongs to, in its words.
+pub(super) fn refusal(path: &str, status: StatusCode, sentence: &str) -> Response<Vec<u8>> {
+    let is_timestamps = path.starts_with(TIMESTAMPS) || path.starts_with(timestamp::STAMP);
+    if is_timestamps || below(REKOR, path).is_some() {
+        rekor(status, status.as_u16(), sentence)
+    } else if path.starts_with("/api/") || below(REKOR_V2, path).is_some() {
+        fulcio(status, grpc_code(status), sentence)
+    } else if matches!(below(OIDC, path), Some("/token" | "/device/code" | "/revoke")) {
+        // RFC 6749 §4.1.2.1 has the word, for another endpoint.
+        let error = if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+            "temporarily_unavailable"
+        } else {
+            "invalid_request"
+        };
+        json(status, &serde_json::json!({ "error": error, "error_description": sentence }))
+    } else {
+        text(status, sentence)
+    }
+}
+
+/// `google.rpc.Code`, as grpc-gateway has it.
+fn grpc_code(status: StatusCode) -> u8 {
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => 3,
+        StatusCode::REQUEST_TIMEOUT => 4,
+        StatusCode::TOO_MANY_REQUESTS => 8,
+        StatusCode::SERVICE_UNAVAILABLE => 14,
+        _ => 13,
     }
 }
 

@@ -1,149 +1,202 @@
-//! The socket in front of a [`Stack`]: limits, the clock of each request, and an orderly end.
+//! The sockets in front of a [`Stack`]: TLS, limits, the clock of each request, and an orderly end.
+
+mod client;
+mod connection;
+mod limits;
+mod listener;
+mod request;
+mod signals;
+mod tls;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::{ConnectInfo, State};
-use axum::serve::ListenerExt as _;
-use http::{Request, Response, StatusCode};
-use jiff::Timestamp;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
-use super::routes::max_body_bytes;
-use super::{ClientAddress, Fault, Stack};
+pub use self::limits::Limits;
+pub use self::listener::Listener;
+pub use self::signals::{Command, commands_from_signals};
+pub use self::tls::{TlsError, TlsFiles, TlsIdentity};
 
-/// Serves `stack` on `listener` until `stop` ends, then finishes the requests that are under way. `on_fault` is told of
-/// every answer that was the stack's own fault.
-///
-/// # Errors
-/// What the socket fails with.
+use self::limits::{ClientPlace, ClientPlaces};
+use self::listener::Connected;
+use super::Stack;
+
+/// How a stack is served.
+#[derive(Debug)]
+pub struct ServerOptions {
+    /// What to serve TLS with; without it, HTTP.
+    pub tls: Option<TlsIdentity>,
+    /// Whether a proxy in front says where requests come from.
+    pub behind_proxy: bool,
+    /// What clients may take.
+    pub limits: Limits,
+    /// Is told what an operator should know.
+    pub report: fn(&str),
+}
+
+/// Serves `stack` on `listener` until it is told to stop, then finishes the requests that are under way.
 pub async fn serve_until(
     stack: Stack,
-    listener: TcpListener,
-    on_fault: fn(&str),
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    let shared = Arc::new(Shared { stack, on_fault, at_once: Semaphore::new(MAX_AT_ONCE) });
-    let (stopped, mut stopping) = tokio::sync::watch::channel(false);
-    let stop = async move {
-        stop.await;
-        stopped.send_replace(true);
-    };
-    // An answer goes out at once; that it may fail is no reason not to answer.
-    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let service = Router::new().fallback(answer).with_state(shared);
-    let service = service.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(stop);
-    tokio::select! {
-        ended = serving => ended,
-        () = async {
-            // An error means that the sender is gone, which is the end too.
-            drop(stopping.wait_for(|stopped| *stopped).await);
-            tokio::time::sleep(GRACE).await;
-        } => Ok(()),
-    }
-}
-
-struct Shared {
-    stack: Stack,
-    on_fault: fn(&str),
-    at_once: Semaphore,
-}
-
-async fn answer(
-    State(shared): State<Arc<Shared>>,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
-    request: Request<Body>,
-) -> Response<Body> {
-    let (mut head, body) = request.into_parts();
-    let body = match tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, max_body_bytes(head.uri.path()))).await {
-        Ok(Ok(body)) => body.to_vec(),
-        Ok(Err(_)) => return refuse(StatusCode::PAYLOAD_TOO_LARGE),
-        Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT),
-    };
-    head.extensions.insert(ClientAddress(from.ip()));
-    let request = Request::from_parts(head, body);
-    let Ok(permit) = shared.at_once.acquire().await else { return refuse(StatusCode::SERVICE_UNAVAILABLE) };
-    let at_work = Arc::clone(&shared);
-    // Signing and syncing to disk take milliseconds: on threads of their own, so that the sockets are not held up.
-    let work = tokio::task::spawn_blocking(move || {
-        #[expect(clippy::disallowed_methods, reason = "the server reads the clock, once a request")]
-        let now = Timestamp::now();
-        let response = at_work.stack.handle(&request, now);
-        if let Some(Fault(fault)) = response.extensions().get::<Fault>() {
-            (at_work.on_fault)(&format!("{} {}: {fault}", request.method(), request.uri().path()));
-        }
-        response
+    listener: Listener,
+    options: ServerOptions,
+    mut commands: mpsc::Receiver<Command>,
+) {
+    let limits = options.limits;
+    let server = Arc::new(Server {
+        stack,
+        options,
+        at_once: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+        places: Arc::new(Semaphore::new(limits.connections)),
+        clients: Arc::default(),
     });
-    let response = work.await;
-    drop(permit);
-    match response {
-        Ok(response) => response.map(Body::from),
-        Err(_) => refuse(StatusCode::INTERNAL_SERVER_ERROR),
-    }
-}
-
-fn refuse(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
-}
-
-/// Ctrl-C and, where there is one, SIGTERM. From [`listen`](Self::listen) on they do not end the process by themselves.
-#[derive(Debug)]
-pub struct StopSignals {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl StopSignals {
-    /// Begins to listen. To be done before anyone is told that the server is there, and may stop it.
-    ///
-    /// # Errors
-    /// When the operating system does not let it.
-    #[cfg(unix)]
-    pub fn listen() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    /// Begins to listen.
-    ///
-    /// # Errors
-    /// Never.
-    #[cfg(not(unix))]
-    pub fn listen() -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    /// Ends when one of them comes.
-    #[cfg(unix)]
-    pub async fn received(mut self) {
+    let (phase, phases) = watch::channel(Phase::Running);
+    let accepting = tokio::spawn(accept(Arc::clone(&server), Door::Public, listener, phases));
+    let mut look_again = tokio::time::interval(LOOK_AGAIN);
+    loop {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            command = commands.recv() => match command {
+                Some(Command::Reload) => server.read_certificate_again().await,
+                Some(Command::Stop) | None => break,
+            },
+            _ = look_again.tick() => server.read_certificate_again().await,
+        }
+    }
+    phase.send_replace(Phase::Stopping);
+    // The socket is closed with it; a task that panicked has said so.
+    drop(accepting.await);
+    server.wait_for_connections(limits.grace).await;
+    phase.send_replace(Phase::Gone);
+    server.wait_for_connections(LAST_MOMENT).await;
+}
+
+#[derive(Debug)]
+struct Server {
+    stack: Stack,
+    options: ServerOptions,
+    at_once: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    clients: Arc<ClientPlaces>,
+}
+
+impl Server {
+    /// Takes a certificate that is another one now.
+    async fn read_certificate_again(self: &Arc<Self>) {
+        let server = Arc::clone(self);
+        if self.options.tls.is_none() {
+            return;
+        }
+        let read = tokio::task::spawn_blocking(move || server.options.tls.as_ref().map(TlsIdentity::read_again)).await;
+        match read {
+            Ok(Some(Ok(true))) => (self.options.report)("new connections get the new certificate"),
+            Ok(Some(Err(error))) => {
+                (self.options.report)(&format!("the certificate that was there before stays: {error}"));
+            }
+            Ok(Some(Ok(false)) | None) | Err(_) => {}
         }
     }
 
-    /// Ends when one of them comes.
-    #[cfg(not(unix))]
-    pub async fn received(self) {
-        drop(tokio::signal::ctrl_c().await);
+    /// Whether most places for connections are taken.
+    fn is_crowded(&self) -> bool {
+        self.places.available_permits() < self.options.limits.connections / 8
+    }
+
+    async fn wait_for_connections(&self, at_most: Duration) {
+        let all = u32::try_from(self.options.limits.connections).unwrap_or(u32::MAX);
+        // Those that are left are cut.
+        drop(tokio::time::timeout(at_most, self.places.acquire_many(all)).await);
+    }
+
+    /// `None` when the client has enough connections.
+    fn place_of_client(&self, peer: Option<IpAddr>) -> Option<Option<ClientPlace>> {
+        match peer {
+            Some(peer) if !self.options.behind_proxy => {
+                self.clients.take(peer, self.options.limits.connections_per_client).map(Some)
+            }
+            _ => Some(None),
+        }
+    }
+}
+
+/// Which of the server's sockets a request came in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    Public,
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// No new connections and no new requests.
+    Stopping,
+    /// Nothing goes on.
+    Gone,
+}
+
+async fn accept(server: Arc<Server>, door: Door, listener: Listener, mut phase: watch::Receiver<Phase>) {
+    loop {
+        let connection = tokio::select! {
+            _ = phase.changed() => return,
+            connection = next(&server, &listener) => connection,
+        };
+        match connection {
+            Ok((place, stream, peer)) => {
+                let Some(of_client) = server.place_of_client(peer) else { continue };
+                let serving = connect(Arc::clone(&server), door, stream, peer, phase.clone());
+                tokio::spawn(async move {
+                    serving.await;
+                    drop((place, of_client));
+                });
+            }
+            // The client went away before it was let in.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {
+            }
+            Err(error) => {
+                (server.options.report)(&format!("no connection can be taken: {error}"));
+                // Too many open files, say: it passes.
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Whoever comes when all places are taken waits for one.
+async fn next(server: &Server, listener: &Listener) -> io::Result<(OwnedSemaphorePermit, Connected, Option<IpAddr>)> {
+    let place = Arc::clone(&server.places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((place, stream, peer))
+}
+
+async fn connect(
+    server: Arc<Server>,
+    door: Door,
+    stream: Connected,
+    peer: Option<IpAddr>,
+    phase: watch::Receiver<Phase>,
+) {
+    match (stream, server.options.tls.as_ref().map(TlsIdentity::acceptor)) {
+        (Connected::Tcp(stream), None) => connection::serve(server, door, stream, false, peer, phase).await,
+        (Connected::Tcp(stream), Some(acceptor)) => {
+            let handshake = tokio::time::timeout(server.options.limits.handshake, acceptor.accept(stream)).await;
+            // A handshake that fails has told its client so.
+            if let Ok(Ok(stream)) = handshake {
+                let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2);
+                connection::serve(server, door, stream, is_http_2, peer, phase).await;
+            }
+        }
+        #[cfg(unix)]
+        (Connected::Unix(stream), _) => connection::serve(server, door, stream, false, peer, phase).await,
     }
 }
 
 /// Two cores sign; the rest waits in line.
 const MAX_AT_ONCE: usize = 64;
 
-/// A body has at most 4 MiB.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often the files of the certificate are looked at.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// How long requests under way may take after the end was asked for.
-const GRACE: Duration = Duration::from_secs(10);
+/// For connections that are cut.
+const LAST_MOMENT: Duration = Duration::from_secs(1);

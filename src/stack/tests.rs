@@ -661,21 +661,25 @@ fn served_until_told_to_stop() {
     let now = Timestamp::from_second(1_795_000_000).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let listener = server::Listener::tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let url = format!("http://{}", listener.address().unwrap());
         let stack = Stack::open(folder.path(), &url.parse().unwrap(), StackOptions::default(), now).unwrap();
         let trusted_root = stack.trusted_root().to_vec();
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-        let serving = tokio::spawn(server::serve_until(stack, listener, |fault| panic!("{fault}"), async {
-            drop(stopped.await);
-        }));
+        let (command, commands) = tokio::sync::mpsc::channel(1);
+        let options = server::ServerOptions {
+            tls: None,
+            behind_proxy: false,
+            limits: server::Limits::default(),
+            report: |fault| panic!("{fault}"),
+        };
+        let serving = tokio::spawn(server::serve_until(stack, listener, options, commands));
         let fetched = reqwest::get(format!("{url}/trust/trusted_root.json")).await.unwrap().bytes().await.unwrap();
         assert_eq!(fetched, trusted_root);
         let client = reqwest::Client::new();
         let large = client.post(format!("{url}/api/v2/signingCert")).body(vec![0; 200_000]).send().await.unwrap();
         assert_eq!(large.status(), 413);
-        stop.send(()).unwrap();
-        serving.await.unwrap().unwrap();
+        command.send(server::Command::Stop).await.unwrap();
+        serving.await.unwrap();
         assert!(reqwest::get(format!("{url}/healthz")).await.is_err());
     });
 }

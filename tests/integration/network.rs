@@ -143,10 +143,10 @@ fn sign(sandbox: &Sandbox, token: &str, environment: &[(&str, &str)]) -> Ran {
 }
 
 /// A certificate authority for TLS, with its certificate in a file.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new(file: &Path) -> Self {
+    pub(crate) fn new(file: &Path) -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name = DistinguishedName::new();
@@ -155,6 +155,13 @@ impl Authority {
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         std::fs::write(file, authority.pem()).unwrap();
         Self(authority)
+    }
+
+    /// Certificate and key for `name`, in PEM.
+    pub(crate) fn certify(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
+        (certificate.pem(), key.serialize_pem())
     }
 
     /// A server called `name` that hands what comes over TLS to `stack`. Returns its address.

@@ -70,7 +70,7 @@ const UNITS: [Unit; 28] = [
 ];
 
 /// Crates and parts of std that have one home: path, the units that may name it, why.
-const HOMES: [(&str, &[&str], &str); 17] = [
+const HOMES: [(&str, &[&str], &str); 18] = [
     ("aws_lc_rs", &["crypto"], "algorithms are chosen in one place"),
     ("p256", &["crypto"], "algorithms are chosen in one place"),
     ("x509_cert", &["x509", "cms", "timestamp", "tlog", "credential", "stack"], "one module reads certificates"),
@@ -78,10 +78,11 @@ const HOMES: [(&str, &[&str], &str); 17] = [
     ("gix", &["settings", "git::repository"], "one module reads objects, one reads configuration"),
     ("clap", &["cli"], "one command line"),
     ("reqwest", &["services"], "one HTTP client, with its limits"),
-    ("hyper_util", &["services"], "one HTTP client, with its limits"),
+    ("hyper", &["stack"], "one server, with its limits"),
+    ("hyper_util", &["services", "stack"], "one HTTP client and one server, with their limits"),
+    ("tokio_rustls", &["stack"], "one server, with its limits"),
     ("openidconnect", &["oidc", "services"], "one login"),
     ("webbrowser", &["commands"], "it may run in a process of its own only: open-browser"),
-    ("axum", &["stack"], "one server"),
     ("redb", &["stack"], "one store"),
     ("argon2", &["crypto"], "algorithms are chosen in one place"),
     ("rpassword", &["commands"], "one place asks for passwords"),

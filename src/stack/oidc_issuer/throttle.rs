@@ -48,10 +48,10 @@ impl Subject {
 
 /// Whom an address belongs to: IPv6 is handed out in networks of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Network(u128);
+pub(in crate::stack) struct Network(u128);
 
 impl Network {
-    pub(super) fn of(address: IpAddr) -> Self {
+    pub(in crate::stack) fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self(u32::from(address).into()),
             IpAddr::V6(address) => Self(u128::from(address) >> 64 << 64),
