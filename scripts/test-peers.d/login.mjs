@@ -1,5 +1,6 @@
 // Drives the login and device pages of a running stack in a headless Chromium, as a person does, and leaves a screenshot
-// of each. Called by browser.sh: login.mjs URL EMAIL PASSWORD FOLDER [REGEXP of the steps to take].
+// of each. Called by browser.sh: login.mjs URL EMAIL PASSWORD FOLDER [REGEXP of the steps to take]. Where the stack runs under
+// libfaketime, $FAKETIME_TIMESTAMP_FILE sets its clock.
 import assert from 'node:assert/strict';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
@@ -65,7 +66,16 @@ async function page(options = {}) {
   page.on('console', (message) => assert(!/Content Security Policy/.test(message.text()), message.text()));
   return page;
 }
-const shot = (page, name) => page.screenshot({ path: `${folder}/${name}.png` });
+/** A busy machine's Chromium sometimes says "Unable to capture screenshot". */
+async function shot(page, name, tries = 5) {
+  try {
+    await page.screenshot({ path: `${folder}/${name}.png` });
+  } catch (error) {
+    if (tries === 1) throw error;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await shot(page, name, tries - 1);
+  }
+}
 
 const steps = {
   async 'a wrong password, then the right one, without scripts'() {
@@ -233,6 +243,40 @@ const steps = {
       device_code: begun.body.device_code,
     });
     assert.equal(polled.body.error, 'access_denied');
+  },
+  async 'what is too old, an hour later'() {
+    if (!process.env.FAKETIME_TIMESTAMP_FILE) return console.log('  not run: faketime is not here');
+    const [waiting, open, pending] = [await client(), await page(), await client()];
+    for (const [tab, { query }] of [[await page(), waiting], [open, pending]]) {
+      await tab.goto(`${issuer}/auth?${query}`);
+      await tab.fill('#email', email);
+      await tab.fill('#password', password);
+      if (tab !== open) await tab.click('button');
+    }
+    await waiting.code;
+    const begun = await post('/device/code', { client_id: 'sigstore' });
+    const device = await page();
+    await device.goto(begun.body.verification_uri_complete);
+    fs.writeFileSync(process.env.FAKETIME_TIMESTAMP_FILE, '+1h');
+    const late = await waiting.redeem();
+    assert.deepEqual([late.status, late.body.error], [400, 'invalid_grant']);
+    const polled = await post('/token', { grant_type: 'urn:ietf:params:oauth:grant-type:device_code', client_id: 'sigstore', device_code: begun.body.device_code });
+    assert.deepEqual([polled.status, polled.body.error], [400, 'expired_token']);
+    const [answer] = await Promise.all([open.waitForNavigation(), open.click('button')]);
+    assert.equal(answer.status(), 400);
+    assert.match(await open.textContent('main'), /open for too long/);
+    await shot(open, 'login-too-old');
+    await device.click('button');
+    assert.match(await device.textContent('[role=alert]'), /No program waits/);
+    await shot(device, 'device-too-old');
+    const fresh = await client();
+    await open.goto(`${issuer}/auth?${fresh.query}`);
+    await open.fill('#email', email);
+    await open.fill('#password', password);
+    await open.click('button');
+    await fresh.code;
+    assert.equal((await fresh.redeem()).status, 200);
+    for (const each of [waiting, pending, fresh]) each.close();
   },
   async 'text can be read by everyone (WCAG 2.2, 1.4.3 and 1.4.11)'() {
     for (const colorScheme of ['light', 'dark']) {

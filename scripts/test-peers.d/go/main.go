@@ -3,6 +3,8 @@
 //
 //	logcheck tiles [-seen FOLDER] LOG KEY [ACKNOWLEDGED]
 //	logcheck ct [-seen FOLDER] URL KEY
+//	logcheck entries BUNDLE…
+//	logcheck add v1|v2 URL COUNT
 //
 // "tiles" reads C2SP tlog-tiles below LOG, an address or a folder, and KEY, a PEM file (PKIX, Ed25519 or ECDSA P-256).
 // The checkpoint's signature, every tile and every entry are checked, and that every line of ACKNOWLEDGED is in the tree.
@@ -10,6 +12,9 @@
 // that ends with one, as Rekor's entry IDs do. "ct" reads the API of RFC 6962 below URL.
 //
 // FOLDER keeps every tree head that was seen, one file each: the next call wants proof that its tree extends all of them.
+//
+// "entries" prints lines for ACKNOWLEDGED from Sigstore bundles, "add" logs new entries at Rekor's API below URL and prints
+// a line for each that was acknowledged.
 package main
 
 import (
@@ -26,7 +31,7 @@ func main() {
 }
 
 func run(args []string) error {
-	usage := fmt.Errorf("usage: logcheck tiles|ct [-seen FOLDER] LOG KEY [ACKNOWLEDGED]")
+	usage := fmt.Errorf("usage: logcheck tiles|ct [-seen FOLDER] LOG KEY [ACKNOWLEDGED] | entries BUNDLE… | add v1|v2 URL COUNT")
 	if len(args) == 0 {
 		return usage
 	}
@@ -40,6 +45,10 @@ func run(args []string) error {
 		return checkTiles(flags.Arg(0), flags.Arg(1), flags.Arg(2), heads{*seen})
 	case args[0] == "ct" && flags.NArg() == 2:
 		return checkCT(flags.Arg(0), flags.Arg(1), heads{*seen})
+	case args[0] == "entries":
+		return bundleEntries(flags.Args())
+	case args[0] == "add" && flags.NArg() == 3:
+		return add(flags.Arg(0), flags.Arg(1), flags.Arg(2))
 	}
 	return usage
 }
