@@ -405,9 +405,21 @@ fn only_for_this_host() {
 #[test]
 fn requests_have_limits() {
     let world = World::new();
-    for path in ["/api/v2/signingCert", "/rekor/api/v1/log/entries", "/rekor2/api/v2/log/entries"] {
+    for path in [
+        "/api/v1/signingCert",
+        "/api/v2/signingCert",
+        "/ct/v1/add-chain",
+        "/ct/v1/add-pre-chain",
+        "/oidc/token",
+        "/rekor/api/v1/index/retrieve",
+        "/rekor/api/v1/log/entries",
+        "/rekor/api/v1/log/entries/retrieve",
+        "/rekor2/api/v2/log/entries",
+        "/tsa/api/v1/timestamp",
+    ] {
         let large = vec![b'x'; routes::max_body_bytes(path) + 1];
-        assert_eq!(world.post(path, "application/json", &large).status, 413);
+        let answer = world.post(path, "application/json", &large);
+        assert_eq!((answer.status, answer.text()), (413, "the body is too large\n"), "{path}");
     }
     let request = Request::get("/healthz").header(HOST, HERE).header("x", "y".repeat(200_000));
     assert_eq!(world.ask(request.body(vec![]).unwrap()).status, 431);

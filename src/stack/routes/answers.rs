@@ -241,26 +241,4 @@ pub(super) fn respond(status: StatusCode, content_type: &'static str, body: Vec<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::crypto::ServiceKeyError;
-
-    /// What is the stack's own fault: told to its operator, not to the client.
-    #[test]
-    fn faults_of_ones_own_have_the_real_servers_words() {
-        let refused = ServiceKeyError::Refused;
-        let fulcio = |message: &str| json!({ "code": 13, "message": message, "details": [] });
-        for (answer, body) in [
-            (issue_error(&IssueError::CtLog(CtLogError::Key(refused))), fulcio("Error entering certificate in CTL")),
-            (issue_error(&IssueError::Signing(refused)), fulcio("error communicating with CA backend")),
-            (
-                stamp_error(&StampError::Signing),
-                json!({ "code": 500, "message": "Error generating timestamp response" }),
-            ),
-        ] {
-            assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
-            assert_eq!(serde_json::from_slice::<Value>(answer.body()).unwrap(), body);
-            assert!(answer.extensions().get::<Fault>().is_some());
-        }
-    }
-}
+mod tests;
