@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# sigstore-rust (crates sigstore-sign and sigstore-verify), and Cloudflare's tlog_tiles and signed_note, in a program of
-# their own (rust/src/main.rs).
+# sigstore-rust (crates sigstore-sign and sigstore-verify), the TUF client tough, and Cloudflare's tlog_tiles and
+# signed_note, in a program of their own (rust/src/main.rs).
 
 setup_rust() {
     # Nothing is built twice, and nothing is kept for a debugger.
     cargo build --locked --quiet --manifest-path "$PEERS/rust/Cargo.toml" --target-dir "$CACHE/rust/target"
-    sed -n 's/^\(sigstore-sign\|sigstore-verify\|signed_note\|tlog_tiles\) = .*"=\([0-9.]*\)".*/\1 \2/p' "$PEERS/rust/Cargo.toml" |
+    sed -n 's/^\(sigstore-sign\|sigstore-verify\|signed_note\|tlog_tiles\|tough\) = .*"=\([0-9.]*\)".*/\1 \2/p' "$PEERS/rust/Cargo.toml" |
         paste -sd , | sed 's/,/, /g'
 }
 
@@ -26,6 +26,7 @@ verify_rust() { rust verify "$TRUST/trusted_root.json" "$2" "$1" "$3" "$ISSUER";
 
 other_rust() {
     check 'sigstore-tuf follows the TUF repository' rust tuf "$STACK_URL/tuf" "$TRUST/tuf-root.json" "$PWD/tuf" "$TRUST/trusted_root.json"
+    check 'tough follows it, and has every target' rust tough "$STACK_URL/tuf" "$TRUST/tuf-root.json" "$TRUST/trusted_root.json"
     local log
     for log in rekor rekor2 ct; do log_key "$log" >"$log.pem"; done
     rust_logs 'tlog_tiles reads'
@@ -42,7 +43,7 @@ rust_logs() {
     check "$1 the CT log's files" rust log "$SANDBOX/sigstore/ct-log" ct.pem seen-ct
 }
 
-# For scripts/soak: `tough`, another TUF client, takes as long to build as everything else together.
+# For scripts/soak: tuftool takes longer to build than everything else together.
 # usage: rust_tuftool FOLDER
 rust_tuftool() {
     local folder=$1

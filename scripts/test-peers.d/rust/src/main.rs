@@ -4,6 +4,7 @@
 //! peers sign SIGNING_CONFIG FILE BUNDLE               signs; the token is in SIGSTORE_ID_TOKEN; a statement if FILE ends in .json
 //! peers verify TRUSTED_ROOT FILE BUNDLE IDENTITY ISSUER
 //! peers tuf URL TUF_ROOT CACHE TRUSTED_ROOT           fetches, and holds what came against a file
+//! peers tough URL TUF_ROOT TRUSTED_ROOT              the same by another client
 //! peers log LOG KEY HEADS [ACKNOWLEDGED]              reads C2SP tlog-tiles below LOG, an address or a folder
 //! ```
 
@@ -18,6 +19,8 @@ use sigstore_trust_root::tuf::{TufBootstrap, TufConfig};
 use sigstore_trust_root::{SigningConfig, TrustedRoot};
 use sigstore_verify::types::Bundle;
 use sigstore_verify::{VerificationPolicy, Verifier};
+use tough::{IntoVec as _, RepositoryLoader, TargetName};
+use url::Url;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -28,9 +31,10 @@ fn main() -> Outcome {
         ["sign", config, file, bundle] => runtime.block_on(sign(config, file, bundle)),
         ["verify", root, file, bundle, identity, issuer] => verify(root, file, bundle, identity, issuer),
         ["tuf", url, root, cache, expected] => runtime.block_on(tuf(url, root, cache, expected)),
+        ["tough", url, root, expected] => runtime.block_on(tough(url, root, expected)),
         ["log", log, key, heads] => log::check(&runtime, log, key, heads, None),
         ["log", log, key, heads, acknowledged] => log::check(&runtime, log, key, heads, Some(acknowledged)),
-        _ => Err("usage: peers sign|verify|tuf|log …".into()),
+        _ => Err("usage: peers sign|verify|tuf|tough|log …".into()),
     }
 }
 
@@ -64,4 +68,16 @@ async fn tuf(url: &str, root: &str, cache: &str, expected: &str) -> Outcome {
     let expected = TrustedRoot::from_json(&fs::read_to_string(expected)?)?;
     let same = serde_json::to_value(&fetched)? == serde_json::to_value(&expected)?;
     if same { Ok(()) } else { Err("another trusted root came".into()) }
+}
+
+async fn tough(url: &str, root: &str, expected: &str) -> Outcome {
+    let (metadata, targets) = (Url::parse(&format!("{url}/"))?, Url::parse(&format!("{url}/targets/"))?);
+    let root = fs::read(root)?;
+    let repository = RepositoryLoader::new(&root, metadata, targets).load().await?;
+    for name in repository.targets().signed.targets.keys() {
+        repository.read_target(name).await?.ok_or("a target that is listed and not there")?.into_vec().await?;
+    }
+    let fetched = repository.read_target(&TargetName::new("trusted_root.json")?).await?;
+    let fetched = fetched.ok_or("no trusted root")?.into_vec().await?;
+    if fetched == fs::read(expected)? { Ok(()) } else { Err("another trusted root came".into()) }
 }
