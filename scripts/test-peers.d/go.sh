@@ -4,7 +4,7 @@
 setup_go() {
     have go golang-go
     go_env
-    (cd "$PEERS/go" && go build -buildvcs=false -o "$CACHE/go/logcheck" .)
+    (cd "$PEERS/go" && go build -buildvcs=false -o "$WORK/go/logcheck" .)
     echo "$(go version), $(sed -n 's/^require //p' "$PEERS/go/go.mod")"
 }
 
@@ -13,7 +13,7 @@ go_env() {
     export GOTOOLCHAIN=local GOWORK=off GOCACHE="$CACHE/go/build" GOMODCACHE="$CACHE/go/modules" GOFLAGS=-modcacherw
 }
 
-logcheck() { "$CACHE/go/logcheck" "$@"; }
+logcheck() { "$WORK/go/logcheck" "$@"; }
 
 # More than two tiles of entries, and another certificate.
 go_more() {

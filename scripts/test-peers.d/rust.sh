@@ -5,11 +5,13 @@
 setup_rust() {
     # Nothing is built twice, and nothing is kept for a debugger.
     cargo build --locked --quiet --manifest-path "$PEERS/rust/Cargo.toml" --target-dir "$CACHE/rust/target"
+    # Another run may build another version there.
+    cp "$CACHE/rust/target/debug/peers" "$WORK/rust/peers"
     sed -n 's/^\(sigstore-sign\|sigstore-verify\|signed_note\|tlog_tiles\|tough\) = .*"=\([0-9.]*\)".*/\1 \2/p' "$PEERS/rust/Cargo.toml" |
         paste -sd , | sed 's/,/, /g'
 }
 
-rust() { "$CACHE/rust/target/debug/peers" "$@"; }
+rust() { "$WORK/rust/peers" "$@"; }
 
 sign_rust() {
     local v1=signing_config.v0.2.json v2=signing_config_rekor_v2.v0.2.json
