@@ -3,6 +3,7 @@
 //! `sigstore-merkle`.
 
 pub(crate) mod client;
+mod logcheck;
 pub(crate) mod witness;
 
 use std::io::{BufRead as _, BufReader};
@@ -10,6 +11,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use self::client::{Acknowledged, Client, Log};
+use self::logcheck::LogCheck;
 use self::witness::Witness;
 use super::sandbox::{Ran, Sandbox, WAXSEAL};
 
@@ -25,6 +27,7 @@ fn killed_at_any_moment_a_log_keeps_what_it_acknowledged() {
     sandbox.start_stack();
     let mut client = Client::of(&sandbox);
     let mut witnesses = Log::ALL.map(|log| Witness::of(&sandbox, log));
+    let logcheck = LogCheck::find();
     let mut seen = [0; Log::ALL.len()];
     for round in 0..rounds {
         client.log_in_again(&sandbox);
@@ -34,11 +37,18 @@ fn killed_at_any_moment_a_log_keeps_what_it_acknowledged() {
             let new: Vec<_> = acknowledged.iter().filter(|entry| entry.log == log).cloned().collect();
             *seen += new.len();
             witness.check(&sandbox, &client, new);
+            if let Some(logcheck) = &logcheck {
+                logcheck.check(&sandbox, log, witness.acknowledged());
+            }
             assert!(witness.size() >= u64::try_from(*seen + log.own_entries()).unwrap(), "{log:?}, round {round}");
         }
     }
     assert!(seen.iter().all(|seen| *seen >= rounds), "hardly anything was acknowledged: {seen:?} in {rounds} rounds");
-    println!("{rounds} kills, {seen:?} entries acknowledged, {:?} in the logs", witnesses.map(|log| log.size()));
+    let judge = if logcheck.is_some() { "Go's sumdb, too" } else { "no Go program: WAXSEAL_LOGCHECK is not set" };
+    println!(
+        "{rounds} kills ({judge}), {seen:?} entries acknowledged, {:?} in the logs",
+        witnesses.map(|log| log.size())
+    );
 }
 
 fn load_until_killed(sandbox: &mut Sandbox, client: &Client) -> Vec<Acknowledged> {

@@ -87,6 +87,13 @@ fn a_folder_has_one_process_and_one_address() {
         "waxseal: error: \"SANDBOX/home\" is neither empty nor the data folder of a waxseal stack\n\
          waxseal: hint: give --data a folder that is empty, or that does not exist yet\n"
     );
+    std::fs::rename(sandbox.path("mine/rekor-v2"), sandbox.path("home/rekor-v2")).unwrap();
+    assert_eq!(
+        refused(serve("mine", "127.0.0.1:0", &[]), 1),
+        "waxseal: error: the log rekor-v2 is not in this folder any more\n\
+         waxseal: hint: put its folder back, or start a copy that \"waxseal serve backup\" made: a log that begins again contradicts itself\n"
+    );
+    std::fs::rename(sandbox.path("home/rekor-v2"), sandbox.path("mine/rekor-v2")).unwrap();
     open_up(&sandbox.path("mine/keys/ct-log.pem"));
     assert_eq!(
         refused(serve("mine", "127.0.0.1:0", &[]), 1),

@@ -37,6 +37,11 @@ impl Witness {
         Self { log, folder, acknowledged: Vec::new(), hashes: Vec::new(), size: 0 }
     }
 
+    /// Everything that was ever acknowledged and checked.
+    pub(super) fn acknowledged(&self) -> &[Acknowledged] {
+        &self.acknowledged
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
@@ -158,13 +163,7 @@ enum LogKey {
 
 impl LogKey {
     fn of(sandbox: &Sandbox, log: Log) -> Self {
-        let trusted = http("GET", &format!("{}/trust/trusted_root.json", sandbox.url()), "", b"").json();
-        let (list, position) = match log {
-            Log::Ct => ("ctlogs", 0),
-            Log::RekorV1 => ("tlogs", 0),
-            Log::RekorV2 => ("tlogs", 1),
-        };
-        let spki = STANDARD.decode(trusted[list][position]["publicKey"]["rawBytes"].as_str().unwrap()).unwrap();
+        let spki = STANDARD.decode(spki_base64(sandbox, log)).unwrap();
         let id = |digest: Hash| u32::from_be_bytes(*digest.0.first_chunk().unwrap());
         match log {
             Log::Ct => Self::Ecdsa { name: "127.0.0.1/ct", key: ecdsa(&spki), id: id(sha256(&spki)) },
@@ -193,6 +192,21 @@ impl LogKey {
         assert!(origin == name || origin.starts_with(&format!("{name} - ")), "{origin}");
         (size.parse().unwrap(), Hash(STANDARD.decode(root).unwrap().try_into().unwrap()))
     }
+}
+
+fn spki_base64(sandbox: &Sandbox, log: Log) -> String {
+    let trusted = http("GET", &format!("{}/trust/trusted_root.json", sandbox.url()), "", b"").json();
+    let (list, position) = match log {
+        Log::Ct => ("ctlogs", 0),
+        Log::RekorV1 => ("tlogs", 0),
+        Log::RekorV2 => ("tlogs", 1),
+    };
+    trusted[list][position]["publicKey"]["rawBytes"].as_str().unwrap().to_owned()
+}
+
+/// What other programs take.
+pub(super) fn spki_pem(sandbox: &Sandbox, log: Log) -> String {
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", spki_base64(sandbox, log))
 }
 
 struct EcdsaVerifier {
