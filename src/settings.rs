@@ -129,18 +129,23 @@ impl Settings {
             accept_public: source.boolean(&ACCEPT_PUBLIC)?,
             log: source.choice(&LOG)?,
             timestamp: source.choice(&TIMESTAMP)?,
-            network: NetworkSettings {
-                ca_file: source.path(&CA_FILE, home)?,
-                proxy: source
-                    .first_of(&PROXY_VARIABLES)?
-                    .map(|(variable, address)| ProxySetting { variable, address: Secret(Zeroizing::new(address)) }),
-                no_proxy: source.first_of(&NO_PROXY_VARIABLES)?.map(|(_, hosts)| hosts),
-            },
+            network: source.network(home)?,
             identity_token: identity_token.map(|token| Secret(Zeroizing::new(token.trim().to_owned()))),
             may_prompt,
             folders: Folders::default(),
             repository: FoundRepository::NotFound,
         })
+    }
+}
+
+impl NetworkSettings {
+    /// What the environment says, without git config: for a server, which is nobody's git.
+    ///
+    /// # Errors
+    /// [`SettingsError::NotUtf8`], naming the variable.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn of_environment() -> Result<Self, SettingsError> {
+        Source { config: &File::default(), environment: &|name: &str| std::env::var_os(name) }.network(None)
     }
 }
 
@@ -313,6 +318,16 @@ impl<E: Fn(&str) -> Option<OsString>> Source<'_, E> {
             Some(None) => Err(SettingsError::NoValue(full_name(key))),
             None => Ok(None),
         }
+    }
+
+    fn network(&self, home: Option<&Path>) -> Result<NetworkSettings, SettingsError> {
+        Ok(NetworkSettings {
+            ca_file: self.path(&CA_FILE, home)?,
+            proxy: self
+                .first_of(&PROXY_VARIABLES)?
+                .map(|(variable, address)| ProxySetting { variable, address: Secret(Zeroizing::new(address)) }),
+            no_proxy: self.first_of(&NO_PROXY_VARIABLES)?.map(|(_, hosts)| hosts),
+        })
     }
 
     /// The first of these variables that is set.

@@ -54,6 +54,9 @@ pub struct Serve {
     /// Log in everyone who asks as this address, while there are no accounts (may be given several times; loopback only)
     #[arg(long, value_name = "EMAIL")]
     pub auto_login: Vec<String>,
+    /// PEM certificates that may vouch for other issuers, beside the system's; else what WAXSEAL_CA_FILE names
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Where the stack listens.

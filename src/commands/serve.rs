@@ -18,6 +18,8 @@ use self::issuer_keys::key_fetcher;
 use crate::cli::{Listen, Serve, ServeCommand};
 use crate::command_error::CommandError;
 use crate::escape;
+use crate::services::http::Network;
+use crate::settings::NetworkSettings;
 use crate::stack::accounts::AccountFile;
 use crate::stack::certificate_authority::IssueError;
 use crate::stack::data_folder::{DataFolder, DataFolderError};
@@ -74,7 +76,9 @@ async fn serve(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
             .hint("leave it out: people log in with their passwords"));
     }
     let tls = listening::tls(request)?;
-    let fetch_keys = Some(key_fetcher(tokio::runtime::Handle::current()));
+    let mut settings = NetworkSettings::of_environment()?;
+    settings.ca_file = request.ca_file.clone().or(settings.ca_file);
+    let fetch_keys = Some(key_fetcher(tokio::runtime::Handle::current(), Network::new(&settings)?));
     let options = StackOptions { auto_login: request.auto_login.clone(), fetch_keys, found_port };
     let stack = Stack::open(&request.data, &public_url, options, now)?;
     let commands = commands_from_signals();

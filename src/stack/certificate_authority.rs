@@ -15,6 +15,7 @@ use x509_cert::name::Name;
 pub use self::chains::{AuthorityChain, AuthorityChains};
 pub(super) use self::chains::{ROOT_NAME, TIMESTAMP_ROOT_NAME};
 pub use self::ci_provider::CiProvider;
+pub(in crate::stack) use self::identity::is_trust_domain;
 pub use self::identity::{CertificateIdentity, IdentityError, IssuerType};
 pub use self::request::CertificateRequest;
 pub use self::template::BadTemplate;
@@ -119,7 +120,7 @@ impl CertificateAuthority {
                 "issuerUrl": issuer.issuer,
                 "audience": issuer.audience,
                 "challengeClaim": issuer.issuer_type.challenge_claim(),
-                "spiffeTrustDomain": "",
+                "spiffeTrustDomain": issuer.issuer_type.spiffe_trust_domain(),
                 "issuerType": issuer.issuer_type.name(),
                 "subjectDomain": issuer.issuer_type.subject_domain(),
                 "skipEmailVerification": skips,

@@ -5,7 +5,7 @@
 //! [[issuer]]
 //! issuer-url = "https://token.actions.githubusercontent.com"
 //! client-id = "sigstore"
-//! type = "ci-provider"               # or email, uri, username
+//! type = "ci-provider"               # or email, kubernetes, spiffe, uri, username
 //! ci-provider = "github-workflow"
 //! ```
 
@@ -18,7 +18,7 @@ use url::{Host, Url};
 
 pub use self::keys::{FetchedKeys, IssuerKeys, KeyError, KeyFetcher, KeysUnavailable};
 
-use super::certificate_authority::{BadTemplate, CiProvider, IssuerType, TrustedIssuer};
+use super::certificate_authority::{BadTemplate, CiProvider, IssuerType, TrustedIssuer, is_trust_domain};
 use super::public_url::is_loopback;
 
 /// One issuer of the list.
@@ -41,6 +41,9 @@ impl ExternalIssuer {
     /// [`BadIssuers`] names the issuer and what is wrong with it.
     pub fn read_list(toml: &str) -> Result<Vec<Self>, BadIssuers> {
         let file: File = toml::from_str(toml).map_err(|error| BadIssuers::Toml(error.message().to_owned()))?;
+        if file.meta_issuer.is_some() {
+            return Err(BadIssuers::MetaIssuers);
+        }
         let mut issuers: Vec<Self> = Vec::new();
         for issuer in file.issuer {
             if issuers.len() >= MAX_ISSUERS {
@@ -60,7 +63,9 @@ impl ExternalIssuer {
     pub fn is_for_people(&self) -> bool {
         match self.issuer_type {
             IssuerType::Email { .. } | IssuerType::Username { .. } => true,
-            IssuerType::CiProvider(_) | IssuerType::Uri { .. } => false,
+            IssuerType::CiProvider(_) | IssuerType::Kubernetes | IssuerType::Spiffe { .. } | IssuerType::Uri { .. } => {
+                false
+            }
         }
     }
 
@@ -88,6 +93,9 @@ pub enum BadIssuers {
         /// What is wrong with it.
         wrong: BadIssuer,
     },
+    /// Fulcio's patterns of issuers.
+    #[error("meta-issuer is not supported: list each issuer as [[issuer]]")]
+    MetaIssuers,
     /// More than anyone configures by hand.
     #[error("there are more than {MAX_ISSUERS} issuers")]
     TooMany,
@@ -120,9 +128,15 @@ pub enum BadIssuer {
     /// What its type needs.
     #[error("this type of issuer needs {0}")]
     Missing(&'static str),
+    /// Fulcio's meta-issuers.
+    #[error("issuer-url must be one address: patterns with * are not supported, list each issuer")]
+    Pattern,
     /// A provider that is neither built in nor in the file.
     #[error("there is no ci-provider {0:?}")]
     Provider(String),
+    /// A trust domain that is none.
+    #[error("spiffe-trust-domain must be a name such as example.org")]
+    SpiffeTrustDomain,
     /// A domain of someone else.
     #[error("subject-domain must be of the issuer's own domain")]
     SubjectDomain,
@@ -132,6 +146,9 @@ pub enum BadIssuer {
     /// Another with the same address.
     #[error("it stands twice")]
     Twice,
+    /// A type that Fulcio knows, and this stack does not.
+    #[error("type {0:?} is not supported; the types are ci-provider, email, kubernetes, spiffe, uri and username")]
+    Type(&'static str),
     /// A setting of another type of issuer.
     #[error("{0} means nothing for this type of issuer")]
     Unneeded(&'static str),
@@ -144,6 +161,9 @@ struct File {
     issuer: Vec<Entry>,
     #[serde(default)]
     ci_provider: BTreeMap<String, Provider>,
+    /// Fulcio's table of patterns: refused with words of its own.
+    #[serde(default)]
+    meta_issuer: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -158,6 +178,7 @@ struct Entry {
     #[serde(default)]
     default_template_values: BTreeMap<String, String>,
     subject_domain: Option<String>,
+    spiffe_trust_domain: Option<String>,
     issuer_claim: Option<String>,
     skip_email_verification: Option<bool>,
 }
@@ -165,8 +186,11 @@ struct Entry {
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 enum Type {
+    ChainguardIdentity,
     CiProvider,
     Email,
+    Kubernetes,
+    Spiffe,
     Uri,
     Username,
 }
@@ -183,6 +207,9 @@ struct Provider {
 
 impl Entry {
     fn read(self, providers: &BTreeMap<String, Provider>) -> Result<ExternalIssuer, BadIssuer> {
+        if self.issuer_url.contains('*') {
+            return Err(BadIssuer::Pattern);
+        }
         let url = Url::parse(&self.issuer_url).map_err(|_| BadIssuer::Address)?;
         let bare = url.query().is_none() && url.fragment().is_none();
         let private = url.scheme() == "https" || url.scheme() == "http" && is_loopback(&url);
@@ -195,12 +222,14 @@ impl Entry {
         if self.issuer_claim.as_ref().is_some_and(|path| path.strip_prefix("$.").is_none_or(str::is_empty)) {
             return Err(BadIssuer::IssuerClaim);
         }
-        let (is_ci, is_email) = (self.issuer_type == Type::CiProvider, self.issuer_type == Type::Email);
+        let is = |issuer_type| self.issuer_type == issuer_type;
+        let (is_ci, is_email) = (is(Type::CiProvider), is(Type::Email));
         let unneeded = [
             ("ci-provider", self.ci_provider.is_some() && !is_ci),
             ("default-template-values", !self.default_template_values.is_empty() && !is_ci),
             ("skip-email-verification", self.skip_email_verification.is_some() && !is_email),
-            ("subject-domain", self.subject_domain.is_some() && (is_ci || is_email)),
+            ("spiffe-trust-domain", self.spiffe_trust_domain.is_some() && !is(Type::Spiffe)),
+            ("subject-domain", self.subject_domain.is_some() && !is(Type::Uri) && !is(Type::Username)),
         ];
         if let Some((name, _)) = unneeded.iter().find(|(_, wrong)| *wrong) {
             return Err(BadIssuer::Unneeded(name));
@@ -210,6 +239,7 @@ impl Entry {
             if is_own_domain(&domain, &url) { Ok(domain) } else { Err(BadIssuer::SubjectDomain) }
         };
         let issuer_type = match self.issuer_type {
+            Type::ChainguardIdentity => return Err(BadIssuer::Type("chainguard-identity")),
             Type::CiProvider => {
                 let name = self.ci_provider.ok_or(BadIssuer::Missing("ci-provider"))?;
                 let provider = match providers.get(&name) {
@@ -219,6 +249,14 @@ impl Entry {
                 IssuerType::CiProvider(Box::new(provider.with_defaults(self.default_template_values)))
             }
             Type::Email => IssuerType::Email { skip_verification: self.skip_email_verification.unwrap_or_default() },
+            Type::Kubernetes => IssuerType::Kubernetes,
+            Type::Spiffe => {
+                let trust_domain = self.spiffe_trust_domain.ok_or(BadIssuer::Missing("spiffe-trust-domain"))?;
+                if !is_trust_domain(&trust_domain) {
+                    return Err(BadIssuer::SpiffeTrustDomain);
+                }
+                IssuerType::Spiffe { trust_domain }
+            }
             // It is compared as a URI is, with its scheme.
             Type::Uri if !domain()?.contains("://") => return Err(BadIssuer::SubjectDomain),
             Type::Uri => IssuerType::Uri { subject_domain: domain()? },
@@ -342,13 +380,22 @@ mod tests {
             type = "username"
             subject-domain = "example.com"
             issuer-claim = "$.federated_claims.connector_id"
+
+            [[issuer]]
+            issuer-url = "https://kubernetes.example.com"
+            type = "kubernetes"
+
+            [[issuer]]
+            issuer-url = "https://spire.example.com"
+            type = "spiffe"
+            spiffe-trust-domain = "prod.example.com"
             "#,
         )
         .unwrap();
         let types: Vec<_> = issuers.iter().map(|issuer| issuer.issuer_type.name()).collect();
-        assert_eq!(types, ["email", "ci-provider", "ci-provider", "uri", "username"]);
+        assert_eq!(types, ["email", "ci-provider", "ci-provider", "uri", "username", "kubernetes", "spiffe"]);
         let audiences: Vec<_> = issuers.iter().map(|issuer| issuer.client_id.as_str()).collect();
-        assert_eq!(audiences, ["sigstore", "own", "sigstore", "sigstore", "sigstore"]);
+        assert_eq!(audiences, ["sigstore", "own", "sigstore", "sigstore", "sigstore", "sigstore", "sigstore"]);
         assert_eq!(issuers.iter().filter(|issuer| issuer.is_for_people()).count(), 2);
         assert_eq!(read(""), Ok(vec![]));
     }
@@ -373,7 +420,31 @@ mod tests {
             issuer("type = \"email\"\nissuer-claim = \"email\""),
             wrong("issuer-claim must be a path such as $.federated_claims.connector_id")
         );
-        assert!(issuer("type = \"spiffe\"").unwrap_err().contains("unknown variant"));
+        assert_eq!(issuer("type = \"spiffe\""), wrong("this type of issuer needs spiffe-trust-domain"));
+        assert_eq!(
+            issuer("type = \"spiffe\"\nspiffe-trust-domain = \"spiffe://x\""),
+            wrong("spiffe-trust-domain must be a name such as example.org")
+        );
+        assert_eq!(
+            issuer("type = \"kubernetes\"\nspiffe-trust-domain = \"x\""),
+            wrong("spiffe-trust-domain means nothing for this type of issuer")
+        );
+        assert_eq!(
+            issuer("type = \"kubernetes\"\nsubject-domain = \"x\""),
+            wrong("subject-domain means nothing for this type of issuer")
+        );
+        let types = "the types are ci-provider, email, kubernetes, spiffe, uri and username";
+        let chainguard = format!("type \"chainguard-identity\" is not supported; {types}");
+        assert_eq!(issuer("type = \"chainguard-identity\""), wrong(&chainguard));
+        assert!(issuer("type = \"other\"").unwrap_err().contains("unknown variant"));
+        let pattern = "https://oidc.eks.*.amazonaws.com/id/*";
+        let one = "issuer-url must be one address: patterns with * are not supported, list each issuer";
+        assert_eq!(
+            read(&format!("[[issuer]]\nissuer-url = \"{pattern}\"\ntype = \"kubernetes\"")),
+            Err(format!("issuer \"{pattern}\": {one}"))
+        );
+        let refused = "meta-issuer is not supported: list each issuer as [[issuer]]";
+        assert_eq!(read("[[meta-issuer]]\ntype = \"kubernetes\""), Err(refused.to_owned()));
         assert!(issuer("type = \"email\"\nkeys = 1").unwrap_err().contains("unknown field"));
         let two = "[[issuer]]\nissuer-url = \"https://x.example\"\ntype = \"email\"\n".repeat(2);
         assert_eq!(read(&two), wrong("it stands twice"));

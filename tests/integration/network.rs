@@ -3,18 +3,23 @@
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
+use serde_json::json;
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+use waxseal::crypto::{ServiceKey, ServiceKeyKind};
+use waxseal::identity_token::{JsonWebKeySet, sign_rs256};
+use waxseal::tlog::hashedrekord::{Verifier, pem};
 
 use super::outage::{failed, services};
-use super::sandbox::front::nobody;
-use super::sandbox::{ALICE, Ran, Sandbox, WAXSEAL};
+use super::sandbox::front::{Front, Reply, nobody, reply};
+use super::sandbox::{ALICE, JSON, Ran, Sandbox, Stack, WAXSEAL, http};
 
 #[test]
 fn an_authority_of_ones_own_vouches_for_services() {
@@ -134,6 +139,59 @@ fn services_are_asked_through_the_proxy_of_the_environment() {
     services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", sandbox.url()));
     sign(&sandbox, &token, &[("https_proxy", &unasked.url), ("http_proxy", &unasked.url)]).success();
     assert_eq!(unasked.seen(), [""; 0]);
+}
+
+#[test]
+fn keys_of_other_issuers_come_through_the_proxy_too() {
+    const ISSUER: &str = "https://issuer.invalid";
+    let sandbox = Sandbox::new();
+    let key = ServiceKey::generate(ServiceKeyKind::Rsa2048).unwrap();
+    let keys = JsonWebKeySet::document(&key, "1").unwrap();
+    let issuer = Front::new("http://127.0.0.1:1", move |request| {
+        let discovery = json!({ "issuer": ISSUER, "jwks_uri": format!("{ISSUER}/keys") });
+        let answer = if request.line.contains("/.well-known/") { &discovery } else { &keys };
+        Reply::Bytes(reply("200 OK", "", answer.to_string().as_bytes()))
+    });
+    let authority = Authority::new(&sandbox.path("ca.pem"));
+    let proxy = Proxy::new(
+        authority.front(&issuer.url, "issuer.invalid").strip_prefix("https://").unwrap(),
+        "200 Connection established",
+    );
+    // The folder is made by a first start.
+    drop(Stack::start(sandbox.serve("sigstore", [])));
+    sandbox.write("sigstore/issuers.toml", format!("[[issuer]]\nissuer-url = \"{ISSUER}\"\ntype = \"email\"\n"));
+
+    let now = jiff::Timestamp::now().as_second();
+    let claims = json!({
+        "iss": ISSUER, "sub": "1", "aud": "sigstore", "iat": now, "exp": now + 600,
+        "email": ALICE, "email_verified": true,
+    });
+    let token = sign_rs256(&claims, &key, "1").unwrap();
+    let own = ServiceKey::generate(ServiceKeyKind::EcdsaP256).unwrap();
+    let request = json!({
+        "credentials": { "oidcIdentityToken": token },
+        "publicKeyRequest": {
+            "publicKey": { "content": pem(Verifier::PublicKey(own.verifying_key().spki_der())) },
+            "proofOfPossession": STANDARD.encode(own.sign(ALICE.as_bytes()).unwrap()),
+        },
+    });
+    let issued = |serve: &mut Command| {
+        let stack = Stack::start(std::mem::replace(serve, Command::new("true")));
+        let address = format!("{}/api/v2/signingCert", stack.url());
+        http("POST", &address, JSON, request.to_string().as_bytes()).status
+    };
+    let ca_file = sandbox.path("ca.pem");
+    let ca_file = ca_file.to_str().unwrap();
+    let by_flag = || sandbox.serve("sigstore", ["--ca-file", ca_file]);
+    assert_eq!(issued(by_flag().env("https_proxy", &proxy.url)), 200);
+    let by_variable = &mut sandbox.serve("sigstore", []);
+    assert_eq!(issued(by_variable.env("HTTPS_PROXY", &proxy.url).env("WAXSEAL_CA_FILE", ca_file)), 200);
+    let mut hosts: Vec<String> = proxy.seen().iter().map(|head| head.lines().next().unwrap().to_owned()).collect();
+    hosts.dedup();
+    assert_eq!(hosts, ["CONNECT issuer.invalid:443 HTTP/1.1"]);
+    // Nobody vouches for the issuer; nobody knows the way to it.
+    assert_eq!(issued(sandbox.serve("sigstore", []).env("https_proxy", &proxy.url)), 503);
+    assert_eq!(issued(by_flag().env("https_proxy", &proxy.url).env("no_proxy", "issuer.invalid")), 503);
 }
 
 fn sign(sandbox: &Sandbox, token: &str, environment: &[(&str, &str)]) -> Ran {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use serde::Deserialize;
 use tokio::runtime::Handle;
 
-use crate::services::http::{Http, Limits, ServiceName};
+use crate::services::http::{Http, Limits, Network, ServiceName};
 use crate::stack::external_issuers::{KeyFetcher, KeysUnavailable};
 
-/// Fetches on `runtime`; to be called from threads that may block.
-pub(super) fn key_fetcher(runtime: Handle) -> KeyFetcher {
-    let http = Arc::new(Http::default().with_limits(Limits { whole: WHOLE, connect: CONNECT, ..Limits::default() }));
+/// Fetches on `runtime`, by way of `network`; to be called from threads that may block.
+pub(super) fn key_fetcher(runtime: Handle, network: Network) -> KeyFetcher {
+    let limits = Limits { whole: WHOLE, connect: CONNECT, ..Limits::default() };
+    let http = Arc::new(Http::new(network).with_limits(limits));
     KeyFetcher::new(move |issuer_url| runtime.block_on(fetch(&http, issuer_url)))
 }
 

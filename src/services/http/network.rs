@@ -166,7 +166,7 @@ fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, NetworkError> {
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
     /// The disk's answer.
-    #[error("waxseal.caFile: {path}: {error}", path = .path.display())]
+    #[error("the CA file {path}: {error}", path = .path.display())]
     CaFile {
         /// Which file.
         path: PathBuf,
@@ -174,10 +174,10 @@ pub enum NetworkError {
         error: io::Error,
     },
     /// More than any bundle has.
-    #[error("waxseal.caFile: {path} has more than {MAX_CA_FILE_BYTES} bytes", path = .0.display())]
+    #[error("the CA file {path} has more than {MAX_CA_FILE_BYTES} bytes", path = .0.display())]
     CaFileTooLarge(PathBuf),
     /// None, or a block that is not one.
-    #[error("waxseal.caFile: {path} does not hold PEM certificates", path = .0.display())]
+    #[error("the CA file {path} does not hold PEM certificates", path = .0.display())]
     NoCertificates(PathBuf),
     /// Not an address. It is not shown: it may hold a password.
     #[error("{0} is not the address of a proxy")]

@@ -20,6 +20,13 @@ pub enum IssuerType {
         /// Whether the token must not say that the address was verified.
         skip_verification: bool,
     },
+    /// Pods of a Kubernetes cluster, by their namespace and service account.
+    Kubernetes,
+    /// Workloads by their SPIFFE ID, which is the token's `sub`.
+    Spiffe {
+        /// The trust domain that the ID must be of.
+        trust_domain: String,
+    },
     /// Anything by a URI, which is the token's `sub`.
     Uri {
         /// Scheme and host that the URI must have.
@@ -39,6 +46,8 @@ impl IssuerType {
         match self {
             Self::CiProvider(_) => "ci-provider",
             Self::Email { .. } => "email",
+            Self::Kubernetes => "kubernetes",
+            Self::Spiffe { .. } => "spiffe",
             Self::Uri { .. } => "uri",
             Self::Username { .. } => "username",
         }
@@ -49,7 +58,9 @@ impl IssuerType {
     pub fn challenge_claim(&self) -> &'static str {
         match self {
             Self::Email { .. } => "email",
-            Self::CiProvider(_) | Self::Uri { .. } | Self::Username { .. } => "sub",
+            Self::CiProvider(_) | Self::Kubernetes | Self::Spiffe { .. } | Self::Uri { .. } | Self::Username { .. } => {
+                "sub"
+            }
         }
     }
 
@@ -58,7 +69,18 @@ impl IssuerType {
     pub fn subject_domain(&self) -> &str {
         match self {
             Self::Uri { subject_domain } | Self::Username { subject_domain } => subject_domain,
-            Self::CiProvider(_) | Self::Email { .. } => "",
+            Self::CiProvider(_) | Self::Email { .. } | Self::Kubernetes | Self::Spiffe { .. } => "",
+        }
+    }
+
+    /// The SPIFFE trust domain, empty where the type has none.
+    #[must_use]
+    pub fn spiffe_trust_domain(&self) -> &str {
+        match self {
+            Self::Spiffe { trust_domain } => trust_domain,
+            Self::CiProvider(_) | Self::Email { .. } | Self::Kubernetes | Self::Uri { .. } | Self::Username { .. } => {
+                ""
+            }
         }
     }
 }
@@ -98,6 +120,13 @@ impl CertificateIdentity {
                 let email = email.filter(|email| is_email(email)).ok_or(IdentityError::Email)?;
                 (SubjectAlternativeName::Email(email.clone()), email)
             }
+            IssuerType::Kubernetes => (uri(&service_account(claims).ok_or(IdentityError::ServiceAccount)?)?, subject),
+            IssuerType::Spiffe { trust_domain } => {
+                if spiffe_trust_domain(subject) != Some(trust_domain) {
+                    return Err(IdentityError::Spiffe);
+                }
+                (uri(subject)?, subject)
+            }
             IssuerType::Uri { subject_domain } => (uri_in(subject, subject_domain)?, subject),
             IssuerType::Username { subject_domain } => {
                 if subject.is_empty() || subject.contains('!') || subject.contains('@') || has_control(subject) {
@@ -122,6 +151,12 @@ pub enum IdentityError {
     /// A claim that the issuer's templates want.
     #[error(transparent)]
     Missing(#[from] MissingClaim),
+    /// No `kubernetes.io` claim with a namespace and a service account.
+    #[error("the identity token names no Kubernetes service account")]
+    ServiceAccount,
+    /// Not a SPIFFE ID, or one of another trust domain.
+    #[error("the identity token's subject is not a SPIFFE ID of the issuer's trust domain")]
+    Spiffe,
     /// Not a URI, or one of someone else's.
     #[error("the identity token's subject is not a URI of its issuer")]
     Uri,
@@ -158,6 +193,38 @@ fn is_email(email: &str) -> bool {
     let well_formed = matches!(email.split_once('@'), Some((local, domain))
         if !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
     well_formed && email.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// `https://kubernetes.io/namespaces/NAMESPACE/serviceaccounts/NAME`, as Fulcio has it.
+fn service_account(claims: &Claims) -> Option<String> {
+    let pod = claims.extra.get("kubernetes.io")?;
+    // RFC 1123 names: nothing in them can end a part of the path.
+    let is_name = |name: &&str| {
+        let lower = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let ends = |byte: Option<&u8>| byte.is_some_and(|byte| lower(*byte));
+        let bytes = name.as_bytes();
+        ends(bytes.first()) && ends(bytes.last()) && bytes.iter().all(|byte| lower(*byte) || b"-.".contains(byte))
+    };
+    let namespace = pod.get("namespace")?.as_str().filter(is_name)?;
+    let name = pod.get("serviceaccount")?.get("name")?.as_str().filter(is_name)?;
+    Some(format!("https://kubernetes.io/namespaces/{namespace}/serviceaccounts/{name}"))
+}
+
+/// SPIFFE-ID §2: the trust domain of `id`, if it is one.
+fn spiffe_trust_domain(id: &str) -> Option<&str> {
+    const MAX_ID_BYTES: usize = 2048;
+    let rest = id.strip_prefix("spiffe://").filter(|_| id.len() <= MAX_ID_BYTES)?;
+    let (trust_domain, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(plain);
+    let is_path = path.strip_prefix('/').is_none_or(|path| path.split('/').all(is_segment));
+    (is_trust_domain(trust_domain) && is_path).then_some(trust_domain)
+}
+
+/// SPIFFE-ID §2.1.
+pub(in crate::stack) fn is_trust_domain(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._".contains(&byte);
+    (1..=255).contains(&name.len()) && name.bytes().all(allowed)
 }
 
 fn uri_in(subject: &str, subject_domain: &str) -> Result<SubjectAlternativeName, IdentityError> {

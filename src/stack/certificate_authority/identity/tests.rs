@@ -217,3 +217,50 @@ fn uris_and_usernames() {
         assert_eq!(of(&by_name, subject(bad)), Err(IdentityError::Username), "{bad:?}");
     }
 }
+
+#[test]
+fn workloads() {
+    let spiffe = IssuerType::Spiffe { trust_domain: "example.org".to_owned() };
+    let subject = |sub: &str| json!({ "sub": sub });
+    for id in ["spiffe://example.org/ns/prod/sa/web", "spiffe://example.org"] {
+        let named = of(&spiffe, subject(id)).unwrap();
+        assert_eq!(named.san, SubjectAlternativeName::Uri(id.to_owned()));
+        assert_eq!(named.challenge, id);
+    }
+    let long = format!("spiffe://example.org/{}", "a".repeat(2048));
+    for bad in [
+        "",
+        "https://example.org/a",
+        "spiffe://evil.example/a",
+        "spiffe://example.org.evil/a",
+        "spiffe://a@example.org/a",
+        "spiffe://example.org:1/a",
+        "spiffe://example.org/",
+        "spiffe://example.org/a/",
+        "spiffe://example.org//a",
+        "spiffe://example.org/../a",
+        "spiffe://example.org/a?b",
+        "spiffe://example.org/a%2f",
+        &long,
+    ] {
+        assert_eq!(of(&spiffe, subject(bad)), Err(IdentityError::Spiffe), "{bad}");
+    }
+
+    let pod = |pod: Value| of(&IssuerType::Kubernetes, json!({ "kubernetes.io": pod }));
+    let named =
+        pod(json!({"namespace": "prod", "pod": {"name": "p"}, "serviceaccount": {"name": "web.1", "uid": "u"}}));
+    let named = named.unwrap();
+    assert_eq!(named.san.as_str(), "https://kubernetes.io/namespaces/prod/serviceaccounts/web.1");
+    assert_eq!(named.challenge, "SUB");
+    for bad in [
+        json!({"namespace": "prod"}),
+        json!({"serviceaccount": {"name": "web"}}),
+        json!({"namespace": "", "serviceaccount": {"name": "web"}}),
+        json!({"namespace": "a/b", "serviceaccount": {"name": "web"}}),
+        json!({"namespace": "prod", "serviceaccount": {"name": "../web"}}),
+        json!({"namespace": "prod", "serviceaccount": {"name": "web?"}}),
+        json!("prod"),
+    ] {
+        assert_eq!(pod(bad.clone()), Err(IdentityError::ServiceAccount), "{bad}");
+    }
+}
