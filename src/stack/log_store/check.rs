@@ -93,7 +93,8 @@ fn recompute(folder: &Path, size: u64, progress: &mut dyn FnMut(u64)) -> Result<
     }
     let mut count = size;
     for (level, row) in (0_u8..).zip(&edge.rows) {
-        if !row.is_empty() && read_tile(folder, level, count / TILE_WIDTH, count % TILE_WIDTH)? != *row {
+        let row = row.hashes();
+        if !row.is_empty() && read_tile(folder, level, count / TILE_WIDTH, count % TILE_WIDTH)? != row {
             return Err(Discrepancy::Tile(tile_path(level, count / TILE_WIDTH)));
         }
         count /= TILE_WIDTH;

@@ -12,7 +12,7 @@ use super::files::Files;
 use super::index::FILE;
 use super::published::CheckpointSigner;
 use super::sequencer::CHECKPOINT;
-use super::tiles::{Edge, Grown, TILE_WIDTH};
+use super::tiles::{Edge, Grown, Row, TILE_WIDTH};
 use crate::crypto::Sha256Digest;
 
 /// Whether the folder has a log of the earlier layout.
@@ -64,7 +64,7 @@ fn edge(transaction: &ReadTransaction, size: u64) -> Result<Edge, StoreError> {
             let hash = hashes.get((level, index))?.ok_or(StoreError::Missing("hash"))?;
             Ok(Sha256Digest(*hash.value()))
         });
-        edge.rows.push(row.collect::<Result<_, StoreError>>()?);
+        edge.rows.push(Row::of(row.collect::<Result<_, StoreError>>()?));
         level += 1;
         count /= TILE_WIDTH;
     }
@@ -118,7 +118,7 @@ mod tests {
             }
             for (level, row) in (0_u8..).zip(&edge.rows) {
                 let start = (size >> (8 * u32::from(level))) / 256 * 256;
-                for (index, hash) in (start..).zip(row) {
+                for (index, hash) in (start..).zip(row.hashes()) {
                     hashes.insert((level, index), &hash.0).unwrap();
                 }
             }

@@ -12,9 +12,46 @@ use crate::tlog::merkle;
 pub(super) struct Edge {
     pub(super) size: u64,
     /// `rows[L]` is the tile at level L that is not complete: fewer than 256 hashes.
-    pub(super) rows: Vec<Vec<Sha256Digest>>,
+    pub(super) rows: Vec<Row>,
     /// The bundle that is not complete, encoded.
     pub(super) bundle: Vec<u8>,
+}
+
+/// The hashes of a tile, and those of the complete subtrees above them, so that nobody hashes them twice: each proof of a
+/// batch would.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Row(Vec<Vec<Sha256Digest>>);
+
+impl Row {
+    pub(super) fn of(hashes: Vec<Sha256Digest>) -> Self {
+        let mut row = Self::default();
+        hashes.into_iter().for_each(|hash| row.push(hash));
+        row
+    }
+
+    /// The tile's own hashes.
+    pub(super) fn hashes(&self) -> &[Sha256Digest] {
+        self.0.first().map_or(&[], Vec::as_slice)
+    }
+
+    fn push(&mut self, mut hash: Sha256Digest) {
+        for height in 0.. {
+            if self.0.len() <= height {
+                self.0.push(Vec::new());
+            }
+            let Some(hashes) = self.0.get_mut(height) else { return };
+            hashes.push(hash);
+            match hashes.as_slice() {
+                [.., left, right] if hashes.len().is_multiple_of(2) => hash = merkle::node_hash(left, right),
+                _ => return,
+            }
+        }
+    }
+
+    /// The hash over 2^height of the tile's hashes.
+    fn node(&self, height: u8, at: u64) -> Option<Sha256Digest> {
+        self.0.get(usize::from(height))?.get(usize::try_from(at).ok()?).copied()
+    }
 }
 
 /// What appending made: files to write, and folders of partial files that complete ones replace.
@@ -45,7 +82,10 @@ impl Edge {
         while count > 0 {
             let width = count % TILE_WIDTH;
             let level = u8::try_from(rows.len()).map_err(|_| StoreError::Missing("tile"))?;
-            rows.push(if width == 0 { Vec::new() } else { read_tile(folder, level, count / TILE_WIDTH, width)? });
+            rows.push(match width {
+                0 => Row::default(),
+                _ => Row::of(read_tile(folder, level, count / TILE_WIDTH, width)?),
+            });
             count /= TILE_WIDTH;
         }
         Ok(Self { size, rows, bundle })
@@ -60,7 +100,7 @@ impl Edge {
         let (mut hash, mut count) = (leaf, self.size);
         for level in 0_u8.. {
             if self.rows.len() <= usize::from(level) {
-                self.rows.push(Vec::new());
+                self.rows.push(Row::default());
             }
             grown.changed_levels = grown.changed_levels.max(usize::from(level) + 1);
             let row = self.rows.get_mut(usize::from(level)).ok_or(StoreError::Missing("tile"))?;
@@ -70,13 +110,13 @@ impl Edge {
             }
             count /= TILE_WIDTH;
             let row = std::mem::take(row);
-            grown.files.push((tile_path(level, count - 1), row_bytes(&row)));
+            grown.files.push((tile_path(level, count - 1), row_bytes(row.hashes())));
             grown.replaced.push(partial_folder(&tile_path(level, count - 1)));
             if level == 0 {
                 grown.files.push((entries_path(count - 1), std::mem::take(&mut self.bundle)));
                 grown.replaced.push(partial_folder(&entries_path(count - 1)));
             }
-            hash = fold(row);
+            hash = row.node(TILE_HEIGHT, 0).ok_or(StoreError::Missing("hash"))?;
         }
         Ok(())
     }
@@ -89,9 +129,9 @@ impl Edge {
         }
         let mut count = self.size;
         for (level, row) in (0_u8..).zip(self.rows.iter()).take(grown.changed_levels) {
-            if !row.is_empty() {
+            if !row.hashes().is_empty() {
                 let path = tile_path(level, count / TILE_WIDTH);
-                grown.files.push((partial_path(&path, count % TILE_WIDTH), row_bytes(row)));
+                grown.files.push((partial_path(&path, count % TILE_WIDTH), row_bytes(row.hashes())));
             }
             count /= TILE_WIDTH;
         }
@@ -114,17 +154,17 @@ impl Edge {
             let first = index << below;
             let tile = first / TILE_WIDTH;
             let stored = self.size.checked_shr(u32::from(tile_level) * u32::from(TILE_HEIGHT)).unwrap_or(0);
-            let offset = usize::try_from(first % TILE_WIDTH).map_err(|_| StoreError::Missing("hash"))?;
             let row = if tile < stored / TILE_WIDTH {
                 if last_tile.as_ref().is_none_or(|(at, _)| *at != (tile_level, tile)) {
-                    last_tile = Some(((tile_level, tile), read_tile(folder, tile_level, tile, TILE_WIDTH)?));
+                    let row = Row::of(read_tile(folder, tile_level, tile, TILE_WIDTH)?);
+                    last_tile = Some(((tile_level, tile), row));
                 }
                 last_tile.as_ref().map(|(_, row)| row)
             } else {
                 self.rows.get(usize::from(tile_level))
             };
-            let nodes = row.and_then(|row| row.get(offset..offset + (1 << below)));
-            Ok(fold(nodes.ok_or(StoreError::Missing("hash"))?.to_vec()))
+            let node = row.and_then(|row| row.node(below, (first % TILE_WIDTH) >> below));
+            node.ok_or(StoreError::Missing("hash"))
         }
     }
 }
@@ -177,20 +217,6 @@ fn read_partial_or_whole(folder: &Path, path: &Path, width: u64) -> Result<Optio
 fn split_entry(bundle: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bundle.split_first_chunk::<2>()?;
     rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
-}
-
-/// The root hash over a power of two of hashes.
-pub(super) fn fold(mut row: Vec<Sha256Digest>) -> Sha256Digest {
-    while row.len() > 1 {
-        row = row
-            .chunks(2)
-            .map(|pair| match pair {
-                [left, right] => merkle::node_hash(left, right),
-                odd => odd.first().copied().unwrap_or(Sha256Digest([0; 32])),
-            })
-            .collect();
-    }
-    row.first().copied().unwrap_or_else(|| Sha256Digest::of(&[]))
 }
 
 pub(super) fn row_bytes(row: &[Sha256Digest]) -> Vec<u8> {
