@@ -56,11 +56,11 @@ start_stack() {
     waxseal serve --data "$SANDBOX/sigstore" --listen 127.0.0.1:0 "${arguments[@]}" \
         >"$SANDBOX/stack.out" 2>"$SANDBOX/stack.err" &
     STACK_PID=$!
-    for _ in $(seq 200); do
+    for _ in $(seq 1000); do
         line=$(head -n 1 "$SANDBOX/stack.out")
         case $line in *'}') break ;; esac
         kill -0 "$STACK_PID" 2>/dev/null || break
-        sleep 0.05
+        sleep 0.01
     done
     STACK_URL=$(sed -n 's/.*"url":"\([^"]*\)".*/\1/p' <<<"$line")
     STACK_DIGEST=$(sed -n 's/.*"trust_sha256":"\([^"]*\)".*/\1/p' <<<"$line")
