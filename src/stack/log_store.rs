@@ -128,9 +128,11 @@ impl LogStore {
             return Err(StoreError::TooLarge(entry.bytes.len().max(entry.beside.len())));
         }
         let (answer, answered) = sync_channel(1);
+        // Here, where many do it at once: everybody waits for the thread that appends.
         let leaf = merkle::leaf_hash(&entry.bytes);
+        let keys = (self.shared.keys_of)(&entry.bytes);
         let queue = self.queue.as_ref().ok_or_else(StoreError::ended)?;
-        match queue.try_send(Append { entry, leaf, now, answer }) {
+        match queue.try_send(Append { entry, leaf, keys, now, answer }) {
             Ok(()) => answered.recv().unwrap_or_else(|_| Err(StoreError::ended())),
             Err(TrySendError::Full(_)) => Err(StoreError::Busy),
             Err(TrySendError::Disconnected(_)) => Err(StoreError::ended()),

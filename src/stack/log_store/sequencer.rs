@@ -23,6 +23,8 @@ use crate::tlog::merkle;
 pub(super) struct Append {
     pub(super) entry: NewEntry,
     pub(super) leaf: Sha256Digest,
+    /// What it is found by.
+    pub(super) keys: Vec<Sha256Digest>,
     pub(super) now: Timestamp,
     pub(super) answer: SyncSender<Result<Appended, StoreError>>,
 }
@@ -155,11 +157,7 @@ impl Sequencer {
         self.shared.count_batch(new.len());
         let entries: Vec<Indexed> = (first..)
             .zip(&new)
-            .map(|(index, (_, append))| Indexed {
-                index,
-                leaf: append.leaf,
-                keys: (self.shared.keys_of)(&append.entry.bytes),
-            })
+            .map(|(index, (_, append))| Indexed { index, leaf: append.leaf, keys: append.keys.clone() })
             .collect();
         let completes_a_tile = first / TILE_WIDTH != self.edge.size / TILE_WIDTH;
         if let Err(error) = self.shared.index.insert(&entries, self.edge.size, completes_a_tile) {

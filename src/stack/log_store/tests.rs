@@ -73,7 +73,8 @@ fn add_all(store: &LogStore, numbers: std::ops::Range<u64>, second: i64) -> Vec<
         let (answer, answered) = sync_channel(1);
         let entry = NewEntry { bytes: entry(number), beside: Vec::new() };
         let leaf = merkle::leaf_hash(&entry.bytes);
-        store.queue.as_ref().unwrap().send(Append { entry, leaf, now: at(second), answer }).unwrap();
+        let keys = (store.shared.keys_of)(&entry.bytes);
+        store.queue.as_ref().unwrap().send(Append { entry, leaf, keys, now: at(second), answer }).unwrap();
         answered
     });
     let waiting: Vec<_> = waiting.collect();
