@@ -78,6 +78,11 @@ impl TrustDocuments {
             folder.write(&format!("trust/{TRUSTED_ROOT}"), &trusted_root)?;
             folder.write(&format!("trust/{SIGNING_CONFIG}"), &signing_config)?;
         }
+        // Follows from the others; `waxseal serve env` reads it.
+        let second = format!("trust/{SIGNING_CONFIG_V2}");
+        if folder.optional(&second)?.as_ref() != Some(&signing_config_v2) {
+            folder.write(&second, &signing_config_v2)?;
+        }
         let client_trust_config = client_trust_config(&trusted_root, &signing_config);
         Ok(Self { trusted_root, signing_config, signing_config_v2, client_trust_config, changed })
     }

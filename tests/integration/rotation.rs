@@ -80,7 +80,14 @@ fn another_program_is_told_what_it_needs() {
             assert!(std::fs::metadata(word).unwrap().len() > 0, "{word}");
         }
     }
-    for key in ["rekor.pub", "ctfe.pub", "fulcio.pem", "1.root.json", "client_trust_config.json"] {
+    for key in [
+        "rekor.pub",
+        "ctfe.pub",
+        "fulcio.pem",
+        "1.root.json",
+        "client_trust_config.json",
+        "client_trust_config_rekor_v2.json",
+    ] {
         assert!(std::fs::metadata(format!("{files}/{key}")).is_ok(), "{key}");
     }
 }

@@ -96,11 +96,15 @@ fn sigstore_python(files: &Files<'_>, url: &str) -> Result<String, CommandError>
     let signing_config = files.read("trust/signing_config.v0.2.json")?;
     let config = Stack::client_trust_config(&trusted_root, &signing_config);
     let config = files.write("client_trust_config.json", &config)?;
+    let with_v2 = files.read("trust/signing_config_rekor_v2.v0.2.json")?;
+    let with_v2 = Stack::client_trust_config(&trusted_root, &with_v2);
+    let with_v2 = files.write("client_trust_config_rekor_v2.json", &with_v2)?;
     let root = files.copy("tuf/1.root.json", "1.root.json")?;
     Ok(format!(
         "# sigstore for Python takes a file\n\
          # sigstore --trust-config {config} sign FILE\n\
          # sigstore --trust-config {config} verify identity --cert-identity WHO --cert-oidc-issuer {url}/oidc FILE\n\
+         # or into Rekor v2, with a timestamp: sigstore --trust-config {with_v2} sign FILE\n\
          # or, once: sigstore --instance {url}/tuf trust-instance {root}\n\
          # then: sigstore --instance {url}/tuf sign FILE\n"
     ))
