@@ -13,7 +13,8 @@ mod serve_flags;
 mod verify_flags;
 
 pub use serve_flags::{
-    Client, Listen, OneUser, Serve, ServeBackup, ServeClock, ServeCommand, ServeEnv, ServeInit, ServeRotate, ServeUser,
+    BadRateLimit, Client, LimitedClass, Listen, OneUser, RateLimit, Serve, ServeBackup, ServeClock, ServeCommand,
+    ServeEnv, ServeInit, ServeRotate, ServeUser,
 };
 
 use serve_flags::ServeLine;

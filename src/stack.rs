@@ -5,6 +5,7 @@
 //! signatures without a third party; a log run by the operator of its own authority proves nothing against that operator.
 
 pub mod accounts;
+mod audit;
 pub mod certificate_authority;
 mod clock;
 pub mod ct_log;
@@ -37,7 +38,7 @@ use self::certificate_authority::{
 use self::ct_log::CtLog;
 use self::data_folder::{DataFolder, DataFolderError, FixedSettings};
 use self::external_issuers::{BadIssuers, ExternalIssuer, ISSUERS, IssuerKeys, KeyFetcher};
-use self::log_store::StoreError;
+use self::log_store::{LogStore, StoreError};
 use self::oidc_issuer::{CLIENT_ID, IssuerOptions, OidcIssuer, REFRESH_TOKENS};
 use self::public_url::PublicUrl;
 use self::rekor_v2::{TileLog, TileLogError};
@@ -220,6 +221,15 @@ impl Stack {
     /// Answers one request. Faults of the stack's own travel with the answer as [`Fault`], for the log of the server.
     pub fn handle(&self, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
         routes::handle(self, request, now)
+    }
+
+    /// What the logs are called, and their entries.
+    fn logs(&self) -> [(&'static str, &LogStore); 3] {
+        [
+            ("ct-log", self.ct_log.store()),
+            ("rekor-v1", self.transparency_log.store()),
+            ("rekor-v2", self.tile_log.store()),
+        ]
     }
 
     /// Whether tokens of other issuers are good for certificates.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{AddrParseError, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -51,6 +52,25 @@ pub struct Serve {
     /// The address that clients use, https except on loopback; fixed at the first start
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// Where /metrics and /healthz are served beside; without it, where the stack is, if only this machine reaches that
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// A line of JSON for each request to the end of FILE; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub access_log: Option<PathBuf>,
+    /// A line of JSON for each certificate, log entry, login and failed login to the end of FILE; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub audit_log: Option<PathBuf>,
+    /// How often one client elsewhere may ask: certificates, login, reads or writes, each =PER_SECOND or =off; or off (may be
+    /// given several times)
+    #[arg(long, value_name = "CLASS=PER_SECOND|off")]
+    pub rate_limit: Vec<RateLimit>,
+    /// Connections at once
+    #[arg(long, value_name = "NUMBER", default_value = "800")]
+    pub max_connections: NonZeroU32,
+    /// Connections at once of one client
+    #[arg(long, value_name = "NUMBER", default_value = "400")]
+    pub max_connections_per_client: NonZeroU32,
     /// Log in everyone who asks as this address, while there are no accounts (may be given several times; loopback only)
     #[arg(long, value_name = "EMAIL")]
     pub auto_login: Vec<String>,
@@ -98,6 +118,53 @@ impl fmt::Display for Listen {
         }
     }
 }
+
+/// How often one client may ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Requests of which kind; `None`: of every one.
+    pub class: Option<LimitedClass>,
+    /// How often; `None`: as often as it likes.
+    pub per_second: Option<NonZeroU32>,
+}
+
+/// Requests that are limited together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitedClass {
+    /// For certificates.
+    Certificates,
+    /// For logins and tokens.
+    Login,
+    /// That change nothing.
+    Reads,
+    /// For log entries and timestamps.
+    Writes,
+}
+
+impl FromStr for RateLimit {
+    type Err = BadRateLimit;
+
+    fn from_str(text: &str) -> Result<Self, BadRateLimit> {
+        if text == "off" {
+            return Ok(Self { class: None, per_second: None });
+        }
+        let (class, often) = text.split_once('=').ok_or(BadRateLimit)?;
+        let class = match class {
+            "certificates" => LimitedClass::Certificates,
+            "login" => LimitedClass::Login,
+            "reads" => LimitedClass::Reads,
+            "writes" => LimitedClass::Writes,
+            _ => return Err(BadRateLimit),
+        };
+        let per_second = if often == "off" { None } else { Some(often.parse().map_err(|_| BadRateLimit)?) };
+        Ok(Self { class: Some(class), per_second })
+    }
+}
+
+/// Not `certificates=N`, `login=N`, `reads=N`, `writes=N` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it takes certificates, login, reads or writes, then = and a number a second or off; or off alone")]
+pub struct BadRateLimit;
 
 /// `waxseal serve COMMAND`
 #[derive(Debug, PartialEq, Eq, Subcommand)]

@@ -5,6 +5,7 @@ mod init;
 mod issuer_keys;
 mod listening;
 mod maintenance;
+mod options;
 mod rotate;
 mod user;
 
@@ -24,7 +25,7 @@ use crate::stack::accounts::AccountFile;
 use crate::stack::certificate_authority::IssueError;
 use crate::stack::data_folder::{DataFolder, DataFolderError};
 use crate::stack::public_url::BadPublicUrl;
-use crate::stack::server::{Limits, ServerOptions, commands_from_signals, serve_until};
+use crate::stack::server::{commands_from_signals, serve_until};
 use crate::stack::{Stack, StackError, StackOptions};
 
 /// Opens the stack, says on stdout where it is and what its trust documents' digest is, and serves.
@@ -65,6 +66,7 @@ pub fn command(request: &ServeCommand, now: Timestamp) -> Result<(), CommandErro
 async fn serve(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
     let fixed = DataFolder::peek(&request.data)?;
     let listener = listening::listen(&request.listen, fixed.as_ref()).await?;
+    let metrics_listener = options::metrics_listener(request).await?;
     let public_url = listening::public_url(request, fixed.as_ref(), listener.address())?;
     let found_port = match (&request.listen, listener.address()) {
         (Listen::Tcp(asked), Some(bound)) if asked.port() == 0 => Some(bound.port()),
@@ -76,6 +78,7 @@ async fn serve(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
             .hint("leave it out: people log in with their passwords"));
     }
     let tls = listening::tls(request)?;
+    let logs = options::logs(request)?;
     let mut settings = NetworkSettings::of_environment()?;
     settings.ca_file = request.ca_file.clone().or(settings.ca_file);
     let fetch_keys = Some(key_fetcher(tokio::runtime::Handle::current(), Network::new(&settings)?));
@@ -84,8 +87,7 @@ async fn serve(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
     let commands = commands_from_signals();
     let commands = commands.map_err(|error| CommandError::failed(format!("cannot listen for signals: {error}")))?;
     announce(&stack, request, listener.address(), has_accounts)?;
-    let server =
-        ServerOptions { tls, behind_proxy: listening::is_behind_proxy(request), limits: Limits::default(), report };
+    let server = options::server(request, tls, metrics_listener, logs);
     serve_until(stack, listener, server, commands).await;
     Ok(())
 }

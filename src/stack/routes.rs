@@ -1,8 +1,10 @@
 //! Paths to actors' methods, and their errors to what Fulcio, Rekor and dex answer in their place.
 
 mod answers;
+mod class;
 mod ct_log;
 mod fulcio;
+mod health;
 mod oidc;
 mod pages;
 mod rekor_v1;
@@ -15,6 +17,9 @@ use http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 
 pub use self::answers::Fault;
+
+pub(super) use self::class::{RequestClass, route};
+pub(super) use self::health::health;
 
 use self::answers::{fulcio, json, rekor, text};
 use super::{OIDC, REKOR, REKOR_V2, Stack, TIMESTAMPS};
@@ -63,7 +68,7 @@ pub(super) fn handle(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) 
         return timestamp::routes(stack, request, timestamp_path, now);
     }
     match path {
-        "/healthz" if get => text(StatusCode::OK, "ok"),
+        "/healthz" if get || request.method() == Method::HEAD => health(stack),
         "/healthz" => text(StatusCode::METHOD_NOT_ALLOWED, "another method is needed"),
         _ if path.starts_with("/trust/") || path.starts_with("/tuf/") => trust::routes(stack, request, now),
         _ if path.starts_with("/api/") => fulcio::routes(stack, request, now),

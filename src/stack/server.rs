@@ -4,6 +4,9 @@ mod client;
 mod connection;
 mod limits;
 mod listener;
+mod log;
+mod metrics;
+mod rate;
 mod request;
 mod signals;
 mod tls;
@@ -13,16 +16,22 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 pub use self::limits::Limits;
 pub use self::listener::Listener;
+pub use self::log::{LogTarget, LogWriter};
+pub use self::rate::{RateLimits, SAVED_UP};
 pub use self::signals::{Command, commands_from_signals};
 pub use self::tls::{TlsError, TlsFiles, TlsIdentity};
 
 use self::limits::{ClientPlace, ClientPlaces};
 use self::listener::Connected;
+use self::metrics::Metrics;
+use self::rate::Rates;
 use super::Stack;
+use super::routes::RequestClass;
 
 /// How a stack is served.
 #[derive(Debug)]
@@ -33,51 +42,99 @@ pub struct ServerOptions {
     pub behind_proxy: bool,
     /// What clients may take.
     pub limits: Limits,
+    /// How often one client may ask. Where only this machine comes in, as often as it likes.
+    pub rates: RateLimits,
+    /// Where `/metrics` and `/healthz` are served beside.
+    pub metrics_listener: Option<Listener>,
+    /// A line a request.
+    pub access_log: Option<LogWriter>,
+    /// A line for each thing that matters for longer.
+    pub audit_log: Option<LogWriter>,
     /// Is told what an operator should know.
     pub report: fn(&str),
+}
+
+impl ServerOptions {
+    /// HTTP, with the usual limits and no logs.
+    #[must_use]
+    pub fn new(report: fn(&str)) -> Self {
+        Self {
+            tls: None,
+            behind_proxy: false,
+            limits: Limits::default(),
+            rates: RateLimits::default(),
+            metrics_listener: None,
+            access_log: None,
+            audit_log: None,
+            report,
+        }
+    }
 }
 
 /// Serves `stack` on `listener` until it is told to stop, then finishes the requests that are under way.
 pub async fn serve_until(
     stack: Stack,
     listener: Listener,
-    options: ServerOptions,
+    mut options: ServerOptions,
     mut commands: mpsc::Receiver<Command>,
 ) {
     let limits = options.limits;
+    let metrics_listener = options.metrics_listener.take();
+    let is_private = listener.address().is_some_and(|bound| bound.ip().is_loopback()) && !options.behind_proxy;
     let server = Arc::new(Server {
         stack,
+        rates: Rates::new(options.rates),
         options,
-        at_once: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+        is_private,
+        metrics: Metrics::default(),
+        at_once: RequestClass::ALL.map(|class| (class, Arc::new(Semaphore::new(at_once(class))))),
         places: Arc::new(Semaphore::new(limits.connections)),
+        monitors: Arc::new(Semaphore::new(MAX_MONITORS)),
         clients: Arc::default(),
     });
+    server.audit_start();
     let (phase, phases) = watch::channel(Phase::Running);
-    let accepting = tokio::spawn(accept(Arc::clone(&server), Door::Public, listener, phases));
+    let mut accepting = vec![tokio::spawn(accept(Arc::clone(&server), Door::Public, listener, phases.clone()))];
+    if let Some(listener) = metrics_listener {
+        accepting.push(tokio::spawn(accept(Arc::clone(&server), Door::Monitoring, listener, phases)));
+    }
     let mut look_again = tokio::time::interval(LOOK_AGAIN);
     loop {
         tokio::select! {
             command = commands.recv() => match command {
-                Some(Command::Reload) => server.read_certificate_again().await,
+                Some(Command::Reload) => {
+                    server.logs().cloned().for_each(|log| drop(tokio::task::spawn_blocking(move || log.reopen())));
+                    server.read_certificate_again().await;
+                }
                 Some(Command::Stop) | None => break,
             },
             _ = look_again.tick() => server.read_certificate_again().await,
         }
     }
     phase.send_replace(Phase::Stopping);
-    // The socket is closed with it; a task that panicked has said so.
-    drop(accepting.await);
+    for accepting in accepting {
+        // The socket is closed with it; a task that panicked has said so.
+        drop(accepting.await);
+    }
     server.wait_for_connections(limits.grace).await;
     phase.send_replace(Phase::Gone);
     server.wait_for_connections(LAST_MOMENT).await;
+    server.audit("stopped", vec![]);
+    server.logs().for_each(LogWriter::flush);
 }
 
 #[derive(Debug)]
 struct Server {
     stack: Stack,
     options: ServerOptions,
-    at_once: Arc<Semaphore>,
+    /// Whether only this machine comes in.
+    is_private: bool,
+    rates: Rates,
+    metrics: Metrics,
+    /// A class each: reads do not wait behind writes that wait for the disk.
+    at_once: [(RequestClass, Arc<Semaphore>); 4],
     places: Arc<Semaphore>,
+    monitors: Arc<Semaphore>,
     clients: Arc<ClientPlaces>,
 }
 
@@ -90,12 +147,46 @@ impl Server {
         }
         let read = tokio::task::spawn_blocking(move || server.options.tls.as_ref().map(TlsIdentity::read_again)).await;
         match read {
-            Ok(Some(Ok(true))) => (self.options.report)("new connections get the new certificate"),
+            Ok(Some(Ok(true))) => {
+                self.audit("certificate-changed", vec![]);
+                (self.options.report)("new connections get the new certificate");
+            }
             Ok(Some(Err(error))) => {
                 (self.options.report)(&format!("the certificate that was there before stays: {error}"));
             }
             Ok(Some(Ok(false)) | None) | Err(_) => {}
         }
+    }
+
+    /// Each open log, once or twice.
+    fn logs(&self) -> impl Iterator<Item = &LogWriter> {
+        [&self.options.access_log, &self.options.audit_log].into_iter().flatten()
+    }
+
+    fn audit_start(&self) {
+        let stack = &self.stack;
+        self.audit(
+            "started",
+            vec![
+                ("version", env!("CARGO_PKG_VERSION").into()),
+                ("url", stack.public_url().to_string().into()),
+                ("trust_sha256", stack.trust_digest().to_string().into()),
+                ("trust_changed", stack.trust_changed().into()),
+            ],
+        );
+    }
+
+    /// What the server itself does, in the audit log.
+    fn audit(&self, event: &str, members: Vec<(&'static str, Value)>) {
+        if let Some(log) = &self.options.audit_log {
+            let members = std::iter::once(("event", event.into())).chain(members).collect();
+            log.write("audit", request::now(), members);
+        }
+    }
+
+    /// How many connections are open.
+    fn connections(&self) -> usize {
+        self.options.limits.connections.saturating_sub(self.places.available_permits())
     }
 
     /// Whether most places for connections are taken.
@@ -123,7 +214,10 @@ impl Server {
 /// Which of the server's sockets a request came in by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Door {
+    /// The stack's own.
     Public,
+    /// For `/metrics` and `/healthz`.
+    Monitoring,
 }
 
 /// How far the end has come.
@@ -140,11 +234,14 @@ async fn accept(server: Arc<Server>, door: Door, listener: Listener, mut phase: 
     loop {
         let connection = tokio::select! {
             _ = phase.changed() => return,
-            connection = next(&server, &listener) => connection,
+            connection = next(&server, door, &listener) => connection,
         };
         match connection {
             Ok((place, stream, peer)) => {
-                let Some(of_client) = server.place_of_client(peer) else { continue };
+                let Some(of_client) = server.place_of_client(peer) else {
+                    server.metrics.refused_connection();
+                    continue;
+                };
                 let serving = connect(Arc::clone(&server), door, stream, peer, phase.clone());
                 tokio::spawn(async move {
                     serving.await;
@@ -164,8 +261,16 @@ async fn accept(server: Arc<Server>, door: Door, listener: Listener, mut phase: 
 }
 
 /// Whoever comes when all places are taken waits for one.
-async fn next(server: &Server, listener: &Listener) -> io::Result<(OwnedSemaphorePermit, Connected, Option<IpAddr>)> {
-    let place = Arc::clone(&server.places).acquire_owned().await.map_err(io::Error::other)?;
+async fn next(
+    server: &Server,
+    door: Door,
+    listener: &Listener,
+) -> io::Result<(OwnedSemaphorePermit, Connected, Option<IpAddr>)> {
+    let places = match door {
+        Door::Public => &server.places,
+        Door::Monitoring => &server.monitors,
+    };
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     Ok((place, stream, peer))
 }
@@ -177,7 +282,8 @@ async fn connect(
     peer: Option<IpAddr>,
     phase: watch::Receiver<Phase>,
 ) {
-    match (stream, server.options.tls.as_ref().map(TlsIdentity::acceptor)) {
+    let tls = server.options.tls.as_ref().filter(|_| door == Door::Public);
+    match (stream, tls.map(TlsIdentity::acceptor)) {
         (Connected::Tcp(stream), None) => connection::serve(server, door, stream, false, peer, phase).await,
         (Connected::Tcp(stream), Some(acceptor)) => {
             let handshake = tokio::time::timeout(server.options.limits.handshake, acceptor.accept(stream)).await;
@@ -192,8 +298,16 @@ async fn connect(
     }
 }
 
-/// Two cores sign; the rest waits in line.
-const MAX_AT_ONCE: usize = 64;
+/// Two cores sign, and the rest waits in line; but those who write wait for the disk, all for the same sync.
+fn at_once(class: RequestClass) -> usize {
+    match class {
+        RequestClass::Certificates | RequestClass::Writes => 128,
+        RequestClass::Login | RequestClass::Reads => 32,
+    }
+}
+
+/// Prometheus, a second one, and a load balancer.
+const MAX_MONITORS: usize = 16;
 
 /// How often the files of the certificate are looked at.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);

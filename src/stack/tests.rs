@@ -403,6 +403,25 @@ fn only_for_this_host() {
 }
 
 #[test]
+fn health_says_which_log_is_ill() {
+    let world = World::new();
+    let health = || world.get("/healthz");
+    let well = json!({ "status": "ok", "logs": { "ct-log": "open", "rekor-v1": "open", "rekor-v2": "open" } });
+    assert_eq!((health().status, health().json()), (200, well));
+    let key = SigningKey::generate();
+    let leaf = world.certificate_for(&key).remove(0);
+    // Where files are made before they get their names.
+    let unfinished = world.folder.path().join("rekor-v2/unfinished");
+    std::fs::remove_dir_all(&unfinished).unwrap();
+    drop(std::fs::File::options().write(true).create_new(true).open(&unfinished).unwrap());
+    let request = Request::post("/rekor2/api/v2/log/entries").header(HOST, HERE);
+    let request = request.body(rekor_v2::request(b"message", &key, &leaf).to_string().into_bytes()).unwrap();
+    assert_eq!(world.stack.handle(&request, world.now).status(), 503);
+    let ill = json!({ "status": "failing", "logs": { "ct-log": "open", "rekor-v1": "open", "rekor-v2": "stopped" } });
+    assert_eq!((health().status, health().json()), (503, ill));
+}
+
+#[test]
 fn requests_have_limits() {
     let world = World::new();
     for path in [
@@ -678,12 +697,7 @@ fn served_until_told_to_stop() {
         let stack = Stack::open(folder.path(), &url.parse().unwrap(), StackOptions::default(), now).unwrap();
         let trusted_root = stack.trusted_root().to_vec();
         let (command, commands) = tokio::sync::mpsc::channel(1);
-        let options = server::ServerOptions {
-            tls: None,
-            behind_proxy: false,
-            limits: server::Limits::default(),
-            report: |fault| panic!("{fault}"),
-        };
+        let options = server::ServerOptions::new(|fault| panic!("{fault}"));
         let serving = tokio::spawn(server::serve_until(stack, listener, options, commands));
         let fetched = reqwest::get(format!("{url}/trust/trusted_root.json")).await.unwrap().bytes().await.unwrap();
         assert_eq!(fetched, trusted_root);

@@ -17,6 +17,7 @@ mod history;
 mod identity_policy;
 mod listening;
 mod login;
+mod monitoring;
 mod network;
 mod outage;
 mod rekor_v2;

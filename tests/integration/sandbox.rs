@@ -58,8 +58,13 @@ impl Sandbox {
 
     /// The whole world. The instance is called `home`; Alice and Bob can log in; nobody said who may sign.
     pub(crate) fn with_stack() -> Self {
+        Self::with_stack_and(&[])
+    }
+
+    /// The same, with a stack that was given these arguments at its first start.
+    pub(crate) fn with_stack_and(arguments: &[&str]) -> Self {
         let mut sandbox = Self::new();
-        sandbox.start_stack();
+        sandbox.start_stack_with(arguments);
         let (url, digest) = (sandbox.url().to_owned(), sandbox.stack.as_ref().unwrap().digest.clone());
         sandbox.waxseal(["trust", "add", "home", "--url", &url, "--sha256", &digest]).success();
         sandbox.config("waxseal.instance", "home");
@@ -68,8 +73,13 @@ impl Sandbox {
 
     /// Starts the stack in the folder `sigstore`; the second time it is the same one again.
     pub(crate) fn start_stack(&mut self) {
+        self.start_stack_with(&[]);
+    }
+
+    fn start_stack_with(&mut self, arguments: &[&str]) {
         self.stack = None;
-        let serve = self.serve("sigstore", ["--auto-login", ALICE, "--auto-login", BOB]);
+        let mut serve = self.serve("sigstore", ["--auto-login", ALICE, "--auto-login", BOB]);
+        serve.args(arguments);
         self.stack = Some(Stack::start(serve));
     }
 

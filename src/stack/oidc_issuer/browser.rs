@@ -19,8 +19,8 @@ pub enum Authorized {
         /// Where the browser goes afterwards.
         to: RedirectUri,
     },
-    /// Back to the client, with a code.
-    Sent(RedirectUri),
+    /// Back to the client, with a code for this person.
+    Sent(RedirectUri, Person),
 }
 
 /// A form for address and password.
@@ -197,8 +197,8 @@ impl OidcIssuer {
     }
 
     fn send(&self, request: &Request, person: Person, now: Timestamp) -> Result<Authorized, AuthorizationError> {
-        match self.new_code(request, person, now) {
-            Some(code) => Ok(Authorized::Sent(request.answer(&code))),
+        match self.new_code(request, person.clone(), now) {
+            Some(code) => Ok(Authorized::Sent(request.answer(&code), person)),
             None => Err(refusal(request, RedirectErrorCode::TemporarilyUnavailable, "too many logins at once")),
         }
     }

@@ -55,7 +55,7 @@ fn with_accounts(emails: &[&str]) -> World {
 
 fn sent(outcome: Result<Authorized, AuthorizationError>) -> RedirectUri {
     match outcome {
-        Ok(Authorized::Sent(to)) => to,
+        Ok(Authorized::Sent(to, _)) => to,
         other => panic!("{other:?}"),
     }
 }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::answers::{ct_log_error, json, text};
 use crate::stack::Stack;
+use crate::stack::audit::AuditEvent;
 use crate::stack::ct_log::{CtLog, CtLogError, ReadQuery, Submission};
 
 /// `path` is what follows `/ct/v1`.
@@ -27,7 +28,9 @@ pub(super) fn routes(stack: &Stack, request: &Request<Vec<u8>>, path: &str, now:
         _ if is_known => return text(StatusCode::METHOD_NOT_ALLOWED, "another method is needed"),
         _ => return text(StatusCode::NOT_FOUND, "nothing is here"),
     };
-    let mut response = outcome.map_or_else(|error| ct_log_error(&error), |answer| json(StatusCode::OK, &answer));
+    let event = (request.method() == Method::POST && outcome.is_ok()).then_some(AuditEvent::CertificateLogged);
+    let response = outcome.map_or_else(|error| ct_log_error(&error), |answer| json(StatusCode::OK, &answer));
+    let mut response = AuditEvent::attach(event, response);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }

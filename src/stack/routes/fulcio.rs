@@ -8,6 +8,7 @@ use serde_json::json;
 use super::answers::{self, fulcio, json};
 use super::strip_scheme;
 use crate::stack::Stack;
+use crate::stack::audit::AuditEvent;
 use crate::stack::certificate_authority::{CertificateRequest, IssueError};
 use crate::tlog::hashedrekord::{Verifier, pem};
 
@@ -17,14 +18,21 @@ pub(super) fn routes(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) 
     match (request.method(), request.uri().path()) {
         (&Method::POST, "/api/v2/signingCert") => match issue(stack, request, CertificateRequest::v2, now) {
             Ok(chain) => {
+                let [leaf, ..] = &chain;
+                let event = AuditEvent::certificate_issued(leaf);
                 let certificates = chain.map(|der| pem(Verifier::Certificate(&der)).trim_end().to_owned());
                 let answer = json!({ "signedCertificateEmbeddedSct": { "chain": { "certificates": certificates } } });
-                json(StatusCode::OK, &answer)
+                AuditEvent::attach(event, json(StatusCode::OK, &answer))
             }
             Err(error) => answers::issue_error(&error),
         },
         (&Method::POST, "/api/v1/signingCert") => match issue(stack, request, CertificateRequest::v1, now) {
-            Ok(chain) => pem_chain(StatusCode::CREATED, &chain.map(|der| pem(Verifier::Certificate(&der))).concat()),
+            Ok(chain) => {
+                let [leaf, ..] = &chain;
+                let event = AuditEvent::certificate_issued(leaf);
+                let chain = chain.map(|der| pem(Verifier::Certificate(&der))).concat();
+                AuditEvent::attach(event, pem_chain(StatusCode::CREATED, &chain))
+            }
             Err(error) => answers::issue_error(&error),
         },
         (&Method::GET, "/api/v1/rootCert") => pem_chain(StatusCode::OK, &authority.root_certificates()),

@@ -12,7 +12,10 @@ use serde_json::Value;
 use super::answers::{Fault, json, oidc, text};
 use super::pages::{Pages, see_other, sentence};
 use super::{media_type, strip_scheme};
-use crate::stack::oidc_issuer::{AuthorizationError, Authorized, DeviceStep, RedirectUri, TokenError};
+use crate::stack::audit::AuditEvent;
+use crate::stack::oidc_issuer::{
+    AuthorizationError, Authorized, DeviceProblem, DeviceStep, LoginForm, RedirectUri, TokenError,
+};
 use crate::stack::{ClientAddress, Stack};
 
 /// `path` is what stands behind `/oidc`.
@@ -59,7 +62,12 @@ pub(super) fn routes(stack: &Stack, request: &Request<Vec<u8>>, path: &str, now:
             Ok(()) => text(StatusCode::OK, "revoked"),
             Err(error) => oidc(error),
         },
-        _ => secret(client_form(request).and_then(|(form, basic)| issuer.token(form, basic, now))),
+        _ => {
+            let form = client_form(request);
+            let grant = form.as_ref().map_or("other", |(form, _)| grant(form));
+            let answer = form.and_then(|(form, basic)| issuer.token(form, basic, now));
+            AuditEvent::attach(AuditEvent::token(grant, &answer), secret(answer))
+        }
     }
 }
 
@@ -77,16 +85,52 @@ fn key_document(stack: &Stack) -> Response<Vec<u8>> {
 
 fn authorized(pages: &Pages, outcome: Result<Authorized, AuthorizationError>) -> Response<Vec<u8>> {
     match outcome {
-        Ok(Authorized::LogIn { form, to }) => pages.log_in(&form, &to),
-        Ok(Authorized::Sent(to)) | Err(AuthorizationError::Redirect(to)) => send_browser(pages, &to),
+        Ok(Authorized::LogIn { form, to }) => {
+            let event = failed_login(&form, "browser");
+            AuditEvent::attach(event, pages.log_in(&form, &to))
+        }
+        Ok(Authorized::Sent(to, person)) => {
+            let event = AuditEvent::LoggedIn { email: person.email, flow: "browser" };
+            AuditEvent::attach(Some(event), send_browser(pages, &to))
+        }
+        Err(AuthorizationError::Redirect(to)) => send_browser(pages, &to),
         Err(error) => refused(pages, &error),
     }
 }
 
 fn device(pages: &Pages, outcome: Result<DeviceStep, AuthorizationError>) -> Response<Vec<u8>> {
     match outcome {
-        Ok(step) => pages.device(&step),
+        Ok(step) => {
+            let event = match &step {
+                DeviceStep::Allowed(person) => {
+                    Some(AuditEvent::LoggedIn { email: person.email.clone(), flow: "device" })
+                }
+                DeviceStep::Confirm { form, .. } => failed_login(form, "device"),
+                DeviceStep::Enter { problem: Some(DeviceProblem::Unknown | DeviceProblem::Wait(_)), .. } => {
+                    Some(AuditEvent::login_failed("", "device", "the code is not one that waits".to_owned()))
+                }
+                DeviceStep::Enter { .. } | DeviceStep::Nobody | DeviceStep::Refused => None,
+            };
+            AuditEvent::attach(event, pages.device(&step))
+        }
         Err(error) => refused(pages, &error),
+    }
+}
+
+/// What is wrong with the form, if it comes back.
+fn failed_login(form: &LoginForm, flow: &'static str) -> Option<AuditEvent> {
+    let problem = form.problem.as_ref()?;
+    Some(AuditEvent::login_failed(&form.email, flow, problem.to_string()))
+}
+
+/// One of the few that there are.
+fn grant(form: &str) -> &'static str {
+    let mut members = url::form_urlencoded::parse(form.as_bytes());
+    match members.find(|(name, _)| name == "grant_type").as_ref().map(|(_, value)| value.as_ref()) {
+        Some("authorization_code") => "authorization_code",
+        Some("refresh_token") => "refresh_token",
+        Some("urn:ietf:params:oauth:grant-type:device_code") => "device_code",
+        _ => "other",
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::answers::{json, log_error, rekor, text};
 use super::{REKOR_CACHE_CONTROL, media_type};
+use crate::stack::audit::AuditEvent;
 use crate::stack::transparency_log::{
     LogError, ProofQuery, RetrieveQuery, SearchQuery, log_index, path_entry_id, tree_id,
 };
@@ -79,6 +80,8 @@ fn add(stack: &Stack, body: &[u8], now: Timestamp) -> Response<Vec<u8>> {
             if let Ok(etag) = HeaderValue::from_str(&id.to_string()) {
                 response.headers_mut().insert(ETAG, etag);
             }
+            let event = AuditEvent::EntryLogged { log: "rekor-v1", index: entry.log_index, uuid: Some(id.to_string()) };
+            let response = AuditEvent::attach(Some(event), response);
             (id, response)
         }
         Err(LogError::Duplicate(id)) => (id, log_error(&LogError::Duplicate(id))),

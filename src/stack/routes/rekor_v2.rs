@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::answers::{fulcio, json, tile_log_error};
 use crate::stack::Stack;
+use crate::stack::audit::AuditEvent;
 use crate::stack::rekor_v2::StaticPath;
 use crate::tlog::rekor_v2;
 
@@ -16,7 +17,10 @@ pub(super) fn routes(stack: &Stack, request: &Request<Vec<u8>>, path: &str, now:
     let get = request.method() == Method::GET;
     match path {
         "/api/v2/log/entries" if request.method() == Method::POST => match stack.tile_log.add(request.body(), now) {
-            Ok(entry) => json(StatusCode::CREATED, &rekor_v2::answer(&entry)),
+            Ok(entry) => {
+                let event = AuditEvent::EntryLogged { log: "rekor-v2", index: entry.log_index, uuid: None };
+                AuditEvent::attach(Some(event), json(StatusCode::CREATED, &rekor_v2::answer(&entry)))
+            }
             Err(error) => tile_log_error(&error),
         },
         "/healthz" if get => json(StatusCode::OK, &json!({ "status": "SERVING" })),

@@ -1,18 +1,20 @@
-//! One request: read within its limits, worked on away from the sockets, answered.
+//! One request: read within its limits, worked on away from the sockets, answered, and written down.
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use http::header::HOST;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::{Body as _, Incoming};
 use jiff::Timestamp;
+use serde_json::json;
 
 use super::connection::{Activity, Answer, MAX_HEADERS};
 use super::{Door, Server, client};
-use crate::stack::routes::{max_body_bytes, refusal};
+use crate::stack::audit::AuditEvent;
+use crate::stack::routes::{RequestClass, health, max_body_bytes, refusal, route};
 use crate::stack::{ClientAddress, Fault};
 
 pub(super) async fn answer(
@@ -23,14 +25,41 @@ pub(super) async fn answer(
     request: Request<Incoming>,
 ) -> Response<Answer> {
     let handling = activity.handle();
+    let start = Instant::now();
     let limits = server.options.limits;
-    let until = Instant::now() + limits.body + limits.answer;
     let from = client::address(peer, server.options.behind_proxy, request.headers());
-    let response = match read(&server, from, request).await {
-        Ok(request) => work(server, door, request).await,
-        Err(response) => response,
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = match (door, read(&server, from, request).await) {
+        (_, Err(refused)) => refused,
+        (Door::Monitoring, Ok(request)) => monitoring(&server, &request),
+        (Door::Public, Ok(request)) if path == METRICS && server.is_private && is_meant(&server, &request) => {
+            monitoring(&server, &request)
+        }
+        (Door::Public, Ok(request)) => {
+            let class = RequestClass::of(&method, &path);
+            match if server.is_private { Ok(()) } else { server.rates.count(from, class) } {
+                Ok(()) => work(&server, class, from, request).await,
+                Err(wait) => {
+                    server.metrics.limited(class);
+                    too_many(&path, wait)
+                }
+            }
+        }
     };
-    response.map(|body| handling.send(body, until))
+    let took = start.elapsed();
+    server.metrics.answered(route(&path), response.status(), took);
+    if let Some(log) = &server.options.access_log {
+        let mut members = vec![
+            ("client", json!(from.to_string())),
+            ("method", json!(method.as_str())),
+            ("path", json!(path.chars().take(MAX_LOGGED).collect::<String>())),
+        ];
+        members.push(("status", json!(response.status().as_u16())));
+        members.push(("bytes", json!(response.body().len())));
+        members.push(("us", json!(u64::try_from(took.as_micros()).unwrap_or(u64::MAX))));
+        log.write("access", now(), members);
+    }
+    response.map(|body| handling.send(body, start + limits.body + limits.answer))
 }
 
 /// The whole request, or what is answered to one that breaks a limit.
@@ -67,19 +96,23 @@ async fn read(
 }
 
 /// Signing and syncing to disk take milliseconds: on threads of their own, so that the sockets are not held up.
-async fn work(server: Arc<Server>, _door: Door, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
+async fn work(server: &Arc<Server>, class: RequestClass, from: IpAddr, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
     let path = request.uri().path().to_owned();
-    let answer = server.options.limits.answer;
-    let worked = tokio::time::timeout(answer, async move {
-        let permit = Arc::clone(&server.at_once).acquire_owned().await.ok()?;
+    let worked = tokio::time::timeout(server.options.limits.answer, async {
+        let (_, at_once) = server.at_once.iter().find(|(of, _)| *of == class)?;
+        let permit = Arc::clone(at_once).acquire_owned().await.ok()?;
+        let server = Arc::clone(server);
         let work = tokio::task::spawn_blocking(move || {
-            #[expect(clippy::disallowed_methods, reason = "the server reads the clock, once a request")]
-            let now = Timestamp::now();
+            let now = now();
             let response = server.stack.handle(&request, now);
-            if let Some(Fault(fault)) = response.extensions().get::<Fault>() {
+            if let Some(Fault(fault)) = response.extensions().get() {
+                server.metrics.fault();
                 (server.options.report)(&format!("fault: {} {}: {fault}", request.method(), request.uri().path()));
             }
-            // It is done even when the client has gone meanwhile.
+            // Written down here, for it is done even when the client has gone meanwhile.
+            if let Some(event) = response.extensions().get() {
+                audit(&server, event, from, now);
+            }
             drop(permit);
             response
         });
@@ -91,3 +124,53 @@ async fn work(server: Arc<Server>, _door: Door, request: Request<Vec<u8>>) -> Re
         Err(_) => refusal(&path, StatusCode::SERVICE_UNAVAILABLE, "the server is too busy"),
     }
 }
+
+fn audit(server: &Server, event: &AuditEvent, from: IpAddr, now: Timestamp) {
+    server.metrics.happened(event);
+    if let Some(log) = &server.options.audit_log {
+        let mut members = event.members();
+        members.push(("client", json!(from.to_string())));
+        log.write("audit", now, members);
+    }
+}
+
+/// `/metrics` and `/healthz`, and nothing else.
+fn monitoring(server: &Server, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
+    let path = request.uri().path();
+    match (request.method(), path) {
+        (&Method::GET | &Method::HEAD, METRICS) => {
+            let mut response = Response::new(server.metrics.page(server).into_bytes());
+            let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+            response.headers_mut().insert(CONTENT_TYPE, content_type);
+            response
+        }
+        (&Method::GET | &Method::HEAD, "/healthz") => health(&server.stack),
+        (_, METRICS | "/healthz") => refusal(path, StatusCode::METHOD_NOT_ALLOWED, "another method is needed"),
+        _ => refusal(path, StatusCode::NOT_FOUND, "nothing is here"),
+    }
+}
+
+/// Not from a web page whose host name was made to resolve to this machine.
+fn is_meant(server: &Server, request: &Request<Vec<u8>>) -> bool {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    host.is_some_and(|host| server.stack.public_url().admits_host(host))
+}
+
+fn too_many(path: &str, wait: Duration) -> Response<Vec<u8>> {
+    let mut response = refusal(path, StatusCode::TOO_MANY_REQUESTS, "there were too many requests: come again later");
+    let seconds = HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
+    response.headers_mut().insert(RETRY_AFTER, seconds);
+    response
+}
+
+/// The server's clock.
+pub(super) fn now() -> Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "the server reads the clock, once a request")]
+    let now = Timestamp::now();
+    now
+}
+
+const METRICS: &str = "/metrics";
+
+/// Characters of a path in the log: more than any path that leads to something.
+const MAX_LOGGED: usize = 256;

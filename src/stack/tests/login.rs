@@ -4,6 +4,7 @@ use http::header::{ALLOW, ORIGIN, RETRY_AFTER};
 
 use super::*;
 use crate::stack::accounts::AccountFile;
+use crate::stack::audit::AuditEvent;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -63,6 +64,30 @@ fn the_page_leads_to_the_client() {
     }
     let slowed = post_from(&world, &[], &fill("correct horse"));
     assert_eq!((slowed.status, &slowed.headers[RETRY_AFTER]), (429, &"1".parse().unwrap()));
+}
+
+#[test]
+fn who_logged_in_and_who_failed_to_is_recorded_without_a_password() {
+    let world = world_with_alice();
+    let page = world.get(&format!("/oidc/auth?{}", query()));
+    let event = |email: &str, password: &str| {
+        let body = form(&[("form", &sealed(&page)), ("email", email), ("password", password)]);
+        let request = Request::post("/oidc/auth/login").header(HOST, HERE).header(CONTENT_TYPE, FORM);
+        let response = world.stack.handle(&request.body(body.into_bytes()).unwrap(), world.now);
+        response.extensions().get::<AuditEvent>().unwrap().clone()
+    };
+    let why = "the address or the password is wrong";
+    assert_eq!(
+        event("alice@example.org", "wrong"),
+        AuditEvent::login_failed("alice@example.org", "browser", why.to_owned())
+    );
+    let typed_into_the_wrong_field = event("correct horse", "x");
+    let expected = AuditEvent::LoginFailed { email: None, flow: "browser", why: why.to_owned() };
+    assert_eq!(typed_into_the_wrong_field, expected);
+    assert_eq!(
+        event("Alice@example.org", "correct horse"),
+        AuditEvent::LoggedIn { email: "alice@example.org".to_owned(), flow: "browser" }
+    );
 }
 
 #[test]

@@ -1,0 +1,301 @@
+//! The access log and the audit log: a line of JSON each, written by a thread of their own, so that no request waits for
+//! a disk. Without room on it the server goes on; lines that are lost are counted, and told on stderr.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde::Serialize as _;
+use serde_json::Value;
+
+use crate::escape::VisibleJson;
+
+/// Where a log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogTarget {
+    /// To the end of a file, which is opened again when the server is told to reload.
+    File(PathBuf),
+    /// To standard output.
+    Stdout,
+}
+
+/// An open log. Lines of the same moment may come in another order than their times.
+#[derive(Clone, Debug)]
+pub struct LogWriter {
+    queue: SyncSender<Message>,
+    lost: Arc<AtomicU64>,
+}
+
+enum Message {
+    Line(String),
+    Reopen,
+    /// Everything before it is written when the answer comes.
+    Flush(SyncSender<()>),
+}
+
+impl LogWriter {
+    /// Opens a log. `report` is told when it cannot be written, and when it can again.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn open(target: LogTarget, report: fn(&str)) -> io::Result<Self> {
+        let output = Output::open(&target)?;
+        let (queue, waiting) = sync_channel(MAX_WAITING);
+        let lost = Arc::new(AtomicU64::new(0));
+        let writer = Writer { target, output, lost: Arc::clone(&lost), report, is_torn: false, reported: None };
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(&waiting))?;
+        Ok(Self { queue, lost })
+    }
+
+    /// Lines that could not be written since the start.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// A line with the time and `kind`, then what `members` says.
+    pub(super) fn write(&self, kind: &str, now: Timestamp, members: Vec<(&'static str, Value)>) {
+        let mut bytes = format!("{{\"time\":\"{now:.3}\",\"type\":\"{kind}\"").into_bytes();
+        for (name, value) in members {
+            bytes.extend_from_slice(format!(",\"{name}\":").as_bytes());
+            let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, VisibleJson);
+            // Writing to memory does not fail; and then the line would be no JSON, and is not sent.
+            if value.serialize(&mut serializer).is_err() {
+                bytes.clear();
+            }
+        }
+        bytes.push(b'}');
+        let line = String::from_utf8(bytes).ok().filter(|line| line.starts_with('{'));
+        let sent = line.is_some_and(|line| self.queue.try_send(Message::Line(line)).is_ok());
+        if !sent {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Opens the file again, which was moved away perhaps. Waits behind the lines that wait.
+    pub(super) fn reopen(&self) {
+        // A thread that is gone has said so.
+        drop(self.queue.send(Message::Reopen));
+    }
+
+    /// Waits until everything is written, but not for long.
+    pub(super) fn flush(&self) {
+        let (done, answer) = sync_channel(1);
+        let mut message = Message::Flush(done);
+        let start = Instant::now();
+        while start.elapsed() < FLUSH {
+            match self.queue.try_send(message) {
+                Ok(()) => {
+                    let _written = answer.recv_timeout(FLUSH);
+                    return;
+                }
+                Err(TrySendError::Full(back)) => {
+                    message = back;
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+        }
+    }
+}
+
+struct Writer {
+    target: LogTarget,
+    output: Output,
+    lost: Arc<AtomicU64>,
+    report: fn(&str),
+    /// Whether the last line that was written has no end.
+    is_torn: bool,
+    /// When it was said that lines are lost; `None` when none are.
+    reported: Option<Instant>,
+}
+
+impl Writer {
+    fn run(mut self, waiting: &Receiver<Message>) {
+        while let Ok(first) = waiting.recv() {
+            let (mut batch, mut lines) = (Vec::new(), 0);
+            let mut next = Some(first);
+            while let Some(message) = next {
+                match message {
+                    Message::Line(line) => {
+                        batch.extend_from_slice(line.as_bytes());
+                        batch.push(b'\n');
+                        lines += 1;
+                    }
+                    Message::Reopen => {
+                        self.put(&std::mem::take(&mut batch), std::mem::take(&mut lines));
+                        self.reopen();
+                    }
+                    Message::Flush(done) => {
+                        self.put(&std::mem::take(&mut batch), std::mem::take(&mut lines));
+                        // Whoever asked may have waited long enough.
+                        let _waits = done.send(());
+                    }
+                }
+                next = if batch.len() < MAX_BATCH_BYTES { waiting.try_recv().ok() } else { None };
+            }
+            self.put(&batch, lines);
+        }
+    }
+
+    fn put(&mut self, batch: &[u8], lines: u64) {
+        if batch.is_empty() {
+            return;
+        }
+        // A line that a full disk cut off must not run into the next one.
+        let mut rest = if self.is_torn { [b"\n", batch].concat() } else { batch.to_vec() };
+        let failed = loop {
+            match self.output.write(&rest) {
+                Ok(0) => break Some(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.is_torn = rest.get(written.saturating_sub(1)) != Some(&b'\n');
+                    drop(rest.drain(..written));
+                    if rest.is_empty() {
+                        break self.output.flush().err();
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Some(error),
+            }
+        };
+        match failed {
+            None => {
+                if self.reported.take().is_some() {
+                    let lost = self.lost.load(Ordering::Relaxed);
+                    (self.report)(&format!("{} is written again; {lost} lines are lost", self.name()));
+                }
+            }
+            Some(error) => {
+                // Some of them may have been written: better one too many than a loss that nobody hears of.
+                self.lost.fetch_add(lines, Ordering::Relaxed);
+                if self.reported.is_none_or(|at| at.elapsed() > REPORT_INTERVAL) {
+                    self.reported = Some(Instant::now());
+                    (self.report)(&format!("{} cannot be written, and its lines are lost: {error}", self.name()));
+                }
+            }
+        }
+    }
+
+    fn reopen(&mut self) {
+        match Output::open(&self.target) {
+            Ok(output) => {
+                self.output = output;
+                self.is_torn = false;
+            }
+            Err(error) => (self.report)(&format!("{} cannot be opened again: {error}", self.name())),
+        }
+    }
+
+    fn name(&self) -> String {
+        match &self.target {
+            LogTarget::File(path) => format!("the log {path:?}"),
+            LogTarget::Stdout => "the log on standard output".to_owned(),
+        }
+    }
+}
+
+enum Output {
+    File(File),
+    Stdout,
+}
+
+impl Output {
+    fn open(target: &LogTarget) -> io::Result<Self> {
+        match target {
+            LogTarget::File(path) => {
+                let mut options = OpenOptions::new();
+                options.append(true).create(true);
+                #[cfg(unix)]
+                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+                Ok(Self::File(options.open(path)?))
+            }
+            LogTarget::Stdout => Ok(Self::Stdout),
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.write(bytes),
+            Self::Stdout => io::stdout().lock().write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File(file) => file.flush(),
+            Self::Stdout => io::stdout().lock().flush(),
+        }
+    }
+}
+
+/// Lines; some seconds under full load.
+const MAX_WAITING: usize = 16_384;
+
+const MAX_BATCH_BYTES: usize = 256 << 10;
+
+const REPORT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// For the lines that wait when the server ends.
+const FLUSH: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn line(name: &str) -> Vec<(&'static str, Value)> {
+        vec![("name", json!(name))]
+    }
+
+    #[test]
+    fn a_line_each_escaped_and_into_the_file_that_is_there_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("log"), folder.path().join("moved"));
+        let log = LogWriter::open(LogTarget::File(path.clone()), |news| panic!("{news}")).unwrap();
+        let now: Timestamp = "2026-11-26T01:02:03.0456Z".parse().unwrap();
+        log.write("access", now, line("a\nb\u{202e}\u{9b}\"é"));
+        log.flush();
+        std::fs::rename(&path, &moved).unwrap();
+        log.write("access", now, line("before"));
+        log.reopen();
+        log.write("audit", now, line("after"));
+        log.flush();
+        let time = "\"time\":\"2026-11-26T01:02:03.045Z\"";
+        assert_eq!(
+            std::fs::read_to_string(moved).unwrap(),
+            format!(
+                "{{{time},\"type\":\"access\",\"name\":\"a\\nb\\u202e\\u009b\\\"é\"}}\n\
+                 {{{time},\"type\":\"access\",\"name\":\"before\"}}\n"
+            )
+        );
+        assert_eq!(
+            std::fs::read_to_string(path).unwrap(),
+            format!("{{{time},\"type\":\"audit\",\"name\":\"after\"}}\n")
+        );
+        assert_eq!(log.lost(), 0);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_is_counted_and_told_once() {
+        static TOLD: AtomicU64 = AtomicU64::new(0);
+        let report = |news: &str| {
+            assert!(news.contains("No space left on device"), "{news}");
+            TOLD.fetch_add(1, Ordering::Relaxed);
+        };
+        let log = LogWriter::open(LogTarget::File("/dev/full".into()), report).unwrap();
+        for _ in 0..3 {
+            log.write("access", Timestamp::UNIX_EPOCH, line("x"));
+            log.flush();
+        }
+        assert_eq!((log.lost(), TOLD.load(Ordering::Relaxed)), (3, 1));
+    }
+}
