@@ -227,6 +227,20 @@ fn a_code_is_good_once() {
 }
 
 #[test]
+fn who_has_logged_in_takes_nobodys_place() {
+    let issuer = issuer(&["alice@example.org"]);
+    for _ in 0..=MAX_CODES {
+        let code = code(&issuer, &[]);
+        issuer.token(&encode(&form(&code)), None, at(1)).unwrap();
+    }
+    // Those who have not take one each.
+    let waiting: Vec<String> = (0..MAX_CODES).map(|_| code(&issuer, &[])).collect();
+    assert_eq!(refused(issuer.authorize(&request(&[]), at(1)))["error"], "temporarily_unavailable");
+    issuer.token(&encode(&form(&waiting[0])), None, at(1)).unwrap();
+    code(&issuer, &[]);
+}
+
+#[test]
 fn a_code_expires() {
     let issuer = issuer(&["alice@example.org"]);
     let form_at = |at| issuer.token(&encode(&form(&code(&issuer, &[]))), None, at).map(|_| ());

@@ -106,7 +106,13 @@ impl OidcIssuer {
         };
         let (answer, login) =
             self.first_tokens(&grant.person, grant.nonce, grant.since, grant.wants_refresh_token, now)?;
-        self.codes().insert(code, Code::Used { login, expires_at: grant.expires_at });
+        let mut codes = self.codes();
+        match login {
+            Some(_) => codes.insert(code, Code::Used { login, expires_at: grant.expires_at }),
+            // If it comes again there is nothing to end, and it must not take the place of a login that is under way.
+            None => codes.remove(&code),
+        };
+        drop(codes);
         Ok(answer)
     }
 
