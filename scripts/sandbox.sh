@@ -49,9 +49,10 @@ leave_sandbox() {
     exit "$code"
 }
 
-# Starts `waxseal serve` with these addresses logged in without a question: sets STACK_PID, STACK_URL and STACK_DIGEST.
+# Starts `waxseal serve` with these addresses logged in without a question, and what else is in the array STACK_OPTIONS: sets
+# STACK_PID, STACK_URL and STACK_DIGEST.
 start_stack() {
-    local address arguments=() line=
+    local address arguments=(${STACK_OPTIONS[@]+"${STACK_OPTIONS[@]}"}) line=
     for address; do arguments+=(--auto-login "$address"); done
     waxseal serve --data "$SANDBOX/sigstore" --listen 127.0.0.1:0 "${arguments[@]}" \
         >"$SANDBOX/stack.out" 2>"$SANDBOX/stack.err" &
