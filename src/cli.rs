@@ -31,6 +31,8 @@ pub enum Invocation {
     GitVerify(GitVerify),
     /// Open a browser, in a process of its own.
     OpenBrowser(OpenBrowser),
+    /// Look after policy files.
+    Policy(PolicyCommand),
     /// Print this text on stdout: a help page or the version.
     Print(String),
     /// Run the embedded Sigstore.
@@ -101,6 +103,8 @@ pub struct Verify {
     pub trusted_root: Option<PathBuf>,
     /// Who may have signed.
     pub admitted: AdmittedFlags,
+    /// The full name of the ref that the policy is to judge for.
+    pub reference: Option<String>,
     /// The instance that must have vouched for the identity that the flags name.
     pub instance: Option<String>,
     /// No object at all is no failure.
@@ -121,6 +125,8 @@ pub enum AdmittedFlags {
         /// The OIDC issuer.
         issuer: Pattern,
     },
+    /// `--policy`: a path, or `REF:PATH`.
+    Policy(PathBuf),
     /// No flag: the settings say.
     Unsaid,
 }
@@ -132,6 +138,20 @@ pub enum Pattern {
     Exact(String),
     /// Must match the whole.
     Regexp(String),
+}
+
+/// `waxseal policy`
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub enum PolicyCommand {
+    /// Say what a policy file means that its author may not have meant
+    Check {
+        /// The policy file: a path outside the work tree or inside it, or REF:PATH
+        #[arg(value_name = "FILE | REF:PATH")]
+        policy: PathBuf,
+        /// Print JSON, one finding a line
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `waxseal trust`
@@ -326,6 +346,7 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
             OwnCommand::Serve(line) => {
                 line.resolve().ok_or_else(|| UsageError::Command("waxseal serve needs --data".to_owned()))
             }
+            OwnCommand::Policy { command } => Ok(Invocation::Policy(command)),
             OwnCommand::Trust { command } => Ok(Invocation::Trust(command)),
             OwnCommand::Verify(flags) => flags.resolve().map(Invocation::Verify),
         },
@@ -360,6 +381,11 @@ enum OwnCommand {
     FollowLogin(FollowLogin),
     #[command(hide = true)]
     OpenBrowser(OpenBrowser),
+    /// Look after policy files: who may sign
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+    },
     /// Run a Sigstore of your own: login, certificate authority, logs
     Serve(ServeLine),
     /// Add, list, show and remove trusted Sigstore instances

@@ -11,6 +11,8 @@ pub mod git_verify;
 mod hints;
 pub mod identity_policy;
 pub mod open_browser;
+pub mod policy;
+pub mod policy_source;
 pub mod serve;
 mod status_fd;
 mod stdout;
@@ -26,6 +28,7 @@ pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> 
         Invocation::FollowLogin(request) => follow_login::run(request).map(|()| 0),
         Invocation::GitSign(request) => git_sign::run(request, now).map(|()| 0),
         Invocation::GitVerify(request) => git_verify::run(request, now),
+        Invocation::Policy(command) => policy::run(command, now),
         Invocation::OpenBrowser(request) => open_browser::run(request).map(|()| 0),
         Invocation::Print(text) => stdout::print(&format!("{}\n", text.trim_end())).map(|()| 0),
         Invocation::Trust(request) => trust::run(request, now),

@@ -56,10 +56,7 @@ impl SignedObject {
     #[must_use]
     pub fn to_bytes(&self) -> Option<Vec<u8>> {
         let [signature] = self.signatures.as_slice() else { return None };
-        match self.kind {
-            ObjectKind::Commit => insert_header(&self.payload, self.hash.commit_header(), signature),
-            ObjectKind::Tag => Some([self.payload.as_slice(), signature].concat()),
-        }
+        signed_bytes(self.kind, self.hash, &self.payload, signature)
     }
 
     fn parse_commit(hash: HashKind, raw: &[u8]) -> Self {
@@ -83,6 +80,15 @@ impl SignedObject {
         let signatures = if signature.is_empty() { Vec::new() } else { vec![signature.to_vec()] };
         let in_order = PayloadKind::of(raw) == PayloadKind::Tag && has_ordered_headers(raw);
         Self { kind: ObjectKind::Tag, payload, signatures, other_signatures, in_order, hash }
+    }
+}
+
+/// The bytes of the object of which Git hands a verifier `payload` and `signature`. `None` where the payload is none.
+#[must_use]
+pub fn signed_bytes(kind: ObjectKind, hash: HashKind, payload: &[u8], signature: &[u8]) -> Option<Vec<u8>> {
+    match kind {
+        ObjectKind::Commit => insert_header(payload, hash.commit_header(), signature),
+        ObjectKind::Tag => Some([payload, signature].concat()),
     }
 }
 

@@ -34,6 +34,7 @@ fn prepare_for_bugs(invocation: &Invocation) {
         }
         Invocation::FollowLogin(_)
         | Invocation::OpenBrowser(_)
+        | Invocation::Policy(_)
         | Invocation::Print(_)
         | Invocation::Serve(_)
         | Invocation::ServeCommand(_)

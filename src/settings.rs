@@ -32,6 +32,8 @@ pub struct Settings {
     pub trust: Option<Vec<String>>,
     /// `waxseal.allow`: who may sign, one `[glob:]IDENTITY ISSUER [INSTANCE]` an item.
     pub allow: Vec<String>,
+    /// `waxseal.policy`: a policy file's path, or `REF:PATH`.
+    pub policy: Option<PathBuf>,
     /// `waxseal.browser`: the command that opens a login page, `{url}` standing for its address.
     pub browser: Option<String>,
     /// `waxseal.loginHint`: the account that the login page suggests.
@@ -123,6 +125,7 @@ impl Settings {
             instance: source.text(&INSTANCE)?,
             trust: source.list(&TRUST)?,
             allow: source.list(&ALLOW)?.unwrap_or_default(),
+            policy: source.path(&POLICY, home)?,
             browser: source.text(&BROWSER)?,
             login_hint: source.text(&LOGIN_HINT)?,
             client_id: source.text(&CLIENT_ID)?,
@@ -208,8 +211,8 @@ impl fmt::Display for Shape {
 }
 
 /// Every setting.
-pub const KEYS: [&Key; 10] =
-    [&ACCEPT_PUBLIC, &ALLOW, &BROWSER, &CA_FILE, &CLIENT_ID, &INSTANCE, &LOG, &LOGIN_HINT, &TIMESTAMP, &TRUST];
+pub const KEYS: [&Key; 11] =
+    [&ACCEPT_PUBLIC, &ALLOW, &BROWSER, &CA_FILE, &CLIENT_ID, &INSTANCE, &LOG, &LOGIN_HINT, &POLICY, &TIMESTAMP, &TRUST];
 
 const ACCEPT_PUBLIC: Key = Key {
     name: "acceptPublic",
@@ -274,6 +277,14 @@ const LOGIN_HINT: Key = Key {
     value: Shape::Text,
     default: "none",
     about: "the account that the login page suggests",
+};
+const POLICY: Key = Key {
+    name: "policy",
+    variable: "WAXSEAL_POLICY",
+    scope: "verifying",
+    value: Shape::Path,
+    default: "none",
+    about: "the policy file: a path outside the work tree, or `REF:PATH`; it takes the place of `waxseal.allow`",
 };
 const TIMESTAMP: Key = Key {
     name: "timestamp",

@@ -6,7 +6,6 @@
 pub mod error;
 pub mod findings;
 mod log_entry;
-pub mod policy;
 pub mod times;
 mod verdict;
 mod weighing;

@@ -99,6 +99,13 @@ impl World {
                 world.write(&home(&format!("{name}/signing_config_rekor_v2.v0.2.json")), second.as_bytes());
             }
         }
+        let rule = "[[rule]]\nname = \"people\"\nissuer = \"https://accounts.example.org\"\n";
+        let good = format!("version = 1\n{rule}instance = \"reads\"\nemail = [\"alice@example.org\"]\n");
+        world.write("repository/policy.toml", good.as_bytes());
+        world.write("policy.toml", good.as_bytes());
+        let loose = format!("version = 1\n{rule}email = [\"regex:.*\"]\nuntil = 2020-01-01T00:00:00Z\n");
+        world.write("repository/loose.toml", loose.as_bytes());
+        world.write("repository/mistyped.toml", good.replace("email", "emial").as_bytes());
         world.write("repository/large.pem", &vec![b' '; (4 << 20) + 1]);
         world.write("repository/key.pem", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
         world

@@ -34,6 +34,13 @@ pub(super) struct VerifyFlags {
     #[arg(long, conflicts_with_all = ["certificate_identity", "certificate_identity_regexp",
         "certificate_oidc_issuer", "certificate_oidc_issuer_regexp"])]
     any_identity: bool,
+    /// The policy file that says who may sign: a path outside the work tree, or REF:PATH
+    #[arg(long, value_name = "FILE | REF:PATH", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp",
+        "certificate_oidc_issuer", "certificate_oidc_issuer_regexp", "any_identity"])]
+    policy: Option<PathBuf>,
+    /// The ref that rules of the policy are to judge for, as refs/heads/main; else the one that was named
+    #[arg(long, value_name = "REF")]
+    r#ref: Option<String>,
     /// The instance that must have issued the certificate
     #[arg(long, value_name = "NAME")]
     instance: Option<String>,
@@ -67,7 +74,7 @@ impl VerifyFlags {
                 return Err(UsageError::IssuerWithoutIdentity { issuer: "--certificate-oidc-issuer-regexp" });
             }
             (None, None) if self.any_identity => AdmittedFlags::Anyone,
-            (None, None) => AdmittedFlags::Unsaid,
+            (None, None) => self.policy.map_or(AdmittedFlags::Unsaid, AdmittedFlags::Policy),
         };
         if self.instance.is_some() && !matches!(admitted, AdmittedFlags::Identity { .. }) {
             return Err(UsageError::InstanceWithoutIdentity);
@@ -77,6 +84,7 @@ impl VerifyFlags {
             json: self.json,
             trusted_root: self.trusted_root,
             admitted,
+            reference: self.r#ref,
             instance: self.instance,
             allow_empty: self.allow_empty,
             insecure_ignore_sct: self.insecure_ignore_sct,

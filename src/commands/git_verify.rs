@@ -7,17 +7,21 @@ use std::io::{self, Read as _, Write as _};
 
 use jiff::Timestamp;
 
+use super::policy_source::LoadedPolicy;
 use super::status_fd::StatusOutput;
 use super::{hints, identity_policy};
 use crate::cli::{GitVerify, Input, StatusFd};
 use crate::command_error::CommandError;
 use crate::escape;
+use crate::git::ObjectKind;
+use crate::git::description::Description;
+use crate::git::repository::Repository;
 use crate::git::status_fd::{Answer, Reader, answer, failure, undecided};
+use crate::policy::{Allowed, Circumstances, IdentityPolicy, Start};
 use crate::settings::{FoundRepository, Settings};
 use crate::signature::SignatureFormat;
 use crate::signature::payload::PayloadKind;
 use crate::trust_store::TrustStore;
-use crate::verify::policy::Allowed;
 use crate::verify::{SctRequirement, Verdict, VerifiedSignature, Verifier};
 
 /// Verifies, prints, and returns the exit code, 0 or 1.
@@ -61,12 +65,25 @@ impl Judgement {
     fn pass(payload: &[u8], signature: &[u8], now: Timestamp) -> Result<Self, CommandError> {
         let settings = Settings::read()?;
         refuse_foreign(&settings.repository)?;
-        let policy = identity_policy::from_settings(&settings, &identity_policy::default_instance(&settings)?)?;
+        let default = identity_policy::default_instance(&settings)?;
+        let repository = match (&settings.policy, &settings.repository) {
+            (Some(_), FoundRepository::At(git_dir)) => Some(Repository::open(git_dir)?),
+            _ => None,
+        };
+        let loaded = match &settings.policy {
+            Some(source) => Some(LoadedPolicy::read(source, repository.as_ref(), &default)?),
+            None => None,
+        };
+        let circumstances = circumstances(loaded.as_ref(), repository.as_ref(), payload, signature)?;
+        let policy = match loaded {
+            Some(loaded) => IdentityPolicy::File(Box::new(loaded.file)),
+            None => identity_policy::from_settings(&settings, &default)?,
+        };
         let instances = TrustStore::new(&settings.folders).trusted(&settings)?;
         let verifier = Verifier::new(instances, now, SctRequirement::default())?;
         let mut verdict = verifier.verdict(payload, signature);
         let allowed = match &mut verdict {
-            Verdict::Verified(signature) => policy.judge(signature),
+            Verdict::Verified(signature) => policy.judge(signature, &circumstances),
             Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Undecided(_) | Verdict::Unsigned => {
                 Allowed::NobodyAsked
             }
@@ -137,11 +154,45 @@ fn read(input: &Input, name: &str, limit: u64) -> Result<Vec<u8>, CommandError> 
     }
 }
 
+/// What a rule may ask of one object. Git says neither under which ref nor in which history it stands.
+fn circumstances<'a>(
+    policy: Option<&LoadedPolicy>,
+    repository: Option<&Repository>,
+    payload: &'a [u8],
+    signature: &[u8],
+) -> Result<Circumstances<'a>, CommandError> {
+    let kind = match PayloadKind::of(payload) {
+        PayloadKind::Commit => ObjectKind::Commit,
+        PayloadKind::Tag => ObjectKind::Tag,
+        PayloadKind::Other | PayloadKind::PushCertificate => {
+            return Ok(Circumstances { changes_policy: Some(false), ..Circumstances::default() });
+        }
+    };
+    let description = Description::of(kind, payload);
+    let (author_email, start) = match kind {
+        ObjectKind::Commit => (description.author_email(), Start::Unknown),
+        // A tag is judged wherever it points.
+        ObjectKind::Tag => (description.committer_email(), Start::Judged),
+    };
+    let changes_policy = match (policy.and_then(|policy| policy.in_repository.as_ref()), repository) {
+        (Some(place), Some(repository)) => {
+            if repository.id_of(kind, payload, signature) == Some(place.commit) {
+                return Err(CommandError::failed("this is the commit that the policy comes from")
+                    .hint("who is judged does not write the law: name an older commit in waxseal.policy"));
+            }
+            repository.changes_of(kind, payload, &place.path)
+        }
+        _ => Some(false),
+    };
+    Ok(Circumstances { reference: None, author_email, changes_policy, start })
+}
+
 fn good(signature: &VerifiedSignature, allowed: &Allowed) -> String {
     let judged = match allowed {
         Allowed::AnyIdentity => ", any identity allowed".to_owned(),
-        Allowed::NobodyAsked => ", no policy".to_owned(),
-        Allowed::No => ", NOT allowed".to_owned(),
+        Allowed::CannotTell { rule, .. } => format!(", undecided ({rule})"),
+        Allowed::Exempt(_) | Allowed::NobodyAsked => ", no policy".to_owned(),
+        Allowed::No(_) => ", NOT allowed".to_owned(),
         Allowed::Yes(rule) => format!(", allowed ({rule})"),
     };
     let line = format!(
@@ -152,8 +203,14 @@ fn good(signature: &VerifiedSignature, allowed: &Allowed) -> String {
         signature.log_index()
     );
     let hint = match allowed {
-        Allowed::NobodyAsked => vec![allow_hint(signature)],
-        Allowed::No => vec![format!("no rule of waxseal.allow admits it at the instance {}", signature.instance())],
+        Allowed::CannotTell { rule, asks } => {
+            vec![format!("rule {rule:?}: {asks}; \"waxseal verify\" with the range can tell")]
+        }
+        Allowed::Exempt(_) | Allowed::NobodyAsked => vec![allow_hint(signature)],
+        Allowed::No(Some((rule, mismatch))) => vec![format!("no rule admits it; nearest is {rule:?}: {mismatch}")],
+        Allowed::No(None) => {
+            vec![format!("no rule of waxseal.allow admits it at the instance {}", signature.instance())]
+        }
         Allowed::AnyIdentity | Allowed::Yes(_) => Vec::new(),
     };
     format!("waxseal: {}\n{}", escape::terminal(line), hint_lines(&hint))

@@ -38,6 +38,9 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
         "object-unreadable" => "\"git fsck\" says more",
         "openpgp-signature" | "ssh-signature" => "waxseal verifies X.509 signatures; Git itself judges others",
         "payload-mismatch" => "it was changed after it was signed; do not trust it",
+        "rule-undecided" => {
+            "rule-undecided: --ref says for which ref; a rule about a start commit needs the whole history"
+        }
         "sct-absent" => {
             "certificates of before June 2022 have none; \"waxseal verify --insecure-ignore-sct\" does not ask"
         }

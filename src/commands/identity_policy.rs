@@ -3,9 +3,9 @@
 use crate::cli::{self, AdmittedFlags};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::instance::InstanceName;
+use crate::policy::{BadPattern, CertificateIdentity, IdentityPolicy, Pattern};
 use crate::settings::Settings;
 use crate::verify::VerifiedSignature;
-use crate::verify::policy::{BadPattern, CertificateIdentity, IdentityPolicy, Pattern};
 
 /// The policy of `waxseal.allow`.
 ///
@@ -37,7 +37,7 @@ pub fn from_flags(
             issuer: pattern(issuer, "--certificate-oidc-issuer-regexp")?,
             instance: default.clone(),
         }])),
-        AdmittedFlags::Unsaid => from_settings(settings, default),
+        AdmittedFlags::Policy(_) | AdmittedFlags::Unsaid => from_settings(settings, default),
     }
 }
 

@@ -3,26 +3,30 @@
 //! Objects stream through one verifier: memory does not grow with what is printed.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::policy_source::LoadedPolicy;
 use super::{identity_policy, stdout};
-use crate::cli::Verify;
+use crate::cli::{AdmittedFlags, Verify};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::git::repository::{FoundObject, Repository, Selected};
 use crate::git::{HashKind, SignedObject};
 use crate::instance::{Instance, InstanceName};
+use crate::policy::IdentityPolicy;
 use crate::settings::{FoundRepository, Refusal, Settings};
 use crate::trust_store::{self, TrustStore};
 use crate::verify::error::Missing;
-use crate::verify::policy::IdentityPolicy;
 use crate::verify::{SctRequirement, Undecided, Verdict, Verifier};
 
 mod json;
 mod judged;
 mod report;
+mod surroundings;
 
 use judged::{Judged, Tally};
+use surroundings::Surroundings;
 
 /// Verifies what `request` names and returns the exit code of `docs/errors.md`.
 ///
@@ -35,8 +39,19 @@ pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
     let hash = repository.hash_kind()?;
     let selected = repository.select(&request.revisions)?;
     let policy = default_instance(request, &settings).and_then(|default| {
-        let policy = identity_policy::from_flags(&request.admitted, &settings, &default)?;
-        Ok((policy, default))
+        let (policy, surroundings) = match policy_file(request, &settings) {
+            Some(source) => {
+                let loaded = LoadedPolicy::read(source, Some(&repository), &default)?;
+                loaded.refuse_if_judged(&repository, &selected)?;
+                let surroundings = Surroundings::of(&loaded, request, &repository, &selected)?;
+                (IdentityPolicy::File(Box::new(loaded.file)), surroundings)
+            }
+            None => {
+                let policy = identity_policy::from_flags(&request.admitted, &settings, &default)?;
+                (policy, Surroundings::unasked(selected.len()))
+            }
+        };
+        Ok((policy, default, surroundings))
     });
     if let Err(error) = &policy
         && error.kind() == ErrorKind::Usage
@@ -46,7 +61,7 @@ pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
     }
     let verifier = Verifier::new(instances(request, &settings)?, now, sct_requirement(request))?;
     check_instance(request, &verifier)?;
-    let (policy, default_instance) = policy?;
+    let (policy, default_instance, surroundings) = policy?;
     let run = Run {
         request,
         allow: &settings.allow,
@@ -55,6 +70,7 @@ pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
         hash,
         selected: &selected,
         policy,
+        surroundings,
         verifier,
     };
     match run.print() {
@@ -76,6 +92,8 @@ struct Run<'a> {
     hash: HashKind,
     selected: &'a [Selected],
     policy: IdentityPolicy,
+    /// What the policy asks besides the signature.
+    surroundings: Surroundings,
     verifier: Verifier,
 }
 
@@ -89,13 +107,15 @@ impl Run<'_> {
         if self.request.json {
             json::header(&mut out, self)?;
         }
-        for found in self.repository.objects(self.selected) {
-            let judged = self.judge(&found);
-            tally.count(&judged);
-            if self.request.json {
-                json::object(&mut out, &judged)?;
-            } else {
-                report::object(&mut out, &judged)?;
+        for (position, selected) in self.selected.iter().enumerate() {
+            for found in self.repository.objects(std::slice::from_ref(selected)) {
+                let judged = self.judge(&found, position);
+                tally.count(&judged);
+                if self.request.json {
+                    json::object(&mut out, &judged)?;
+                } else {
+                    report::object(&mut out, &judged)?;
+                }
             }
         }
         let exit_code = tally.exit_code(&self.policy, self.request.allow_empty);
@@ -110,12 +130,12 @@ impl Run<'_> {
         Ok(exit_code)
     }
 
-    fn judge<'f>(&self, found: &'f FoundObject) -> Judged<'f> {
+    fn judge<'f>(&self, found: &'f FoundObject, position: usize) -> Judged<'f> {
         let verdict = match &found.content {
             Ok(object) => SignedObject::parse(object.kind, self.hash, &object.bytes).verdict(&self.verifier),
             Err(error) => Verdict::Undecided(Undecided::because(Missing::from(error))),
         };
-        Judged::new(found, verdict, &self.policy)
+        Judged::new(found, verdict, &self.policy, &self.surroundings.circumstances(self.repository, found, position))
     }
 }
 
@@ -131,6 +151,15 @@ fn open(found: &FoundRepository) -> Result<Repository, CommandError> {
             Err(CommandError::usage(format!("the repository {} belongs to somebody else", path.display()))
                 .hint(format!("if you trust it: git config --global --add safe.directory {}", path.display())))
         }
+    }
+}
+
+/// The policy file, if flags or settings name one: identity flags take its place.
+fn policy_file<'a>(request: &'a Verify, settings: &'a Settings) -> Option<&'a Path> {
+    match &request.admitted {
+        AdmittedFlags::Policy(source) => Some(source),
+        AdmittedFlags::Anyone | AdmittedFlags::Identity { .. } => None,
+        AdmittedFlags::Unsaid => settings.policy.as_deref(),
     }
 }
 

@@ -35,6 +35,27 @@ impl<'a> Description<'a> {
     }
 }
 
+impl<'a> Description<'a> {
+    /// What stands between `<` and `>` of the author.
+    #[must_use]
+    pub fn author_email(&self) -> Option<&'a [u8]> {
+        address(self.author)
+    }
+
+    /// The same of the committer or tagger.
+    #[must_use]
+    pub fn committer_email(&self) -> Option<&'a [u8]> {
+        address(self.committer)
+    }
+}
+
+/// What is between the first `<` and the `>` at the end, if there is one of each.
+fn address(person: &[u8]) -> Option<&[u8]> {
+    let start = person.iter().position(|byte| *byte == b'<')? + 1;
+    let address = person.get(start..)?.strip_suffix(b">")?;
+    (!address.iter().any(|byte| b"<>".contains(byte))).then_some(address)
+}
+
 /// Everything up to the last `>`.
 fn without_date(signature: &[u8]) -> &[u8] {
     let end = signature.iter().rposition(|byte| *byte == b'>').map_or(signature.len(), |at| at + 1);

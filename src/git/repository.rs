@@ -13,11 +13,14 @@ use gix::revision::plumbing::Spec;
 
 pub use gix::ObjectId;
 
+mod history;
 mod walk;
 
 use super::{HashKind, ObjectKind};
 use crate::causes::causes;
 use walk::Walk;
+
+pub use history::{FileAt, HistoryError};
 
 /// An opened repository.
 pub struct Repository {

@@ -9,9 +9,9 @@ use jiff::tz::TimeZone;
 
 use crate::crypto::{KeyKind, Sha256Digest};
 use crate::escape;
+use crate::policy::Allowed;
 use crate::signature::SignatureFormat;
 use crate::verify::error::VerifyError;
-use crate::verify::policy::Allowed;
 use crate::verify::{Rejection, Verdict, VerifiedSignature};
 use crate::x509::path::PathError;
 
@@ -77,10 +77,14 @@ pub fn signer(signature: &VerifiedSignature) -> String {
 fn verified(signature: &VerifiedSignature, allowed: &Allowed, reader: Reader) -> Answer {
     let (trust, exit_code) = match allowed {
         Allowed::Yes(_) | Allowed::AnyIdentity => ("TRUST_FULLY 0 shell", 0),
-        Allowed::No | Allowed::NobodyAsked if reader == Reader::GoodsigAlone => return nothing_to_verify_with(),
+        Allowed::CannotTell { .. } | Allowed::Exempt(_) | Allowed::No(_) | Allowed::NobodyAsked
+            if reader == Reader::GoodsigAlone =>
+        {
+            return nothing_to_verify_with();
+        }
         // Anyone can get a Sigstore certificate: without a policy a good signature says little.
-        Allowed::NobodyAsked => ("TRUST_UNDEFINED 0 shell", 0),
-        Allowed::No => ("TRUST_NEVER 0 shell", 1),
+        Allowed::CannotTell { .. } | Allowed::Exempt(_) | Allowed::NobodyAsked => ("TRUST_UNDEFINED 0 shell", 0),
+        Allowed::No(_) => ("TRUST_NEVER 0 shell", 1),
     };
     let fingerprint = signature.certificate().sha1_fingerprint();
     let name = signer(signature);

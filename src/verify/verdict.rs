@@ -86,8 +86,14 @@ impl VerifiedSignature {
         &self.identity.issuer
     }
 
+    /// The name in the certificate and the issuer behind it.
+    #[must_use]
+    pub fn claims(&self) -> &CertificateClaims {
+        &self.identity
+    }
+
     /// The instance that vouches for the signer. Where several with the same authority do, the one that the policy
-    /// names ([`super::policy::IdentityPolicy::judge`]), else the first that was trusted.
+    /// names ([`Self::prefer`]), else the first that was trusted.
     ///
     /// # Panics
     /// Never: at least one vouches.
@@ -95,6 +101,18 @@ impl VerifiedSignature {
     #[expect(clippy::expect_used, reason = "the verifier puts in the instance under which it verified")]
     pub fn instance(&self) -> &InstanceName {
         self.instances.first().expect("an instance vouches")
+    }
+
+    /// Every instance that vouches, the one that counts first.
+    pub fn instances(&self) -> impl Iterator<Item = &InstanceName> {
+        self.instances.iter()
+    }
+
+    /// Makes `instance` the one that counts, if it vouches.
+    pub fn prefer(&mut self, instance: &InstanceName) {
+        if let Some(position) = self.instances.iter().position(|vouching| vouching == instance) {
+            self.instances.swap(0, position);
+        }
     }
 
     /// The proven time: a timestamp authority's where there is one, else the log's.

@@ -32,3 +32,71 @@ pub(super) fn oidc_issuer(certificate: &Certificate) -> Result<String, LeafError
         _ => Err(LeafError::NoIssuer),
     }
 }
+
+/// What a certificate says of the CI job that signed, for issuers of type `ci-provider`; each is `None` where the extension
+/// is absent or not a DER `UTF8String`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuildClaims {
+    /// .12 Source Repository URI.
+    pub source_repository_uri: Option<String>,
+    /// .14 Source Repository Ref.
+    pub source_repository_ref: Option<String>,
+    /// .15 Source Repository Identifier.
+    pub source_repository_identifier: Option<String>,
+    /// .18 Build Config URI.
+    pub build_config_uri: Option<String>,
+    /// .20 Build Trigger.
+    pub build_trigger: Option<String>,
+}
+
+impl BuildClaims {
+    /// Reads them. They count only for a certificate whose issuer and authority are believed.
+    #[must_use]
+    pub fn read(certificate: &Certificate) -> Self {
+        let text = |number| certificate.extension::<String>(FULCIO.push_arc(number).ok()?).ok()?;
+        Self {
+            source_repository_uri: text(12),
+            source_repository_ref: text(14),
+            source_repository_identifier: text(15),
+            build_config_uri: text(18),
+            build_trigger: text(20),
+        }
+    }
+
+    /// The path of the configuration in the source repository, as `.github/workflows/release.yml`. `None` where the
+    /// configuration is another repository's.
+    #[must_use]
+    pub fn build_config_path(&self) -> Option<&str> {
+        let inside = self.build_config_uri.as_deref()?.strip_prefix(self.source_repository_uri.as_deref()?)?;
+        // GitLab separates the two by a double slash. A ref may contain `@`, as a path may; forges take the first.
+        let path = inside.strip_prefix('/')?.trim_start_matches('/').split_once('@')?.0;
+        (!path.is_empty()).then_some(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_is_of_the_source_repository() {
+        let path = |repository: &str, config: &str| {
+            let claims = BuildClaims {
+                source_repository_uri: Some(repository.to_owned()),
+                build_config_uri: Some(config.to_owned()),
+                ..BuildClaims::default()
+            };
+            claims.build_config_path().map(str::to_owned)
+        };
+        let repository = "https://forge.example/o/r";
+        let github = "https://forge.example/o/r/.github/workflows/a.yml@refs/heads/main";
+        assert_eq!(path(repository, github).as_deref(), Some(".github/workflows/a.yml"));
+        assert_eq!(
+            path(repository, "https://forge.example/o/r//.gitlab-ci.yml@refs/heads/main").as_deref(),
+            Some(".gitlab-ci.yml")
+        );
+        assert_eq!(path(repository, "https://forge.example/o/other/a.yml@refs/heads/main"), None);
+        assert_eq!(path(repository, "https://forge.example/o/r-evil/a.yml@refs/heads/main"), None);
+        assert_eq!(path(repository, "https://forge.example/o/r/a.yml"), None);
+    }
+}

@@ -20,6 +20,7 @@ mod login;
 mod monitoring;
 mod network;
 mod outage;
+mod policy_file;
 mod rekor_v2;
 mod rotation;
 mod sandbox;

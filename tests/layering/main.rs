@@ -12,7 +12,7 @@ use source::{production, submodules};
 
 /// The layout: each unit, its zone, and what it may import. A unit is a file right under `src` with its folder, or a
 /// submodule that stands in another zone than its parent, or imports more.
-const UNITS: [Unit; 28] = [
+const UNITS: [Unit; 29] = [
     pure("causes", &[]),
     pure("escape", &[]),
     pure("crypto", &[]),
@@ -27,8 +27,9 @@ const UNITS: [Unit; 28] = [
     pure("timestamp", &["crypto", "trusted_root", "x509"]),
     pure("signature", &["cms", "crypto", "tlog", "x509"]),
     pure("verify", &["crypto", "instance", "signature", "timestamp", "tlog", "trusted_root", "x509"]),
+    pure("policy", &["crypto", "instance", "verify", "x509"]),
     pure("git", &["signature", "verify"]),
-    pure("git::status_fd", &["crypto", "escape", "git", "signature", "verify", "x509"]),
+    pure("git::status_fd", &["crypto", "escape", "git", "policy", "signature", "verify", "x509"]),
     edge("settings", &["causes"]),
     edge("terminal", &["escape"]),
     edge("git::repository", &["causes", "git"]),
@@ -86,8 +87,12 @@ const HOMES: [(&str, &[&str], &str); 18] = [
     ("redb", &["stack"], "one store"),
     ("argon2", &["crypto"], "algorithms are chosen in one place"),
     ("rpassword", &["commands"], "one place asks for passwords"),
-    ("regex", &["verify"], "identity patterns are anchored in one place"),
-    ("toml", &["trust_store", "stack"], "our files on disk: instances, and the issuers that a stack believes"),
+    ("regex", &["policy"], "identity patterns are anchored in one place"),
+    (
+        "toml",
+        &["policy", "trust_store", "stack"],
+        "our files: policies, instances, and the issuers that a stack believes",
+    ),
     ("std::process::Command", &["oidc"], "no child process but the browser: verifying starts none"),
 ];
 

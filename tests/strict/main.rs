@@ -17,9 +17,9 @@ use waxseal::cms::armor;
 use waxseal::crypto::Sha256Digest;
 use waxseal::git::{HashKind, ObjectKind, SignedObject};
 use waxseal::instance::InstanceBounds;
+use waxseal::policy::{Allowed, CertificateIdentity, IdentityPolicy, Pattern};
 use waxseal::tlog::{InclusionPromise, TransparencyLogEntry};
 use waxseal::trusted_root::{LogId, TrustedRoot};
-use waxseal::verify::policy::{Allowed, CertificateIdentity, IdentityPolicy, Pattern};
 use waxseal::verify::{RekorVersion, SctRequirement, Verdict, Verifier};
 
 #[test]
@@ -229,7 +229,7 @@ fn a_second_instance_with_the_same_authority_hides_nothing() {
             issuer: Pattern::Exact(ISSUER.to_owned()),
             instance: rule.parse().unwrap(),
         }]);
-        let allowed = policy.judge(&mut signature);
+        let allowed = policy.judge(&mut signature, &waxseal::policy::Circumstances::default());
         (allowed, signature.instance().to_string())
     };
     let yes = Allowed::Yes("rule".to_owned());
@@ -240,7 +240,7 @@ fn a_second_instance_with_the_same_authority_hides_nothing() {
     // A copy with other logs verifies nothing, and takes nothing away.
     let other_logs = |root: &mut TrustedRoot| root.transparency_logs.clear();
     assert_eq!(judge(vec![named("a", other_logs), named("b", |_| {})], "b"), (yes, "b".to_owned()));
-    assert_eq!(judge(vec![named("a", other_logs), named("b", |_| {})], "a").0, Allowed::No);
+    assert_eq!(judge(vec![named("a", other_logs), named("b", |_| {})], "a").0, Allowed::No(None));
 }
 
 #[test]

@@ -14,9 +14,9 @@ use crate::cli::{AdmittedFlags, Pattern};
 use crate::crypto::Sha256Digest;
 use crate::escape;
 use crate::git::ObjectKind;
+use crate::policy::{Allowed, IdentityPolicy};
 use crate::signature::SignatureFormat;
 use crate::verify::findings::{Findings, Outcome};
-use crate::verify::policy::{Allowed, IdentityPolicy};
 use crate::verify::{SctRequirement, Verdict, VerifiedSignature};
 
 #[derive(Serialize)]
@@ -34,7 +34,7 @@ struct Header<'a> {
 
 #[derive(Serialize)]
 struct Policy {
-    source: &'static str,
+    source: String,
     sha256: String,
 }
 
@@ -67,6 +67,8 @@ struct Object<'a> {
     subject: Value,
     findings: Option<Value>,
     cached: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    changes_policy: bool,
 }
 
 #[derive(Serialize)]
@@ -86,6 +88,7 @@ struct Counts {
     other: u64,
     allowed: u64,
     not_allowed: u64,
+    exempt: u64,
 }
 
 pub(super) fn header(out: &mut impl Write, run: &Run<'_>) -> io::Result<()> {
@@ -118,8 +121,9 @@ pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()
     let description = judged.description();
     let (allowed, rule) = match &judged.allowed {
         Allowed::AnyIdentity => (Some(true), Some("--any-identity")),
-        Allowed::NobodyAsked => (None, None),
-        Allowed::No => (Some(false), None),
+        Allowed::CannotTell { rule, .. } => (None, Some(rule.as_str())),
+        Allowed::Exempt(_) | Allowed::NobodyAsked => (None, None),
+        Allowed::No(_) => (Some(false), None),
         Allowed::Yes(rule) => (Some(true), Some(rule.as_str())),
     };
     line(
@@ -150,6 +154,7 @@ pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()
             subject: text(description.subject),
             findings: findings(&judged.verdict),
             cached: false,
+            changes_policy: judged.changes_policy,
         },
     )
 }
@@ -164,6 +169,7 @@ pub(super) fn footer(out: &mut impl Write, tally: &Tally, exit: u8) -> io::Resul
         other: tally.other,
         allowed: tally.allowed,
         not_allowed: tally.not_allowed,
+        exempt: tally.exempt,
     };
     line(out, &Footer { r#type: "footer", counts, exit })
 }
@@ -179,6 +185,10 @@ fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
 fn policy(run: &Run<'_>) -> Option<Policy> {
     let (source, text) = match (&run.policy, &run.request.admitted) {
         (IdentityPolicy::NotGiven, _) => return None,
+        (IdentityPolicy::File(file), _) => {
+            let source = run.surroundings.source.clone().unwrap_or_default();
+            return Some(Policy { source, sha256: file.sha256().to_string() });
+        }
         (_, AdmittedFlags::Anyone) => ("--any-identity", String::new()),
         (_, AdmittedFlags::Identity { identity, issuer }) => {
             let word = |pattern: &Pattern| match pattern {
@@ -187,10 +197,10 @@ fn policy(run: &Run<'_>) -> Option<Policy> {
             };
             ("flags", [word(identity), word(issuer)].join("\n"))
         }
-        (_, AdmittedFlags::Unsaid) => ("waxseal.allow", run.allow.join("\n")),
+        (_, AdmittedFlags::Policy(_) | AdmittedFlags::Unsaid) => ("waxseal.allow", run.allow.join("\n")),
     };
     let parts = [text.as_bytes(), b"\n", run.default_instance.as_str().as_bytes()];
-    Some(Policy { source, sha256: Sha256Digest::of_parts(&parts).to_string() })
+    Some(Policy { source: source.to_owned(), sha256: Sha256Digest::of_parts(&parts).to_string() })
 }
 
 fn verdict(verdict: &Verdict) -> &'static str {

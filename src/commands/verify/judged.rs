@@ -5,41 +5,55 @@ use crate::commands::identity_policy;
 use crate::git::ObjectKind;
 use crate::git::description::Description;
 use crate::git::repository::{FoundObject, UnreadableObject};
+use crate::policy::{Allowed, Circumstances, IdentityPolicy};
 use crate::verify::Verdict;
 use crate::verify::error::Missing;
-use crate::verify::policy::{Allowed, IdentityPolicy};
 
 /// An object and all that is known of it.
 pub(super) struct Judged<'a> {
     pub found: &'a FoundObject,
     pub verdict: Verdict,
     pub allowed: Allowed,
+    /// The commit changes the policy file that judges it.
+    pub changes_policy: bool,
 }
 
 impl<'a> Judged<'a> {
-    pub(super) fn new(found: &'a FoundObject, mut verdict: Verdict, policy: &IdentityPolicy) -> Self {
-        let allowed = match (&mut verdict, policy) {
-            (Verdict::Verified(signature), _) => policy.judge(signature),
+    pub(super) fn new(
+        found: &'a FoundObject,
+        mut verdict: Verdict,
+        policy: &IdentityPolicy,
+        circumstances: &Circumstances<'_>,
+    ) -> Self {
+        let exempt = match policy {
+            IdentityPolicy::File(file) => file.exemption(&found.id.to_string(), circumstances.start),
+            IdentityPolicy::AnyIdentity | IdentityPolicy::NotGiven | IdentityPolicy::OneOf(_) => None,
+        };
+        let allowed = match (&mut verdict, exempt) {
+            (_, Some(reason)) => Allowed::Exempt(reason),
+            (Verdict::Verified(signature), None) => policy.judge(signature, circumstances),
             // Choosing a foreign format, or leaving evidence out, is no way around a policy.
-            (Verdict::OtherFormat(_), IdentityPolicy::OneOf(_)) => Allowed::No,
+            (Verdict::OtherFormat(_), None) if policy.has_rules() => Allowed::No(None),
             (Verdict::Undecided(undecided), _) => {
                 let findings = undecided.findings();
                 if policy.could_admit(findings.claims.as_ref(), findings.instance.as_ref()) {
                     Allowed::NobodyAsked
                 } else {
-                    Allowed::No
+                    Allowed::No(None)
                 }
             }
             (Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Unsigned, _) => Allowed::NobodyAsked,
         };
-        Self { found, verdict, allowed }
+        Self { found, verdict, allowed, changes_policy: circumstances.changes_policy == Some(true) }
     }
 
     /// The code of `docs/errors.md`; `None` for verified and allowed.
     pub(super) fn reason(&self) -> Option<&'static str> {
         match (&self.verdict, &self.allowed) {
+            (_, Allowed::Exempt(_)) => Some("exempt"),
             (Verdict::Verified(_), Allowed::AnyIdentity | Allowed::Yes(_)) => None,
-            (Verdict::Verified(_), Allowed::No) => Some("identity-not-allowed"),
+            (Verdict::Verified(_), Allowed::CannotTell { .. }) => Some("rule-undecided"),
+            (Verdict::Verified(_), Allowed::No(_)) => Some("identity-not-allowed"),
             (Verdict::Verified(_), Allowed::NobodyAsked) => Some("no-policy"),
             (verdict, _) => verdict.reason(),
         }
@@ -48,8 +62,13 @@ impl<'a> Judged<'a> {
     /// Why, in a sentence; `None` for verified and allowed.
     pub(super) fn detail(&self) -> Option<String> {
         match (&self.verdict, &self.allowed) {
+            (_, Allowed::Exempt(reason)) => Some(reason.clone()),
             (Verdict::Verified(_), Allowed::AnyIdentity | Allowed::Yes(_)) => None,
-            (Verdict::Verified(_), Allowed::No) => Some("no rule admits this identity".to_owned()),
+            (Verdict::Verified(_), Allowed::CannotTell { rule, asks }) => Some(format!("the rule {rule:?}: {asks}")),
+            (Verdict::Verified(_), Allowed::No(None)) => Some("no rule admits this identity".to_owned()),
+            (Verdict::Verified(_), Allowed::No(Some((rule, mismatch)))) => {
+                Some(format!("no rule admits this identity; nearest is {rule:?}: {mismatch}"))
+            }
             (Verdict::Verified(_), Allowed::NobodyAsked) => Some("nobody said who may sign".to_owned()),
             (Verdict::Rejected(rejection), _) => Some(rejection.error().to_string()),
             (Verdict::Undecided(undecided), _) => Some(undecided.missing().to_string()),
@@ -89,6 +108,10 @@ pub(super) struct Tally {
     pub undecided: u64,
     pub unsigned: u64,
     pub other: u64,
+    /// Not judged, whatever the verdict, which is counted nowhere else.
+    pub exempt: u64,
+    /// Verified, and what the rules ask is not known.
+    pub cannot_tell: u64,
     /// Verified, and admitted.
     pub allowed: u64,
     /// Not admitted, whatever the verdict.
@@ -102,6 +125,11 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn count(&mut self, judged: &Judged<'_>) {
+        self.tags += u64::from(judged.kind() == Some(ObjectKind::Tag));
+        if matches!(judged.allowed, Allowed::Exempt(_)) {
+            self.exempt += 1;
+            return;
+        }
         let of_verdict = match &judged.verdict {
             Verdict::Verified(_) => &mut self.verified,
             Verdict::Rejected(_) => &mut self.rejected,
@@ -112,28 +140,28 @@ impl Tally {
         *of_verdict += 1;
         match (&judged.verdict, &judged.allowed) {
             (_, Allowed::AnyIdentity | Allowed::Yes(_)) => self.allowed += 1,
-            (_, Allowed::No) => self.not_allowed += 1,
+            (_, Allowed::CannotTell { .. }) => self.cannot_tell += 1,
+            (_, Allowed::No(_)) => self.not_allowed += 1,
             (Verdict::Verified(signature), Allowed::NobodyAsked) => {
                 if self.unjudged.len() < MAX_ADVICE {
                     let item = identity_policy::item_admitting(signature);
                     self.unjudged.extend(item.filter(|item| !self.unjudged.contains(item)));
                 }
             }
-            (_, Allowed::NobodyAsked) => {}
+            (_, Allowed::Exempt(_) | Allowed::NobodyAsked) => {}
         }
-        self.tags += u64::from(judged.kind() == Some(ObjectKind::Tag));
         self.reasons.extend(judged.reason().filter(|reason| !self.reasons.contains(reason)));
     }
 
     pub(super) fn objects(&self) -> u64 {
-        self.verified + self.rejected + self.undecided + self.unsigned + self.other
+        self.verified + self.rejected + self.undecided + self.unsigned + self.other + self.exempt
     }
 
     /// `docs/errors.md`, "Exit codes"; what ends a run earlier is not here.
     pub(super) fn exit_code(&self, policy: &IdentityPolicy, allow_empty: bool) -> u8 {
         let error = if self.rejected + self.unsigned + self.not_allowed > 0 {
             ErrorKind::Failed
-        } else if self.undecided + self.other > 0 || (self.objects() == 0 && !allow_empty) {
+        } else if self.undecided + self.other + self.cannot_tell > 0 || (self.objects() == 0 && !allow_empty) {
             ErrorKind::Undecided
         } else if self.verified > 0 && matches!(policy, IdentityPolicy::NotGiven) {
             ErrorKind::Policy
@@ -163,6 +191,8 @@ mod tests {
         assert_eq!(Tally { undecided: 1, rejected: 1, ..verified() }.exit_code(&none, false), 1);
         assert_eq!(Tally { unsigned: 1, ..verified() }.exit_code(&any, false), 1);
         assert_eq!(Tally { not_allowed: 1, ..verified() }.exit_code(&any, false), 1);
+        assert_eq!(Tally { cannot_tell: 1, ..verified() }.exit_code(&any, false), 3);
+        assert_eq!(Tally { exempt: 1, ..verified() }.exit_code(&any, false), 0);
         assert_eq!(Tally::default().exit_code(&none, false), 3);
         assert_eq!(Tally::default().exit_code(&none, true), 0);
     }

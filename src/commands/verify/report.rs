@@ -8,9 +8,9 @@ use super::judged::{Judged, Tally};
 use crate::commands::hints;
 use crate::escape;
 use crate::git::ObjectKind;
+use crate::policy::{Allowed, IdentityPolicy};
 use crate::signature::SignatureFormat;
 use crate::verify::findings::{Findings, Outcome};
-use crate::verify::policy::{Allowed, IdentityPolicy};
 use crate::verify::{SctRequirement, Verdict};
 use crate::x509::CertificateClaims;
 
@@ -19,7 +19,11 @@ pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()
     let id = judged.found.id.to_hex_with_len(SHORT_ID);
     let (word, what) = match &judged.verdict {
         Verdict::Verified(signature) => {
-            let word = if judged.allowed == Allowed::No { "NOT ALLOWED" } else { "verified" };
+            let word = match &judged.allowed {
+                Allowed::CannotTell { .. } => "undecided",
+                Allowed::No(_) => "NOT ALLOWED",
+                Allowed::AnyIdentity | Allowed::Exempt(_) | Allowed::NobodyAsked | Allowed::Yes(_) => "verified",
+            };
             let time = signature.time().strftime("%Y-%m-%dT%H:%M:%SZ");
             (word, format!("{} ({})  {time}", signature.san(), signature.issuer()))
         }
@@ -29,13 +33,13 @@ pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()
         }
         Verdict::Undecided(undecided) => {
             let findings = undecided.findings();
-            let word = if judged.allowed == Allowed::No { "NOT ALLOWED" } else { "undecided" };
+            let word = if matches!(judged.allowed, Allowed::No(_)) { "NOT ALLOWED" } else { "undecided" };
             let claims = claimed(findings.claims.as_ref());
             (word, format!("{}{}{claims}", undecided.missing(), held(findings)))
         }
         Verdict::Unsigned => ("UNSIGNED", "no signature".to_owned()),
         Verdict::OtherFormat(format) => {
-            let word = if judged.allowed == Allowed::No { "NOT ALLOWED" } else { "other" };
+            let word = if matches!(judged.allowed, Allowed::No(_)) { "NOT ALLOWED" } else { "other" };
             let format = match format {
                 SignatureFormat::OpenPgp => "an OpenPGP signature",
                 SignatureFormat::Ssh => "an SSH signature",
@@ -44,6 +48,13 @@ pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()
             (word, format!("{format}, which no rule covers"))
         }
     };
+    let (word, what) = match &judged.allowed {
+        Allowed::Exempt(reason) => ("exempt", reason.clone()),
+        Allowed::CannotTell { rule, asks } => (word, format!("{what}  rule {rule:?}: {asks}")),
+        Allowed::No(Some((rule, mismatch))) => (word, format!("{what}  nearest rule {rule:?}: {mismatch}")),
+        Allowed::AnyIdentity | Allowed::No(None) | Allowed::NobodyAsked | Allowed::Yes(_) => (word, what),
+    };
+    let what = if judged.changes_policy { format!("{what}  changes the policy file") } else { what };
     let subject = shortened(&escape::terminal(judged.description().subject));
     let tag = if judged.kind() == Some(ObjectKind::Tag) { "tag: " } else { "" };
     let line = format!("{word:<11}  {id}  {}  {tag}{subject}", escape::terminal(what));
@@ -61,6 +72,8 @@ pub(super) fn totals(out: &mut impl Write, tally: &Tally, scts: SctRequirement) 
         (tally.undecided, "undecided"),
         (tally.other, "of another format"),
         (tally.not_allowed, "not allowed"),
+        (tally.cannot_tell, "that a rule cannot decide"),
+        (tally.exempt, "exempt"),
     ] {
         if count > 0 {
             // Writing into a String cannot fail.

@@ -141,21 +141,24 @@ impl<'a> Walk<'a> {
 
 /// What the walk wants to know of a commit, read as leniently as git reads it.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Header {
-    parents: Vec<ObjectId>,
+pub(super) struct Header {
+    pub(super) tree: Option<ObjectId>,
+    pub(super) parents: Vec<ObjectId>,
     /// Seconds since 1970; 0 where there is none.
     date: i64,
 }
 
 impl Header {
-    fn read(commit: &[u8]) -> Self {
-        let mut lines = commit.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty()).skip(1).peekable();
+    pub(super) fn read(commit: &[u8]) -> Self {
+        let mut lines = commit.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty()).peekable();
+        let tree = lines.next().and_then(|line| line.strip_prefix(b"tree "));
+        let tree = tree.and_then(|hex| ObjectId::from_hex(hex).ok());
         let mut parents = Vec::new();
         while let Some(parent) = lines.next_if(|line| line.starts_with(b"parent ")) {
             parents.extend(parent.strip_prefix(b"parent ").and_then(|hex| ObjectId::from_hex(hex).ok()));
         }
         let committer = lines.find_map(|line| line.strip_prefix(b"committer "));
-        Self { parents, date: committer.and_then(date).unwrap_or(0) }
+        Self { tree, parents, date: committer.and_then(date).unwrap_or(0) }
     }
 }
 

@@ -1,0 +1,70 @@
+//! `waxseal policy`: what a policy file means that its author may not have meant.
+
+use std::io::{self, Write as _};
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::policy_source::LoadedPolicy;
+use super::{identity_policy, stdout};
+use crate::cli::PolicyCommand;
+use crate::command_error::{CommandError, ErrorKind};
+use crate::escape;
+use crate::git::repository::Repository;
+use crate::policy::{Finding, PolicyFile};
+use crate::settings::{FoundRepository, Settings};
+
+/// Runs the command. The exit code is 1 when there is something to look at.
+///
+/// # Errors
+/// [`CommandError`]: 5 for a policy that cannot be read, 3 when the output cannot be written.
+pub fn run(command: &PolicyCommand, now: Timestamp) -> Result<u8, CommandError> {
+    let PolicyCommand::Check { policy, json } = command;
+    let settings = Settings::read()?;
+    let repository = match &settings.repository {
+        FoundRepository::At(git_dir) => Some(Repository::open(git_dir)?),
+        FoundRepository::NotFound | FoundRepository::Refused { .. } => None,
+    };
+    // Reading is not judging: a file of the work tree is just what an author wants to have checked.
+    let loaded =
+        LoadedPolicy::read_anywhere(policy, repository.as_ref(), &identity_policy::default_instance(&settings)?)?;
+    let findings = loaded.file.check(now);
+    let done = if *json { print_json(&findings) } else { print(&loaded.file, &findings) };
+    done.map_err(|error| CommandError::new(ErrorKind::Undecided, format!("the output could not be written: {error}")))?;
+    Ok(u8::from(!findings.is_empty()))
+}
+
+fn print(policy: &PolicyFile, findings: &[Finding]) -> io::Result<()> {
+    let mut text = String::new();
+    for Finding { rule, problem } in findings {
+        let line = format!("{:<17}  rule {rule:?}: {problem}", problem.code());
+        text.push_str(&escape::terminal(line));
+        text.push('\n');
+    }
+    let (rules, count) = (policy.rules().len(), findings.len());
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    text.push_str(&format!("{rules} rule{}, {count} finding{}\n", plural(rules), plural(count)));
+    write(text.as_bytes())
+}
+
+fn print_json(findings: &[Finding]) -> io::Result<()> {
+    let mut text = Vec::new();
+    for Finding { rule, problem } in findings {
+        let line = json!({ "rule": rule, "code": problem.code(), "detail": problem.to_string() });
+        serde::Serialize::serialize(
+            &line,
+            &mut serde_json::Serializer::with_formatter(&mut text, escape::VisibleJson),
+        )?;
+        text.push(b'\n');
+    }
+    write(&text)
+}
+
+fn write(text: &[u8]) -> io::Result<()> {
+    if stdout::was_closed() {
+        return Err(stdout::closed());
+    }
+    let mut out = io::stdout().lock();
+    out.write_all(text)?;
+    out.flush()
+}

@@ -1,0 +1,124 @@
+//! Where a policy file may come from: a path outside the work tree, or a file as a commit has it. Never the work tree, and
+//! never a commit that is itself judged: the judged branch may not write its own law.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use crate::command_error::{CommandError, ErrorKind};
+use crate::git::repository::{ObjectId, Repository, Selected};
+use crate::instance::InstanceName;
+use crate::policy::PolicyFile;
+
+/// A policy file, and where it was.
+#[derive(Debug)]
+pub struct LoadedPolicy {
+    /// What it says.
+    pub file: PolicyFile,
+    /// As the user named it.
+    pub source: String,
+    /// Where in the repository, if there.
+    pub in_repository: Option<InRepository>,
+}
+
+/// Where in the repository a policy file is.
+#[derive(Debug)]
+pub struct InRepository {
+    /// The commit that has it.
+    pub commit: ObjectId,
+    /// The path in its tree, with slashes.
+    pub path: String,
+}
+
+impl LoadedPolicy {
+    /// Reads the policy that `source` names: `REF:PATH`, or a path that begins at the root, at `./` or `../`, or has no
+    /// colon. A rule without an instance means `default`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Policy`], saying what is wrong and what would not be.
+    pub fn read(source: &Path, repository: Option<&Repository>, default: &InstanceName) -> Result<Self, CommandError> {
+        if let (Place::File(path), Some(repository)) = (Place::of(source), repository) {
+            refuse_work_tree(path, repository)?;
+        }
+        Self::read_anywhere(source, repository, default)
+    }
+
+    /// The same from anywhere: to look at a policy, not to judge by it.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_anywhere(
+        source: &Path,
+        repository: Option<&Repository>,
+        default: &InstanceName,
+    ) -> Result<Self, CommandError> {
+        let shown = source.display().to_string();
+        let bad = |what: String| CommandError::new(ErrorKind::Policy, format!("the policy {shown}: {what}"));
+        let (bytes, in_repository) = match Place::of(source) {
+            Place::InRepository { revision, path } => {
+                let repository = repository.ok_or_else(|| bad("there is no Git repository here".to_owned()))?;
+                let found = repository.file_at(&revision, &path, MAX_BYTES).map_err(|error| {
+                    bad(error.to_string()).hint(format!("a file whose name has a colon is named as ./{shown}"))
+                })?;
+                (found.bytes, Some(InRepository { commit: found.commit, path }))
+            }
+            Place::File(path) => (read_file(path).map_err(|error| bad(error.to_string()))?, None),
+        };
+        let file = PolicyFile::read(&bytes, default).map_err(|error| bad(error.to_string()))?;
+        Ok(Self { file, source: shown, in_repository })
+    }
+
+    /// Refuses a policy that lies in what it is to judge.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Policy`].
+    pub fn refuse_if_judged(&self, repository: &Repository, selected: &[Selected]) -> Result<(), CommandError> {
+        let Some(InRepository { commit, .. }) = &self.in_repository else { return Ok(()) };
+        if !repository.contains(selected, *commit) {
+            return Ok(());
+        }
+        let what = format!("the policy {}: its commit {commit} is among those to judge", self.source);
+        Err(CommandError::new(ErrorKind::Policy, what)
+            .hint("who is judged does not write the law: name an older commit that you trust, or a file elsewhere"))
+    }
+}
+
+enum Place<'a> {
+    File(&'a Path),
+    InRepository { revision: String, path: String },
+}
+
+impl<'a> Place<'a> {
+    fn of(source: &'a Path) -> Self {
+        let text =
+            source.to_str().filter(|text| !source.is_absolute() && !text.starts_with("./") && !text.starts_with("../"));
+        match text.and_then(|text| text.split_once(':')) {
+            Some((revision, path)) if !revision.is_empty() && !path.is_empty() => {
+                Self::InRepository { revision: revision.to_owned(), path: path.to_owned() }
+            }
+            _ => Self::File(source),
+        }
+    }
+}
+
+fn refuse_work_tree(path: &Path, repository: &Repository) -> Result<(), CommandError> {
+    // What is not there has no place; reading it says so.
+    let Ok(real) = path.canonicalize() else { return Ok(()) };
+    for work_tree in repository.work_trees() {
+        if let Ok(inside) = real.strip_prefix(&work_tree) {
+            let what = "it lies in the work tree, where whoever is judged could have put it";
+            return Err(CommandError::new(ErrorKind::Policy, format!("the policy {}: {what}", path.display()))
+                .hint(format!("name it as a commit that you trust has it, as in origin/main:{}", inside.display())));
+        }
+    }
+    Ok(())
+}
+
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What [`PolicyFile::read`] takes at most.
+const MAX_BYTES: u64 = 1 << 20;

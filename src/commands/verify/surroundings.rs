@@ -1,0 +1,96 @@
+//! What a policy file asks of an object besides its signature.
+
+use std::collections::HashSet;
+
+use crate::cli::Verify;
+use crate::command_error::{CommandError, ErrorKind};
+use crate::commands::policy_source::LoadedPolicy;
+use crate::git::ObjectKind;
+use crate::git::description::Description;
+use crate::git::repository::{FoundObject, ObjectId, Repository, Selected};
+use crate::policy::{Circumstances, Start};
+
+/// What is the same for all objects of a run.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    /// For each argument the ref that it names.
+    references: Vec<Option<String>>,
+    /// The path of the policy file in the repository; `None` where no commit can change it.
+    path: Option<String>,
+    /// The commits before the policy's start; `None` where the history is incomplete.
+    before_start: Option<HashSet<ObjectId>>,
+    /// Where the policy came from, for the report.
+    pub(super) source: Option<String>,
+}
+
+impl Surroundings {
+    /// Those of a run whose policy asks nothing.
+    pub(super) fn unasked(arguments: usize) -> Self {
+        Self { references: vec![None; arguments], path: None, before_start: Some(HashSet::new()), source: None }
+    }
+
+    /// Those of a policy file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Policy`] when its start commit is not there, [`ErrorKind::Usage`] for `--ref`.
+    pub(super) fn of(
+        policy: &LoadedPolicy,
+        request: &Verify,
+        repository: &Repository,
+        selected: &[Selected],
+    ) -> Result<Self, CommandError> {
+        if let Some(reference) = &request.reference
+            && !reference.starts_with("refs/")
+        {
+            return Err(CommandError::usage(format!("--ref {reference:?} is no full ref name"))
+                .hint("a branch is refs/heads/NAME, a tag refs/tags/NAME"));
+        }
+        let named = |position: usize| match (&request.reference, request.revisions.get(position)) {
+            (Some(reference), _) => Some(reference.clone()),
+            (None, Some(revision)) => repository.reference(revision),
+            (None, None) => repository.reference("HEAD".as_ref()),
+        };
+        let before_start = match policy.file.start() {
+            Some(start) => repository.before(start).map_err(|error| {
+                CommandError::new(ErrorKind::Policy, format!("the policy {}: start: {error}", policy.source))
+            })?,
+            None => Some(HashSet::new()),
+        };
+        Ok(Self {
+            references: (0..selected.len()).map(named).collect(),
+            path: policy.in_repository.as_ref().map(|place| place.path.clone()),
+            before_start,
+            source: Some(policy.source.clone()),
+        })
+    }
+
+    /// Those of one object, which the argument at `position` named.
+    pub(super) fn circumstances<'a>(
+        &'a self,
+        repository: &Repository,
+        found: &'a FoundObject,
+        position: usize,
+    ) -> Circumstances<'a> {
+        let content = found.content.as_ref().ok();
+        let author_email = content.and_then(|object| {
+            let description = Description::of(object.kind, &object.bytes);
+            match object.kind {
+                ObjectKind::Commit => description.author_email(),
+                ObjectKind::Tag => description.committer_email(),
+            }
+        });
+        let start = match (&self.before_start, content.map(|object| object.kind)) {
+            // A new tag of an old commit is new.
+            (_, Some(ObjectKind::Tag)) => Start::Judged,
+            (Some(before), _) if before.contains(&found.id) => Start::Before,
+            (Some(_), _) => Start::Judged,
+            (None, _) => Start::Unknown,
+        };
+        Circumstances {
+            reference: self.references.get(position).and_then(Option::as_deref),
+            author_email,
+            changes_policy: self.path.as_ref().map_or(Some(false), |path| repository.changes(found, path)),
+            start,
+        }
+    }
+}

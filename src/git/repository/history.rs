@@ -1,0 +1,195 @@
+//! What a policy asks of a repository: a file as a commit has it, who changes it, and what came before what.
+
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use gix::ObjectId;
+use gix::bstr::{BStr, ByteSlice as _};
+use gix::objs::tree::EntryKind;
+
+use super::walk::{Header, Walk};
+use super::{FoundObject, RawObject, Repository, RepositoryError, Selected};
+use crate::causes::causes;
+use crate::git::{ObjectKind, signed_bytes};
+
+impl Repository {
+    /// Every work tree of the repository, linked ones too, with symbolic links resolved where it is there.
+    #[must_use]
+    pub fn work_trees(&self) -> Vec<PathBuf> {
+        let mut folders: Vec<PathBuf> = self.inner.workdir().map(PathBuf::from).into_iter().collect();
+        if let Ok(main) = self.inner.main_repo() {
+            folders.extend(main.workdir().map(PathBuf::from));
+        }
+        let linked = self.inner.worktrees().unwrap_or_default();
+        folders.extend(linked.iter().filter_map(|worktree| worktree.base().ok()));
+        folders.into_iter().map(|folder| folder.canonicalize().unwrap_or(folder)).collect()
+    }
+
+    /// The full name of the ref that `revision` names: of a range its end, of HEAD the branch that is checked out.
+    #[must_use]
+    pub fn reference(&self, revision: &OsStr) -> Option<String> {
+        let revision = gix::path::os_str_into_bstr(revision).ok()?;
+        let name = match revision.find("..") {
+            Some(at) => revision.get(at + 2..)?.as_bstr(),
+            None => revision,
+        };
+        let name = if name.is_empty() { BStr::new("HEAD") } else { name };
+        if name == "HEAD" {
+            return self.inner.head_name().ok().flatten().map(|name| name.as_bstr().to_string());
+        }
+        let reference = self.inner.try_find_reference(name).ok().flatten()?;
+        Some(reference.name().as_bstr().to_string())
+    }
+
+    /// The file at `path` as the commit that `revision` names has it.
+    ///
+    /// # Errors
+    /// [`HistoryError`] when there is no such commit or file, or it is a symbolic link, or larger than `max_bytes`.
+    pub fn file_at(&self, revision: &str, path: &str, max_bytes: u64) -> Result<FileAt, HistoryError> {
+        let Selected::Object(id) = self.selected(BStr::new(revision))? else {
+            return Err(HistoryError::NotACommit(revision.to_owned()));
+        };
+        let commit = self.commit(id, BStr::new(revision))?;
+        let storage = |error: gix::Error| HistoryError::Storage(causes(&error));
+        let tree = self.inner.find_commit(commit).map_err(storage)?.tree().map_err(storage)?;
+        let entry = tree.lookup_entry(path.split('/')).map_err(storage)?;
+        let entry =
+            entry.ok_or_else(|| HistoryError::NoFile { revision: revision.to_owned(), path: path.to_owned() })?;
+        match entry.mode().kind() {
+            EntryKind::Blob | EntryKind::BlobExecutable => {}
+            EntryKind::Commit | EntryKind::Link | EntryKind::Tree => {
+                return Err(HistoryError::NotAFile { revision: revision.to_owned(), path: path.to_owned() });
+            }
+        }
+        if self.inner.find_header(entry.object_id()).map_err(storage)?.size() > max_bytes {
+            return Err(HistoryError::TooLarge(path.to_owned()));
+        }
+        let bytes = entry.object().map_err(storage)?.detach().data;
+        Ok(FileAt { commit, bytes })
+    }
+
+    /// Whether `commit` is among the objects that `selected` names.
+    #[must_use]
+    pub fn contains(&self, selected: &[Selected], commit: ObjectId) -> bool {
+        selected.iter().any(|one| match one {
+            Selected::Object(id) => *id == commit,
+            Selected::Range { from, to } => Walk::new(self, *from, *to).objects().any(|found| found.id == commit),
+        })
+    }
+
+    /// Whether a commit has another file at `path` than each of its parents has; a tag never. `None` where a parent
+    /// cannot be read.
+    #[must_use]
+    pub fn changes(&self, found: &FoundObject, path: &str) -> Option<bool> {
+        let Ok(RawObject { kind, bytes }) = &found.content else { return None };
+        self.changes_of(*kind, bytes, path)
+    }
+
+    /// The same of an object's bytes, whether the repository has it or not.
+    #[must_use]
+    pub fn changes_of(&self, kind: ObjectKind, bytes: &[u8], path: &str) -> Option<bool> {
+        match kind {
+            ObjectKind::Commit => {}
+            ObjectKind::Tag => return Some(false),
+        }
+        let header = Header::read(bytes);
+        let own = self.entry(header.tree?, path)?;
+        for parent in &header.parents {
+            let tree = self.inner.find_commit(*parent).ok()?.tree_id().ok()?.detach();
+            if self.entry(tree, path)? == own {
+                return Some(false);
+            }
+        }
+        // The first commit of a history changes what it has.
+        Some(!header.parents.is_empty() || own.is_some())
+    }
+
+    /// The id of the object of which Git hands a verifier `payload` and `signature`.
+    #[must_use]
+    pub fn id_of(&self, kind: ObjectKind, payload: &[u8], signature: &[u8]) -> Option<ObjectId> {
+        let bytes = signed_bytes(kind, self.hash_kind().ok()?, payload, signature)?;
+        let kind = match kind {
+            ObjectKind::Commit => gix::objs::Kind::Commit,
+            ObjectKind::Tag => gix::objs::Kind::Tag,
+        };
+        gix::objs::compute_hash(self.inner.object_hash(), kind, &bytes).ok()
+    }
+
+    /// Every commit in the history of `start`, without itself. `None` where some of it is not here.
+    ///
+    /// # Errors
+    /// [`HistoryError`] when there is no such commit.
+    pub fn before(&self, start: &str) -> Result<Option<HashSet<ObjectId>>, HistoryError> {
+        let absent = || HistoryError::NoStart(start.to_owned());
+        let start = ObjectId::from_hex(start.as_bytes()).map_err(|_| absent())?;
+        self.inner.find_commit(start).map_err(|_| absent())?;
+        let mut before = HashSet::new();
+        let mut pending = vec![start];
+        while let Some(id) = pending.pop() {
+            if self.shallow.contains(&id) {
+                return Ok(None);
+            }
+            let Ok(commit) = self.inner.find_commit(id) else { return Ok(None) };
+            for parent in commit.parent_ids() {
+                if before.insert(parent.detach()) {
+                    pending.push(parent.detach());
+                }
+            }
+        }
+        Ok(Some(before))
+    }
+
+    /// What a tree has at `path`: `Some(None)` is nothing, `None` that it cannot be read.
+    #[expect(clippy::option_option, reason = "nothing there and not readable are two answers")]
+    fn entry(&self, tree: ObjectId, path: &str) -> Option<Option<(ObjectId, EntryKind)>> {
+        let tree = self.inner.find_tree(tree).ok()?;
+        let entry = tree.lookup_entry(path.split('/')).ok()?;
+        Some(entry.map(|entry| (entry.object_id(), entry.mode().kind())))
+    }
+}
+
+/// A file as a commit has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileAt {
+    /// The commit.
+    pub commit: ObjectId,
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The repository does not have what a policy asks for.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// Nothing at that path.
+    #[error("{revision:?} has no file {path:?}")]
+    NoFile {
+        /// As it was typed.
+        revision: String,
+        /// Within the repository.
+        path: String,
+    },
+    /// The start commit of a policy.
+    #[error("the repository has no commit {0}")]
+    NoStart(String),
+    /// A range, or nothing that is a commit.
+    #[error("{0:?} does not name one commit")]
+    NotACommit(String),
+    /// A folder, a symbolic link or a submodule.
+    #[error("{path:?} is no plain file in {revision:?}")]
+    NotAFile {
+        /// As it was typed.
+        revision: String,
+        /// Within the repository.
+        path: String,
+    },
+    /// The revision.
+    #[error(transparent)]
+    Revision(#[from] RepositoryError),
+    /// What the disk says.
+    #[error("the repository cannot be read: {0}")]
+    Storage(String),
+    /// More bytes than such a file has.
+    #[error("{0:?} is too large")]
+    TooLarge(String),
+}

@@ -1,0 +1,323 @@
+//! One rule: who, under which conditions.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use super::{Circumstances, Pattern};
+use crate::instance::InstanceName;
+use crate::verify::VerifiedSignature;
+use crate::x509::fulcio::BuildClaims;
+use crate::x509::{Certificate, CertificateClaims, SubjectAlternativeName};
+
+/// One rule of a policy file. It admits whoever is among `who` while every condition holds.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// How the rule is called in output.
+    pub name: String,
+    /// Whom it is about; never empty.
+    pub who: Vec<Who>,
+    /// The OIDC issuer that vouches for them.
+    pub issuer: Pattern,
+    /// The instance whose authority believed that issuer.
+    pub instance: InstanceName,
+    /// When, by proven time.
+    pub validity: Validity,
+    /// The refs that it is for; empty means every one.
+    pub refs: Vec<Pattern>,
+    /// What else must hold.
+    pub requires: Vec<Requirement>,
+    /// Whether it is enough for commits that change the policy file.
+    pub may_change_policy: bool,
+    /// Whether the file names the instance, or leaves it to the configuration.
+    pub names_instance: bool,
+}
+
+impl Rule {
+    /// Whether the rule admits the signature as `instance` vouches for it.
+    ///
+    /// # Errors
+    /// [`Mismatch`]: the first condition that does not hold, those that cannot be decided last.
+    pub fn admits(
+        &self,
+        signature: &VerifiedSignature,
+        instance: &InstanceName,
+        circumstances: &Circumstances<'_>,
+    ) -> Result<(), Mismatch> {
+        self.is_about(signature.claims(), Some(instance))?;
+        self.includes(signature.claims(), Some(signature.certificate()))?;
+        self.validity.admits(signature.time())?;
+        for requirement in &self.requires {
+            requirement.holds(signature, circumstances)?;
+        }
+        if circumstances.changes_policy == Some(true) && !self.may_change_policy {
+            return Err(Mismatch::ChangesPolicy);
+        }
+        if !self.refs.is_empty() {
+            match circumstances.reference {
+                Some(reference) if self.refs.iter().any(|pattern| pattern.matches(reference)) => {}
+                Some(reference) => return Err(Mismatch::Reference(reference.to_owned())),
+                None => return Err(Mismatch::ReferenceUnknown),
+            }
+        }
+        if circumstances.changes_policy.is_none() && !self.may_change_policy {
+            return Err(Mismatch::ChangeOfPolicyUnknown);
+        }
+        Ok(())
+    }
+
+    /// Whether it could ever admit somebody who *claims* this identity.
+    #[must_use]
+    pub fn could_admit(&self, claims: &CertificateClaims, instance: Option<&InstanceName>) -> bool {
+        self.is_about(claims, instance).and_then(|()| self.includes(claims, None)).is_ok()
+    }
+
+    fn is_about(&self, claims: &CertificateClaims, instance: Option<&InstanceName>) -> Result<(), Mismatch> {
+        if let Some(instance) = instance
+            && *instance != self.instance
+        {
+            return Err(Mismatch::Instance { rule: self.instance.clone(), vouching: instance.clone() });
+        }
+        if self.issuer.matches(&claims.issuer) {
+            Ok(())
+        } else {
+            Err(Mismatch::Issuer(self.issuer.as_str().to_owned()))
+        }
+    }
+
+    /// Without a certificate, what only it could tell is taken to hold.
+    fn includes(&self, claims: &CertificateClaims, certificate: Option<&Certificate>) -> Result<(), Mismatch> {
+        let mut nearest = Mismatch::Identity;
+        for who in &self.who {
+            match who.is(claims, certificate) {
+                Ok(()) => return Ok(()),
+                Err(mismatch) if mismatch.nearness() > nearest.nearness() => nearest = mismatch,
+                Err(_) => {}
+            }
+        }
+        Err(nearest)
+    }
+}
+
+/// Whom a rule is about.
+#[derive(Clone, Debug)]
+pub enum Who {
+    /// An e-mail address.
+    Email(Pattern),
+    /// A URI: of a workflow, a workload, a service.
+    Uri(Pattern),
+    /// A user name, `NAME!DOMAIN`.
+    Username(Pattern),
+    /// A CI job by what its certificate says of it.
+    Workflow(Workflow),
+}
+
+impl Who {
+    fn is(&self, claims: &CertificateClaims, certificate: Option<&Certificate>) -> Result<(), Mismatch> {
+        let (pattern, name) = match (self, &claims.san) {
+            (Self::Email(pattern), SubjectAlternativeName::Email(name))
+            | (Self::Uri(pattern), SubjectAlternativeName::Uri(name))
+            | (Self::Username(pattern), SubjectAlternativeName::Username(name)) => (pattern, name),
+            (Self::Workflow(workflow), _) => {
+                return certificate.map_or(Ok(()), |certificate| workflow.is(&BuildClaims::read(certificate)));
+            }
+            (Self::Email(_) | Self::Uri(_) | Self::Username(_), _) => return Err(Mismatch::Identity),
+        };
+        if pattern.matches(name) { Ok(()) } else { Err(Mismatch::Identity) }
+    }
+}
+
+/// A CI job, by the extensions of its certificate. What is `None` may be anything.
+#[derive(Clone, Debug)]
+pub struct Workflow {
+    /// Source Repository Identifier: the forge's number, which outlives a renaming and is not reused.
+    pub repository_id: String,
+    /// The path of the configuration in that repository: Build Config URI without repository and ref.
+    pub path: Option<Pattern>,
+    /// Source Repository Ref, in full.
+    pub reference: Option<Pattern>,
+    /// Build Trigger: `push`, `workflow_dispatch`, …
+    pub trigger: Option<Vec<String>>,
+}
+
+impl Workflow {
+    fn is(&self, claims: &BuildClaims) -> Result<(), Mismatch> {
+        let wrong = |field, found: Option<&str>| {
+            Err(Mismatch::Workflow { field, found: found.unwrap_or("nothing").to_owned() })
+        };
+        let repository_id = claims.source_repository_identifier.as_deref();
+        if repository_id != Some(self.repository_id.as_str()) {
+            return wrong("repository_id", repository_id);
+        }
+        let path = claims.build_config_path();
+        if self.path.as_ref().is_some_and(|pattern| !path.is_some_and(|path| pattern.matches(path))) {
+            return wrong("path", path);
+        }
+        let reference = claims.source_repository_ref.as_deref();
+        if self.reference.as_ref().is_some_and(|pattern| !reference.is_some_and(|found| pattern.matches(found))) {
+            return wrong("ref", reference);
+        }
+        let trigger = claims.build_trigger.as_deref();
+        if self.trigger.as_ref().is_some_and(|triggers| !triggers.iter().any(|one| Some(one.as_str()) == trigger)) {
+            return wrong("trigger", trigger);
+        }
+        Ok(())
+    }
+}
+
+/// When a rule holds, judged by the proven time of a signature: `from` is the first instant, `until` the first after the
+/// last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Validity {
+    /// The first instant; `None` is the beginning of time.
+    pub from: Option<Timestamp>,
+    /// The first instant that is too late; `None` is never.
+    pub until: Option<Timestamp>,
+}
+
+impl Validity {
+    fn admits(self, at: Timestamp) -> Result<(), Mismatch> {
+        match (self.from, self.until) {
+            (Some(from), _) if at < from => Err(Mismatch::TooEarly { at, from }),
+            (_, Some(until)) if at >= until => Err(Mismatch::TooLate { at, until }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether some instant lies in both.
+    #[must_use]
+    pub fn overlaps(self, other: Self) -> bool {
+        let from = self.from.max(other.from);
+        let until = [self.until, other.until].into_iter().flatten().min();
+        match (from, until) {
+            (Some(from), Some(until)) => from < until,
+            _ => true,
+        }
+    }
+
+    /// Whether every instant of `other` lies in this one.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        let from = self.from.is_none_or(|from| other.from.is_some_and(|other| from <= other));
+        let until = self.until.is_none_or(|until| other.until.is_some_and(|other| other <= until));
+        from && until
+    }
+}
+
+/// What a rule may demand beyond the identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    /// The identity is the author's e-mail address, of a tag its tagger's.
+    AuthorMatch,
+    /// It is in a transparency log, which every verified keyless signature is.
+    Log,
+    /// The time was proved by a timestamp authority.
+    Timestamp,
+}
+
+impl Requirement {
+    fn holds(self, signature: &VerifiedSignature, circumstances: &Circumstances<'_>) -> Result<(), Mismatch> {
+        let holds = match self {
+            Self::AuthorMatch => circumstances.author_email == Some(signature.san().as_str().as_bytes()),
+            // No keyless signature is verified without its entry.
+            Self::Log => true,
+            // A token outranks the log's time.
+            Self::Timestamp => signature.time_source() == "timestamp",
+        };
+        if holds { Ok(()) } else { Err(Mismatch::Requirement(self)) }
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AuthorMatch => "that the signer is the author",
+            Self::Log => "an entry in a transparency log",
+            Self::Timestamp => "a timestamp",
+        })
+    }
+}
+
+/// Which condition of a rule a signature does not meet. What is further down came nearer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// Another instance vouches.
+    #[error("it is about the instance {rule}, and {vouching} vouches")]
+    Instance {
+        /// The rule's.
+        rule: InstanceName,
+        /// The signature's.
+        vouching: InstanceName,
+    },
+    /// Another issuer vouched.
+    #[error("it wants the issuer {0}")]
+    Issuer(String),
+    /// Another name.
+    #[error("it is about others")]
+    Identity,
+    /// Another job.
+    #[error("the certificate's {field} is {found}")]
+    Workflow {
+        /// The field of the rule.
+        field: &'static str,
+        /// What the certificate says.
+        found: String,
+    },
+    /// Before the rule.
+    #[error("it holds from {from} on, and the proven time is {at}")]
+    TooEarly {
+        /// The proven time.
+        at: Timestamp,
+        /// The rule's.
+        from: Timestamp,
+    },
+    /// After the rule.
+    #[error("it held until {until}, and the proven time is {at}")]
+    TooLate {
+        /// The proven time.
+        at: Timestamp,
+        /// The rule's.
+        until: Timestamp,
+    },
+    /// A requirement.
+    #[error("it wants {0}")]
+    Requirement(Requirement),
+    /// A change of the law, by somebody who may not change it.
+    #[error("the commit changes the policy file, which the rule does not let it")]
+    ChangesPolicy,
+    /// Another ref.
+    #[error("it is not for {0}")]
+    Reference(String),
+    /// The ref is not known here.
+    #[error("it depends on the ref, which is not known here")]
+    ReferenceUnknown,
+    /// Whether the policy file is changed is not known here.
+    #[error("whether the commit changes the policy file is not known here")]
+    ChangeOfPolicyUnknown,
+    /// Whether the policy judges the object at all is not known here.
+    #[error("the policy has a start commit, and the history is not known here")]
+    StartUnknown,
+}
+
+impl Mismatch {
+    /// Whether the condition would perhaps hold, could it be looked at.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::StartUnknown)
+    }
+
+    /// The more, the nearer.
+    pub(super) fn nearness(&self) -> u8 {
+        match self {
+            Self::Instance { .. } => 0,
+            Self::Issuer(_) => 1,
+            Self::Identity => 2,
+            Self::Workflow { .. } => 3,
+            Self::TooEarly { .. } | Self::TooLate { .. } => 4,
+            Self::Requirement(_) => 5,
+            Self::ChangesPolicy => 6,
+            Self::Reference(_) => 7,
+            Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::StartUnknown => 8,
+        }
+    }
+}

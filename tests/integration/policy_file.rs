@@ -1,0 +1,163 @@
+//! A policy file judges who may sign: from where it may come, and every condition that a rule can have.
+
+use super::sandbox::{ALICE, BOB, Ran, Sandbox, WAXSEAL};
+
+/// A rule for one person, with more conditions.
+fn rule(sandbox: &Sandbox, name: &str, email: &str, more: &str) -> String {
+    let issuer = sandbox.issuer();
+    format!("[[rule]]\nname = \"{name}\"\nissuer = \"{issuer}\"\ninstance = \"home\"\nemail = [\"{email}\"]\n{more}\n")
+}
+
+fn verify(sandbox: &Sandbox, policy: &str, revisions: &[&str]) -> Ran {
+    let file = sandbox.path("policy.toml");
+    std::fs::write(&file, format!("version = 1\n{policy}")).unwrap();
+    let file = file.to_str().unwrap();
+    sandbox.waxseal(["verify", "--policy", file].iter().chain(revisions))
+}
+
+#[test]
+fn every_condition_of_a_rule_counts() {
+    let sandbox = Sandbox::with_stack();
+    let commit = sandbox.gallery().by_alice;
+    let judged = |more: &str| {
+        let ran = verify(&sandbox, &rule(&sandbox, "people", ALICE, more), &[&commit, "--ref", "refs/heads/main"]);
+        (ran.code.unwrap(), ran.out().lines().next().unwrap().to_owned())
+    };
+    for (more, allowed) in [
+        ("", true),
+        ("until = 2100-01-01T00:00:00Z", true),
+        ("from = 2100-01-01T00:00:00Z", false),
+        ("until = 2020-01-01T00:00:00Z", false),
+        ("refs = [\"refs/heads/main\"]", true),
+        ("refs = [\"glob:refs/heads/*\"]", true),
+        ("refs = [\"refs/heads/next\", \"refs/tags/main\"]", false),
+        ("require = [\"author-match\", \"log\"]", true),
+        ("require = [\"timestamp\"]", false),
+    ] {
+        let (code, line) = judged(more);
+        assert_eq!(code, i32::from(!allowed), "{more}: {line}");
+        assert!(line.starts_with(if allowed { "verified" } else { "NOT ALLOWED" }), "{more}: {line}");
+    }
+    let (_, line) = judged("until = 2020-01-01T00:00:00Z");
+    assert!(line.contains("nearest rule \"people\": it held until 2020-01-01T00:00:00Z"), "{line}");
+    // Somebody else's rule, another instance's, a workflow's.
+    assert_eq!(verify(&sandbox, &rule(&sandbox, "bob", BOB, ""), &[&commit]).code, Some(1));
+    let elsewhere = rule(&sandbox, "people", ALICE, "").replace("\"home\"", "\"public-good\"");
+    assert_eq!(verify(&sandbox, &elsewhere, &[&commit]).code, Some(1));
+    let workflow = rule(&sandbox, "ci", BOB, "workflow = { repository_id = \"1\" }");
+    assert_eq!(verify(&sandbox, &workflow, &[&commit]).code, Some(1));
+    // A ref that nobody named decides nothing.
+    let ran = verify(&sandbox, &rule(&sandbox, "people", ALICE, "refs = [\"refs/heads/main\"]"), &[&commit, "--json"]);
+    assert_eq!(ran.code, Some(3));
+    assert!(ran.out().contains("\"reason\":\"rule-undecided\""), "{}", ran.out());
+    // Flags take the place of a policy, and a policy that of waxseal.allow.
+    sandbox.config("waxseal.policy", sandbox.path("policy.toml").to_str().unwrap());
+    sandbox.waxseal(["verify", "--any-identity", &commit]).success();
+    sandbox.allow(ALICE);
+    std::fs::write(sandbox.path("policy.toml"), format!("version = 1\n{}", rule(&sandbox, "bob", BOB, ""))).unwrap();
+    sandbox.waxseal(["verify", &commit]).code(1);
+    sandbox.git(["verify-commit", &commit]).code(1);
+    std::fs::write(sandbox.path("policy.toml"), "version = 1").unwrap();
+    assert!(sandbox.waxseal(["verify", &commit]).code(5).err().contains("it has no rule"));
+    // To git, a rule that asks for a ref is undecided: good, and not trusted.
+    let main = rule(&sandbox, "people", ALICE, "refs = [\"refs/heads/main\"]");
+    std::fs::write(sandbox.path("policy.toml"), format!("version = 1\n{main}")).unwrap();
+    let git = sandbox.git(["log", "-1", "--format=%G?", &commit]).success();
+    assert_eq!(git.out(), "U\n");
+    std::fs::write(sandbox.path("policy.toml"), format!("version = 1\n{}", rule(&sandbox, "people", ALICE, "")))
+        .unwrap();
+    assert_eq!(sandbox.git(["log", "-1", "--format=%G?", &commit]).success().out(), "G\n");
+}
+
+#[test]
+fn who_is_judged_does_not_write_the_law() {
+    let sandbox = Sandbox::with_stack();
+    let law = |more: &str| format!("version = 1\n{}", rule(&sandbox, "people", ALICE, more));
+    std::fs::create_dir(sandbox.path("repository/rules")).unwrap();
+    let write = |text: &str| std::fs::write(sandbox.path("repository/rules/policy.toml"), text).unwrap();
+    let commit = |message: &str| {
+        sandbox.git(["add", "rules"]).success();
+        sandbox.git(["commit", "--quiet", "--allow-empty", "-S", "-m", message]).success();
+        sandbox.git(["rev-parse", "HEAD"]).success().out().trim().to_owned()
+    };
+    write(&law(""));
+    let first = commit("The law");
+    let policy = format!("{first}:rules/policy.toml");
+    let second = commit("Work");
+    write(&law("# more"));
+    let third = commit("Another law");
+    // The work tree, by whatever way.
+    std::os::unix::fs::symlink(sandbox.path("repository/rules"), sandbox.path("elsewhere")).unwrap();
+    for path in ["rules/policy.toml", "../elsewhere/policy.toml"] {
+        let refused = sandbox.waxseal(["verify", "--policy", path, &second]).code(5);
+        assert!(refused.err().contains("it lies in the work tree"), "{}", refused.err());
+        assert!(refused.err().contains("origin/main:rules/policy.toml"), "{}", refused.err());
+    }
+    // Itself judged, alone or in a range.
+    sandbox.waxseal(["verify", "--policy", &policy, &first]).code(5);
+    sandbox
+        .waxseal(["verify", "--policy", &format!("{second}:rules/policy.toml"), &format!("{first}..{third}")])
+        .code(5);
+    sandbox.waxseal(["verify", "--policy", &policy, &second]).success();
+    // Whoever changes the law needs leave.
+    let range = format!("{first}..{third}");
+    let refused = sandbox.waxseal(["verify", "--policy", &policy, &range]).code(1);
+    assert!(refused.out().contains("the commit changes the policy file"), "{}", refused.out());
+    assert_eq!(refused.out().matches("NOT ALLOWED").count(), 1, "{}", refused.out());
+    let leave = sandbox.path("leave.toml");
+    std::fs::write(&leave, law("")).unwrap();
+    sandbox.waxseal(["verify", "--policy", leave.to_str().unwrap(), &range]).success();
+    sandbox.git(["-c", &format!("waxseal.policy={policy}"), "verify-commit", &second]).success();
+    sandbox.git(["-c", &format!("waxseal.policy={policy}"), "verify-commit", &third]).code(1);
+    let own = sandbox.git(["-c", &format!("waxseal.policy={policy}"), "verify-commit", &first]).code(1);
+    assert!(own.err().contains("this is the commit that the policy comes from"), "{}", own.err());
+    for missing in ["HEAD:nothing.toml", "HEAD:rules", "nowhere:rules/policy.toml", "/nowhere/policy.toml"] {
+        sandbox.waxseal(["verify", "--policy", missing, &second]).code(5);
+    }
+}
+
+#[test]
+fn history_before_the_start_and_exemptions_are_not_judged() {
+    let sandbox = Sandbox::with_stack();
+    let commit = |arguments: &[&str]| {
+        sandbox.git(["commit", "--quiet", "--allow-empty", "-m", "x"].iter().chain(arguments)).success();
+        sandbox.git(["rev-parse", "HEAD"]).success().out().trim().to_owned()
+    };
+    let root = commit(&[]);
+    let old = commit(&[]);
+    let start = commit(&["-S"]);
+    let forgotten = commit(&[]);
+    let last = commit(&["-S"]);
+    let range = format!("{root}..{last}");
+    let people = rule(&sandbox, "people", ALICE, "");
+    assert_eq!(verify(&sandbox, &people, &[&range]).code, Some(1));
+    let from_start = format!("start = \"{start}\"\n{people}");
+    let ran = verify(&sandbox, &from_start, &[&range]);
+    assert_eq!((ran.code, ran.out().matches("exempt ").count()), (Some(1), 1), "{}", ran.out());
+    let excused =
+        format!("start = \"{start}\"\n[[exempt]]\nobject = \"{forgotten}\"\nreason = \"in a hurry\"\n{people}");
+    let ran = verify(&sandbox, &excused, &[&range, "--json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.out());
+    assert!(ran.out().contains("\"exempt\":2"), "{}", ran.out());
+    // A new tag of an old commit is new.
+    sandbox.git(["tag", "-a", "-m", "new", "v0", &old]).success();
+    assert_eq!(verify(&sandbox, &excused, &["v0"]).code, Some(1));
+    // A start that is not here, or not all of whose history is, decides nothing.
+    let absent = from_start.replace(&start, &"0".repeat(40));
+    assert_eq!(verify(&sandbox, &absent, &[&range]).code, Some(5));
+    sandbox
+        .git([
+            "clone",
+            "--quiet",
+            "--depth",
+            "2",
+            &format!("file://{}", sandbox.path("repository").display()),
+            "../shallow",
+        ])
+        .success();
+    let mut own = sandbox.command(WAXSEAL);
+    let shallow_start = from_start.replace(&start, &last);
+    std::fs::write(sandbox.path("policy.toml"), format!("version = 1\n{shallow_start}")).unwrap();
+    own.args(["verify", "--policy"]).arg(sandbox.path("policy.toml")).current_dir(sandbox.path("shallow"));
+    assert_eq!(Ran::of(&mut own, b"").code, Some(3));
+}
