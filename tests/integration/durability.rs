@@ -8,7 +8,8 @@ pub(crate) mod witness;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use self::client::{Acknowledged, Client, Log};
 use self::logcheck::LogCheck;
@@ -18,6 +19,7 @@ use super::sandbox::{Ran, Sandbox, WAXSEAL};
 /// `WAXSEAL_CRASH_ROUNDS` asks for more.
 const ROUNDS: usize = 10;
 const CLIENTS: usize = 8;
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Each client writes to both transparency logs by turns; two more ask for certificates, which fills the CT log.
 #[test]
@@ -43,7 +45,10 @@ fn killed_at_any_moment_a_log_keeps_what_it_acknowledged() {
             assert!(witness.size() >= u64::try_from(*seen + log.own_entries()).unwrap(), "{log:?}, round {round}");
         }
     }
-    assert!(seen.iter().all(|seen| *seen >= rounds), "hardly anything was acknowledged: {seen:?} in {rounds} rounds");
+    assert!(
+        seen.iter().all(|seen| *seen >= rounds / 2),
+        "hardly anything was acknowledged: {seen:?} in {rounds} rounds"
+    );
     let judge = if logcheck.is_some() { "Go's sumdb, too" } else { "no Go program: WAXSEAL_LOGCHECK is not set" };
     println!(
         "{rounds} kills ({judge}), {seen:?} entries acknowledged, {:?} in the logs",
@@ -52,18 +57,28 @@ fn killed_at_any_moment_a_log_keeps_what_it_acknowledged() {
 }
 
 fn load_until_killed(sandbox: &mut Sandbox, client: &Client) -> Vec<Acknowledged> {
-    let url = sandbox.url().to_owned();
+    let url = &sandbox.url().to_owned();
+    let count = &AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        let add = |logs: &'static [Log]| {
-            let add = logs.iter().cycle().map_while(|log| client.add(&url, *log));
-            add.collect::<Vec<_>>()
+        let add = move |logs: &'static [Log]| {
+            let add = logs.iter().cycle().map_while(|log| client.add(url, *log));
+            let mut acknowledged = Vec::new();
+            for entry in add {
+                acknowledged.push(entry);
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+            acknowledged
         };
         let mut clients: Vec<_> =
             (0..CLIENTS).map(|_| scope.spawn(move || add(&[Log::RekorV1, Log::RekorV2]))).collect();
         clients.extend((0..2).map(|_| scope.spawn(move || add(&[Log::Ct]))));
-        // Long enough for some batches, and never the same.
+        // Mostly long enough for some batches, however busy the machine is, and never the same.
         let random = u64::from_be_bytes(waxseal::crypto::random_bytes());
-        std::thread::sleep(Duration::from_millis(150 + random % 600));
+        let begun = Instant::now();
+        while random % 8 != 0 && count.load(Ordering::Relaxed) < 2 * CLIENTS && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(50 + random % 600));
         sandbox.kill_stack();
         clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
     })

@@ -80,7 +80,8 @@ impl Witness {
             assert_eq!(tree_hash(proof.size, self).unwrap(), proof.root, "checkpoint of {}", proof.size);
         }
         // As a stranger would, from static files alone: the reader checks each tile against the root hash.
-        if size == 0 {
+        // One entry alone is its own proof.
+        if size < 2 {
             return;
         }
         let files = StaticFiles { folder: self.folder.clone(), read: Cell::new(0) };
