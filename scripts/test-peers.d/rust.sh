@@ -46,11 +46,12 @@ rust_logs() {
 }
 
 # For scripts/soak: tuftool takes longer to build than everything else together.
-# usage: rust_tuftool FOLDER
+# usage: rust_tuftool FOLDER, which must not be there
 rust_tuftool() {
     local folder=$1
-    command -v tuftool >/dev/null || cargo install --quiet --locked --version 0.17.0 --root "$CACHE/rust/tuftool" tuftool
-    PATH="$CACHE/rust/tuftool/bin:$PATH" tuftool download --root "$TRUST/tuf-root.json" --metadata-url "$STACK_URL/tuf/" \
-        --targets-url "$STACK_URL/tuf/targets/" "$folder"
+    command -v tuftool >/dev/null || [ -x "$CACHE/rust/tuftool/bin/tuftool" ] ||
+        CARGO_PROFILE_RELEASE_OPT_LEVEL=1 cargo install --quiet --locked --version 0.17.0 --root "$CACHE/rust/tuftool" tuftool || return 1
+    PATH="$PATH:$CACHE/rust/tuftool/bin" tuftool download --root "$TRUST/tuf-root.json" --metadata-url "$STACK_URL/tuf/" \
+        --targets-url "$STACK_URL/tuf/targets/" "$folder" || return 1
     cmp "$folder/trusted_root.json" "$TRUST/trusted_root.json"
 }
