@@ -43,6 +43,7 @@ python_verify() {
 other_python() {
     cp "$BUNDLES/artifact" artifact
     python_by_tuf
+    check 'sigstore-python signs with a code that is copied from the login page' python_out_of_band
     check 'python-tuf follows the repository through a rotation, and refuses an older one' \
         peer_python "$PEERS/python_tuf.py" "$WORK/python/tuf" "$IDENTITY"
     check 'rfc3161-client accepts timestamps, and refuses them for something else' \
@@ -58,4 +59,24 @@ python_by_tuf() {
     check 'sigstore-python signs for it' sigstore_python "${instance[@]}" sign --identity-token "$(token)" --bundle by-tuf.sigstore.json artifact
     check 'sigstore-python verifies by it' python_verify "${instance[@]}" by-tuf.sigstore.json artifact "$IDENTITY"
     check 'sigstore-python refuses a token of nobody' refuses sigstore_python "${instance[@]}" sign --identity-token "$(token | sed 's/.$/_/;s/\.[^.]*$/.c2ln/')" --bundle no.sigstore.json artifact
+}
+
+# The login of somebody whose browser is elsewhere: the program shows an address, the page shows a code.
+python_out_of_band() {
+    local program code
+    mkfifo typed
+    sigstore_python --trust-config "$TRUST/client_trust_config.json" sign --oauth-force-oob \
+        --bundle out-of-band.sigstore.json artifact <typed 2>said &
+    program=$!
+    exec 3>typed
+    for _ in $(seq 300); do
+        grep -q '^\s*http' said && break
+        sleep 0.1
+    done
+    curl -sSfL --noproxy '*' "$(grep -o 'http.*' said | head -n 1)" -o page
+    code=$(sed -n 's/.*<output[^>]*>\([^<]*\)<.*/\1/p' page)
+    echo "$code" >&3
+    exec 3>&-
+    wait "$program" || { cat said; return 1; }
+    verify_python out-of-band.sigstore.json artifact "$IDENTITY"
 }
