@@ -10,9 +10,10 @@ mod pattern;
 mod rule;
 
 pub use self::check::{Finding, Problem};
+pub(crate) use self::file::MAX_BYTES;
 pub use self::file::{BadPolicy, BadRule, Exemption, PolicyFile};
 pub use self::pattern::{BadPattern, Pattern};
-pub use self::rule::{Mismatch, Requirement, Rule, Validity, Who, Workflow};
+pub use self::rule::{Mismatch, Requirement, Rule, Signer, Validity, Who, Workflow};
 
 use crate::instance::InstanceName;
 use crate::verify::VerifiedSignature;
@@ -83,7 +84,9 @@ pub struct Circumstances<'a> {
     pub author_email: Option<&'a [u8]>,
     /// Whether the commit changes the policy file itself; `None` where nobody looked.
     pub changes_policy: Option<bool>,
-    /// Whether the whole history is at hand: without it nothing is known of a start commit.
+    /// The object's id, full and in lower-case hexadecimal.
+    pub object: Option<&'a str>,
+    /// Where it stands as to the policy's start commit.
     pub start: Start,
 }
 
@@ -136,10 +139,10 @@ impl CertificateIdentity {
 pub enum Allowed {
     /// `--any-identity` was given.
     AnyIdentity,
-    /// The rule of this name would admit it, but for something that is not known here.
+    /// It depends on something that is not known here.
     CannotTell {
-        /// The rule.
-        rule: String,
+        /// The rule that would admit it; `None` where the policy itself may not be about the object.
+        rule: Option<String>,
         /// What it asks.
         asks: Mismatch,
     },

@@ -74,7 +74,8 @@ impl Judgement {
             Some(source) => Some(LoadedPolicy::read(source, repository.as_ref(), &default)?),
             None => None,
         };
-        let circumstances = circumstances(loaded.as_ref(), repository.as_ref(), payload, signature)?;
+        let object = object_id(repository.as_ref(), payload, signature);
+        let circumstances = circumstances(loaded.as_ref(), repository.as_ref(), object.as_deref(), payload)?;
         let policy = match loaded {
             Some(loaded) => IdentityPolicy::File(Box::new(loaded.file)),
             None => identity_policy::from_settings(&settings, &default)?,
@@ -158,15 +159,11 @@ fn read(input: &Input, name: &str, limit: u64) -> Result<Vec<u8>, CommandError> 
 fn circumstances<'a>(
     policy: Option<&LoadedPolicy>,
     repository: Option<&Repository>,
+    object: Option<&'a str>,
     payload: &'a [u8],
-    signature: &[u8],
 ) -> Result<Circumstances<'a>, CommandError> {
-    let kind = match PayloadKind::of(payload) {
-        PayloadKind::Commit => ObjectKind::Commit,
-        PayloadKind::Tag => ObjectKind::Tag,
-        PayloadKind::Other | PayloadKind::PushCertificate => {
-            return Ok(Circumstances { changes_policy: Some(false), ..Circumstances::default() });
-        }
+    let Some(kind) = object_kind(payload) else {
+        return Ok(Circumstances { changes_policy: Some(false), ..Circumstances::default() });
     };
     let description = Description::of(kind, payload);
     let (author_email, start) = match kind {
@@ -176,7 +173,7 @@ fn circumstances<'a>(
     };
     let changes_policy = match (policy.and_then(|policy| policy.in_repository.as_ref()), repository) {
         (Some(place), Some(repository)) => {
-            if repository.id_of(kind, payload, signature) == Some(place.commit) {
+            if object == Some(place.commit.to_string().as_str()) {
                 return Err(CommandError::failed("this is the commit that the policy comes from")
                     .hint("who is judged does not write the law: name an older commit in waxseal.policy"));
             }
@@ -184,14 +181,28 @@ fn circumstances<'a>(
         }
         _ => Some(false),
     };
-    Ok(Circumstances { reference: None, author_email, changes_policy, start })
+    Ok(Circumstances { reference: None, author_email, changes_policy, object, start })
+}
+
+fn object_kind(payload: &[u8]) -> Option<ObjectKind> {
+    match PayloadKind::of(payload) {
+        PayloadKind::Commit => Some(ObjectKind::Commit),
+        PayloadKind::Tag => Some(ObjectKind::Tag),
+        PayloadKind::Other | PayloadKind::PushCertificate => None,
+    }
+}
+
+/// The id of the object that Git took apart.
+fn object_id(repository: Option<&Repository>, payload: &[u8], signature: &[u8]) -> Option<String> {
+    Some(repository?.id_of(object_kind(payload)?, payload, signature)?.to_string())
 }
 
 fn good(signature: &VerifiedSignature, allowed: &Allowed) -> String {
     let judged = match allowed {
         Allowed::AnyIdentity => ", any identity allowed".to_owned(),
-        Allowed::CannotTell { rule, .. } => format!(", undecided ({rule})"),
-        Allowed::Exempt(_) | Allowed::NobodyAsked => ", no policy".to_owned(),
+        Allowed::CannotTell { .. } => ", the policy cannot decide here".to_owned(),
+        Allowed::Exempt(reason) => format!(", not judged ({reason})"),
+        Allowed::NobodyAsked => ", no policy".to_owned(),
         Allowed::No(_) => ", NOT allowed".to_owned(),
         Allowed::Yes(rule) => format!(", allowed ({rule})"),
     };
@@ -204,14 +215,15 @@ fn good(signature: &VerifiedSignature, allowed: &Allowed) -> String {
     );
     let hint = match allowed {
         Allowed::CannotTell { rule, asks } => {
-            vec![format!("rule {rule:?}: {asks}; \"waxseal verify\" with the range can tell")]
+            let rule = rule.as_ref().map(|rule| format!("rule {rule:?}: ")).unwrap_or_default();
+            vec![format!("{rule}{asks}; \"waxseal verify\" with the range can tell")]
         }
-        Allowed::Exempt(_) | Allowed::NobodyAsked => vec![allow_hint(signature)],
+        Allowed::NobodyAsked => vec![allow_hint(signature)],
         Allowed::No(Some((rule, mismatch))) => vec![format!("no rule admits it; nearest is {rule:?}: {mismatch}")],
         Allowed::No(None) => {
             vec![format!("no rule of waxseal.allow admits it at the instance {}", signature.instance())]
         }
-        Allowed::AnyIdentity | Allowed::Yes(_) => Vec::new(),
+        Allowed::AnyIdentity | Allowed::Exempt(_) | Allowed::Yes(_) => Vec::new(),
     };
     format!("waxseal: {}\n{}", escape::terminal(line), hint_lines(&hint))
 }

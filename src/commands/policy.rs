@@ -30,8 +30,12 @@ pub fn run(command: &PolicyCommand, now: Timestamp) -> Result<u8, CommandError> 
         LoadedPolicy::read_anywhere(policy, repository.as_ref(), &identity_policy::default_instance(&settings)?)?;
     let findings = loaded.file.check(now);
     let done = if *json { print_json(&findings) } else { print(&loaded.file, &findings) };
-    done.map_err(|error| CommandError::new(ErrorKind::Undecided, format!("the output could not be written: {error}")))?;
-    Ok(u8::from(!findings.is_empty()))
+    match done {
+        Ok(()) => Ok(u8::from(!findings.is_empty())),
+        // Whoever closed the pipe does not want to hear of it.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ErrorKind::Undecided.exit_code()),
+        Err(error) => Err(CommandError::new(ErrorKind::Undecided, format!("the output could not be written: {error}"))),
+    }
 }
 
 fn print(policy: &PolicyFile, findings: &[Finding]) -> io::Result<()> {

@@ -6,9 +6,9 @@ use std::io::{self, Read as _};
 use std::path::Path;
 
 use crate::command_error::{CommandError, ErrorKind};
-use crate::git::repository::{ObjectId, Repository, Selected};
+use crate::git::repository::{HistoryError, ObjectId, Repository, Selected};
 use crate::instance::InstanceName;
-use crate::policy::PolicyFile;
+use crate::policy::{MAX_BYTES, PolicyFile};
 
 /// A policy file, and where it was.
 #[derive(Debug)]
@@ -58,13 +58,30 @@ impl LoadedPolicy {
             Place::InRepository { revision, path } => {
                 let repository = repository.ok_or_else(|| bad("there is no Git repository here".to_owned()))?;
                 let found = repository.file_at(&revision, &path, MAX_BYTES).map_err(|error| {
-                    bad(error.to_string()).hint(format!("a file whose name has a colon is named as ./{shown}"))
+                    let hint = match &error {
+                        HistoryError::Revision(_) | HistoryError::NotACommit(_) => {
+                            format!("before the colon stands a commit; a file of that name is ./{shown}")
+                        }
+                        HistoryError::NoFile { .. } | HistoryError::NotAFile { .. } => {
+                            format!("\"git ls-tree -r {revision}\" lists the files that it has")
+                        }
+                        HistoryError::NoStart(_) | HistoryError::Storage(_) | HistoryError::TooLarge(_) => {
+                            "docs/policy.md says what a policy file is".to_owned()
+                        }
+                    };
+                    bad(error.to_string()).hint(hint)
                 })?;
                 (found.bytes, Some(InRepository { commit: found.commit, path }))
             }
-            Place::File(path) => (read_file(path).map_err(|error| bad(error.to_string()))?, None),
+            Place::File(path) => {
+                let bytes = read_file(path).map_err(|error| {
+                    bad(error.to_string()).hint("name a file, or REF:PATH for a file as a commit has it")
+                })?;
+                (bytes, None)
+            }
         };
-        let file = PolicyFile::read(&bytes, default).map_err(|error| bad(error.to_string()))?;
+        let file = PolicyFile::read(&bytes, default)
+            .map_err(|error| bad(error.to_string()).hint("docs/policy.md lists what a policy file may say"))?;
         Ok(Self { file, source: shown, in_repository })
     }
 
@@ -119,6 +136,3 @@ fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
-
-/// What [`PolicyFile::read`] takes at most.
-const MAX_BYTES: u64 = 1 << 20;

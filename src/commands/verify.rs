@@ -46,6 +46,11 @@ pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
                 let surroundings = Surroundings::of(&loaded, request, &repository, &selected)?;
                 (IdentityPolicy::File(Box::new(loaded.file)), surroundings)
             }
+            None if request.reference.is_some() => {
+                return Err(
+                    CommandError::usage("--ref means something to a policy file only").hint("--policy names one")
+                );
+            }
             None => {
                 let policy = identity_policy::from_flags(&request.admitted, &settings, &default)?;
                 (policy, Surroundings::unasked(selected.len()))
@@ -135,7 +140,9 @@ impl Run<'_> {
             Ok(object) => SignedObject::parse(object.kind, self.hash, &object.bytes).verdict(&self.verifier),
             Err(error) => Verdict::Undecided(Undecided::because(Missing::from(error))),
         };
-        Judged::new(found, verdict, &self.policy, &self.surroundings.circumstances(self.repository, found, position))
+        let object = found.id.to_string();
+        let circumstances = self.surroundings.circumstances(self.repository, found, &object, position);
+        Judged::new(found, verdict, &self.policy, &circumstances)
     }
 }
 

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::rule::{Mismatch, Requirement, Rule, Validity, Who, Workflow};
+use super::rule::{Mismatch, Requirement, Rule, Signer, Validity, Who, Workflow};
 use super::{Allowed, BadPattern, Circumstances, Pattern, Start};
 use crate::crypto::Sha256Digest;
 use crate::instance::{BadInstanceName, InstanceName};
@@ -36,7 +36,7 @@ impl PolicyFile {
     /// # Errors
     /// [`BadPolicy`] names the line, or the rule and what is wrong with it.
     pub fn read(bytes: &[u8], default: &InstanceName) -> Result<Self, BadPolicy> {
-        if bytes.len() > MAX_BYTES {
+        if u64::try_from(bytes.len()).is_ok_and(|bytes| bytes > MAX_BYTES) {
             return Err(BadPolicy::TooLarge);
         }
         let text = std::str::from_utf8(bytes).map_err(|_| BadPolicy::NotText)?;
@@ -105,17 +105,21 @@ impl PolicyFile {
     }
 
     pub(super) fn judge(&self, signature: &mut VerifiedSignature, circumstances: &Circumstances<'_>) -> Allowed {
+        if let Some(reason) = circumstances.object.and_then(|object| self.exemption(object, circumstances.start)) {
+            return Allowed::Exempt(reason);
+        }
+        if self.start.is_some() && circumstances.start == Start::Unknown {
+            // Nobody is judged by a law that may not be about the object.
+            return Allowed::CannotTell { rule: None, asks: Mismatch::StartUnknown };
+        }
+        let signer = Signer::from(&*signature);
         let mut nearest: Option<(&Rule, Mismatch)> = None;
         for rule in &self.rules {
             for instance in signature.instances().cloned().collect::<Vec<_>>() {
-                match rule.admits(signature, &instance, circumstances) {
+                match rule.admits(&signer, &instance, circumstances) {
                     Ok(()) => {
                         signature.prefer(&instance);
-                        return if self.start.is_some() && circumstances.start == Start::Unknown {
-                            Allowed::CannotTell { rule: rule.name.clone(), asks: Mismatch::StartUnknown }
-                        } else {
-                            Allowed::Yes(rule.name.clone())
-                        };
+                        return Allowed::Yes(rule.name.clone());
                     }
                     Err(mismatch) => {
                         let nearer = |(_, other): &(&Rule, Mismatch)| other.nearness() >= mismatch.nearness();
@@ -127,7 +131,7 @@ impl PolicyFile {
             }
         }
         match nearest {
-            Some((rule, asks)) if asks.is_unknown() => Allowed::CannotTell { rule: rule.name.clone(), asks },
+            Some((rule, asks)) if asks.is_unknown() => Allowed::CannotTell { rule: Some(rule.name.clone()), asks },
             nearest => Allowed::No(nearest.map(|(rule, mismatch)| (rule.name.clone(), mismatch))),
         }
     }
@@ -372,7 +376,7 @@ fn ref_pattern(pattern: Pattern) -> Result<Pattern, BadRule> {
 }
 
 /// Thousands of rules.
-const MAX_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BYTES: u64 = 1 << 20;
 const MAX_NAME: usize = 64;
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{Circumstances, Pattern};
 use crate::instance::InstanceName;
 use crate::verify::VerifiedSignature;
 use crate::x509::fulcio::BuildClaims;
-use crate::x509::{Certificate, CertificateClaims, SubjectAlternativeName};
+use crate::x509::{CertificateClaims, SubjectAlternativeName};
 
 /// One rule of a policy file. It admits whoever is among `who` while every condition holds.
 #[derive(Clone, Debug)]
@@ -34,21 +34,21 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether the rule admits the signature as `instance` vouches for it.
+    /// Whether the rule admits the signer as `instance` vouches for it.
     ///
     /// # Errors
     /// [`Mismatch`]: the first condition that does not hold, those that cannot be decided last.
     pub fn admits(
         &self,
-        signature: &VerifiedSignature,
+        signer: &Signer,
         instance: &InstanceName,
         circumstances: &Circumstances<'_>,
     ) -> Result<(), Mismatch> {
-        self.is_about(signature.claims(), Some(instance))?;
-        self.includes(signature.claims(), Some(signature.certificate()))?;
-        self.validity.admits(signature.time())?;
+        self.is_about(&signer.claims, Some(instance))?;
+        self.includes(&signer.claims, Some(&signer.build))?;
+        self.validity.admits(signer.time)?;
         for requirement in &self.requires {
-            requirement.holds(signature, circumstances)?;
+            requirement.holds(signer, circumstances)?;
         }
         if circumstances.changes_policy == Some(true) && !self.may_change_policy {
             return Err(Mismatch::ChangesPolicy);
@@ -85,17 +85,41 @@ impl Rule {
         }
     }
 
-    /// Without a certificate, what only it could tell is taken to hold.
-    fn includes(&self, claims: &CertificateClaims, certificate: Option<&Certificate>) -> Result<(), Mismatch> {
+    /// Without the certificate's build claims, what only they could tell is taken to hold.
+    fn includes(&self, claims: &CertificateClaims, build: Option<&BuildClaims>) -> Result<(), Mismatch> {
         let mut nearest = Mismatch::Identity;
         for who in &self.who {
-            match who.is(claims, certificate) {
+            match who.is(claims, build) {
                 Ok(()) => return Ok(()),
                 Err(mismatch) if mismatch.nearness() > nearest.nearness() => nearest = mismatch,
                 Err(_) => {}
             }
         }
         Err(nearest)
+    }
+}
+
+/// What rules may ask of a verified signature.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    /// The name in the certificate and the issuer behind it.
+    pub claims: CertificateClaims,
+    /// What the certificate says of the CI job, if it was one.
+    pub build: BuildClaims,
+    /// The proven time.
+    pub time: Timestamp,
+    /// Whether a timestamp authority proved it.
+    pub is_timestamped: bool,
+}
+
+impl From<&VerifiedSignature> for Signer {
+    fn from(signature: &VerifiedSignature) -> Self {
+        Self {
+            claims: signature.claims().clone(),
+            build: BuildClaims::read(signature.certificate()),
+            time: signature.time(),
+            is_timestamped: signature.is_timestamped(),
+        }
     }
 }
 
@@ -113,13 +137,13 @@ pub enum Who {
 }
 
 impl Who {
-    fn is(&self, claims: &CertificateClaims, certificate: Option<&Certificate>) -> Result<(), Mismatch> {
+    fn is(&self, claims: &CertificateClaims, build: Option<&BuildClaims>) -> Result<(), Mismatch> {
         let (pattern, name) = match (self, &claims.san) {
             (Self::Email(pattern), SubjectAlternativeName::Email(name))
             | (Self::Uri(pattern), SubjectAlternativeName::Uri(name))
             | (Self::Username(pattern), SubjectAlternativeName::Username(name)) => (pattern, name),
             (Self::Workflow(workflow), _) => {
-                return certificate.map_or(Ok(()), |certificate| workflow.is(&BuildClaims::read(certificate)));
+                return build.map_or(Ok(()), |build| workflow.is(build));
             }
             (Self::Email(_) | Self::Uri(_) | Self::Username(_), _) => return Err(Mismatch::Identity),
         };
@@ -216,13 +240,13 @@ pub enum Requirement {
 }
 
 impl Requirement {
-    fn holds(self, signature: &VerifiedSignature, circumstances: &Circumstances<'_>) -> Result<(), Mismatch> {
+    fn holds(self, signer: &Signer, circumstances: &Circumstances<'_>) -> Result<(), Mismatch> {
         let holds = match self {
-            Self::AuthorMatch => circumstances.author_email == Some(signature.san().as_str().as_bytes()),
+            Self::AuthorMatch => circumstances.author_email == Some(signer.claims.san.as_str().as_bytes()),
             // No keyless signature is verified without its entry.
             Self::Log => true,
             // A token outranks the log's time.
-            Self::Timestamp => signature.time_source() == "timestamp",
+            Self::Timestamp => signer.is_timestamped,
         };
         if holds { Ok(()) } else { Err(Mismatch::Requirement(self)) }
     }
@@ -319,5 +343,123 @@ impl Mismatch {
             Self::Reference(_) => 7,
             Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::StartUnknown => 8,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::PolicyFile;
+
+    fn rule(more: &str) -> Rule {
+        let text = format!("version = 1\n[[rule]]\nname = \"r\"\nissuer = \"https://i\"\ninstance = \"own\"\n{more}");
+        PolicyFile::read(text.as_bytes(), &InstanceName::public_good()).unwrap().rules()[0].clone()
+    }
+
+    fn signer(san: SubjectAlternativeName) -> Signer {
+        let text = |text: &str| Some(text.to_owned());
+        Signer {
+            claims: CertificateClaims { san, issuer: "https://i".to_owned() },
+            build: BuildClaims {
+                source_repository_uri: text("https://forge.example/o/r"),
+                source_repository_ref: text("refs/heads/main"),
+                source_repository_identifier: text("42"),
+                build_config_uri: text("https://forge.example/o/r/ci/release.yml@refs/heads/main"),
+                build_trigger: text("push"),
+            },
+            time: "2026-01-01T00:00:00Z".parse().unwrap(),
+            is_timestamped: false,
+        }
+    }
+
+    /// The condition that does not hold, or nothing.
+    fn missed(rule: &Rule, signer: &Signer, circumstances: &Circumstances<'_>) -> String {
+        let outcome = rule.admits(signer, &"own".parse().unwrap(), circumstances);
+        outcome.err().map(|mismatch| mismatch.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn each_condition_holds_and_does_not() {
+        let email = || signer(SubjectAlternativeName::Email("a@x".to_owned()));
+        let uri = || signer(SubjectAlternativeName::Uri("https://x/a".to_owned()));
+        let username = || signer(SubjectAlternativeName::Username("a!x".to_owned()));
+        let stamped = || Signer { is_timestamped: true, ..email() };
+        let nothing = Circumstances { changes_policy: Some(false), ..Circumstances::default() };
+        let of_author = Circumstances { author_email: Some(b"a@x"), ..nothing };
+        let on_main = Circumstances { reference: Some("refs/heads/main"), ..nothing };
+        let of_policy = Circumstances { changes_policy: Some(true), ..nothing };
+        let unknown = Circumstances { changes_policy: None, ..nothing };
+        let people = "email = [\"a@x\"]";
+        for (more, signer, circumstances, expected) in [
+            ("email = [\"a@x\"]", email(), nothing, ""),
+            ("email = [\"b@x\", \"glob:*@x\"]", email(), nothing, ""),
+            ("email = [\"glob:*@y\"]", email(), nothing, "it is about others"),
+            ("email = [\"https://x/a\"]", uri(), nothing, "it is about others"),
+            ("uri = [\"https://x/a\"]", uri(), nothing, ""),
+            ("uri = [\"a@x\"]", email(), nothing, "it is about others"),
+            ("username = [\"a!x\"]", username(), nothing, ""),
+            ("username = [\"a@x\"]", email(), nothing, "it is about others"),
+            ("workflow = { repository_id = \"42\" }", uri(), nothing, ""),
+            ("workflow = { repository_id = \"4\" }", uri(), nothing, "the certificate's repository_id is 42"),
+            ("workflow = { repository_id = \"42\", path = \"glob:ci/*\" }", uri(), nothing, ""),
+            (
+                "workflow = { repository_id = \"42\", path = \"ci/test.yml\" }",
+                uri(),
+                nothing,
+                "the certificate's path is ci/release.yml",
+            ),
+            ("workflow = { repository_id = \"42\", ref = \"refs/heads/main\" }", uri(), nothing, ""),
+            (
+                "workflow = { repository_id = \"42\", ref = \"refs/heads/next\" }",
+                uri(),
+                nothing,
+                "the certificate's ref is refs/heads/main",
+            ),
+            ("workflow = { repository_id = \"42\", trigger = [\"push\"] }", uri(), nothing, ""),
+            (
+                "workflow = { repository_id = \"42\", trigger = [\"schedule\"] }",
+                uri(),
+                nothing,
+                "the certificate's trigger is push",
+            ),
+            ("from = 2026-01-01T00:00:00Z", email(), nothing, ""),
+            (
+                "from = 2026-01-01T00:00:01Z",
+                email(),
+                nothing,
+                "it holds from 2026-01-01T00:00:01Z on, and the proven time is 2026-01-01T00:00:00Z",
+            ),
+            ("until = 2026-01-01T00:00:01Z", email(), nothing, ""),
+            (
+                "until = 2026-01-01T00:00:00Z",
+                email(),
+                nothing,
+                "it held until 2026-01-01T00:00:00Z, and the proven time is 2026-01-01T00:00:00Z",
+            ),
+            ("require = [\"timestamp\"]", stamped(), nothing, ""),
+            ("require = [\"timestamp\"]", email(), nothing, "it wants a timestamp"),
+            ("require = [\"author-match\"]", email(), of_author, ""),
+            ("require = [\"author-match\"]", email(), nothing, "it wants that the signer is the author"),
+            ("refs = [\"glob:refs/heads/*\"]", email(), on_main, ""),
+            ("refs = [\"refs/heads/next\"]", email(), on_main, "it is not for refs/heads/main"),
+            ("refs = [\"refs/heads/main\"]", email(), nothing, "it depends on the ref, which is not known here"),
+            ("may_change_policy = true", email(), of_policy, ""),
+            ("", email(), of_policy, "the commit changes the policy file, which the rule does not let it"),
+            ("may_change_policy = true", email(), unknown, ""),
+            ("", email(), unknown, "whether the commit changes the policy file is not known here"),
+        ] {
+            let named = ["email", "uri", "username", "workflow"].iter().any(|key| more.starts_with(key));
+            let more = if named { more.to_owned() } else { format!("{people}\n{more}") };
+            assert_eq!(missed(&rule(&more), &signer, &circumstances), expected, "{more}");
+        }
+        let other = rule(people).admits(&email(), &InstanceName::public_good(), &nothing);
+        assert_eq!(other.unwrap_err().to_string(), "it is about the instance own, and public-good vouches");
+        let stranger =
+            Signer { claims: CertificateClaims { issuer: "https://j".to_owned(), ..email().claims }, ..email() };
+        assert_eq!(missed(&rule(people), &stranger, &nothing), "it wants the issuer https://i");
+        // A certificate without the extensions is no workflow's.
+        let bare = Signer { build: BuildClaims::default(), ..uri() };
+        let workflow = rule("workflow = { repository_id = \"42\" }");
+        assert_eq!(missed(&workflow, &bare, &nothing), "the certificate's repository_id is nothing");
     }
 }

@@ -127,6 +127,12 @@ impl VerifiedSignature {
         self.time.source()
     }
 
+    /// Whether a timestamp authority vouches for the proven time.
+    #[must_use]
+    pub fn is_timestamped(&self) -> bool {
+        matches!(self.time, VerifiedTime::TimestampAuthority(_))
+    }
+
     /// The log that holds the signature.
     #[must_use]
     pub fn log_id(&self) -> LogId {

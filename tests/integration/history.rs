@@ -242,7 +242,7 @@ fn json_is_schema_1() {
     assert_eq!(header["instances"][1]["name"], "public-good");
     assert_eq!(members(footer), ["counts", "exit", "type"]);
     assert_eq!(footer["exit"], 1);
-    let counts = r#"{"allowed":1,"exempt":0,"not_allowed":3,"objects":7,"other":2,"rejected":1,"undecided":1,"unsigned":1,"verified":2}"#;
+    let counts = r#"{"allowed":1,"exempt":0,"not_allowed":3,"objects":7,"other":2,"rejected":1,"rule_undecided":0,"undecided":1,"unsigned":1,"verified":2}"#;
     assert_eq!(footer["counts"], serde_json::from_str::<Value>(counts).unwrap());
 
     for (object, id) in objects.iter().zip(all) {

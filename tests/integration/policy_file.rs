@@ -104,13 +104,21 @@ fn who_is_judged_does_not_write_the_law() {
     let refused = sandbox.waxseal(["verify", "--policy", &policy, &range]).code(1);
     assert!(refused.out().contains("the commit changes the policy file"), "{}", refused.out());
     assert_eq!(refused.out().matches("NOT ALLOWED").count(), 1, "{}", refused.out());
-    let leave = sandbox.path("leave.toml");
-    std::fs::write(&leave, law("")).unwrap();
-    sandbox.waxseal(["verify", "--policy", leave.to_str().unwrap(), &range]).success();
+    // A file elsewhere is nobody's to change.
+    let elsewhere = sandbox.path("elsewhere.toml");
+    std::fs::write(&elsewhere, law("")).unwrap();
+    sandbox.waxseal(["verify", "--policy", elsewhere.to_str().unwrap(), &range]).success();
     sandbox.git(["-c", &format!("waxseal.policy={policy}"), "verify-commit", &second]).success();
     sandbox.git(["-c", &format!("waxseal.policy={policy}"), "verify-commit", &third]).code(1);
     let own = sandbox.git(["-c", &format!("waxseal.policy={policy}"), "verify-commit", &first]).code(1);
     assert!(own.err().contains("this is the commit that the policy comes from"), "{}", own.err());
+    write(&law("may_change_policy = true"));
+    let fourth = commit("A law that lets Alice change it");
+    write(&law("# once more"));
+    let fifth = commit("And another");
+    let ran =
+        sandbox.waxseal(["verify", "--policy", &format!("{fourth}:rules/policy.toml"), "--json", &fifth]).success();
+    assert!(ran.out().contains("\"changes_policy\":true"), "{}", ran.out());
     for missing in ["HEAD:nothing.toml", "HEAD:rules", "nowhere:rules/policy.toml", "/nowhere/policy.toml"] {
         sandbox.waxseal(["verify", "--policy", missing, &second]).code(5);
     }
@@ -139,6 +147,14 @@ fn history_before_the_start_and_exemptions_are_not_judged() {
     let ran = verify(&sandbox, &excused, &[&range, "--json"]);
     assert_eq!(ran.code, Some(0), "{}", ran.out());
     assert!(ran.out().contains("\"exempt\":2"), "{}", ran.out());
+    // Git knows no history: good, and trusted by nobody.
+    let policy = format!("waxseal.policy={}", sandbox.path("policy.toml").display());
+    let trust = |object: &str| sandbox.git(["-c", &policy, "log", "-1", "--format=%G?", object]).success().out();
+    assert_eq!(trust(&last), "U\n");
+    let stranger = format!("[[exempt]]\nobject = \"{last}\"\nreason = \"known\"\n{}", rule(&sandbox, "bob", BOB, ""));
+    assert_eq!(verify(&sandbox, &stranger, &[&last]).code, Some(0));
+    sandbox.git(["-c", &policy, "verify-commit", &last]).success();
+    sandbox.git(["-c", &policy, "verify-commit", &start]).code(1);
     // A new tag of an old commit is new.
     sandbox.git(["tag", "-a", "-m", "new", "v0", &old]).success();
     assert_eq!(verify(&sandbox, &excused, &["v0"]).code, Some(1));

@@ -88,6 +88,7 @@ struct Counts {
     other: u64,
     allowed: u64,
     not_allowed: u64,
+    rule_undecided: u64,
     exempt: u64,
 }
 
@@ -121,7 +122,7 @@ pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()
     let description = judged.description();
     let (allowed, rule) = match &judged.allowed {
         Allowed::AnyIdentity => (Some(true), Some("--any-identity")),
-        Allowed::CannotTell { rule, .. } => (None, Some(rule.as_str())),
+        Allowed::CannotTell { rule, .. } => (None, rule.as_deref()),
         Allowed::Exempt(_) | Allowed::NobodyAsked => (None, None),
         Allowed::No(_) => (Some(false), None),
         Allowed::Yes(rule) => (Some(true), Some(rule.as_str())),
@@ -169,6 +170,7 @@ pub(super) fn footer(out: &mut impl Write, tally: &Tally, exit: u8) -> io::Resul
         other: tally.other,
         allowed: tally.allowed,
         not_allowed: tally.not_allowed,
+        rule_undecided: tally.cannot_tell,
         exempt: tally.exempt,
     };
     line(out, &Footer { r#type: "footer", counts, exit })

@@ -5,7 +5,7 @@ use crate::commands::identity_policy;
 use crate::git::ObjectKind;
 use crate::git::description::Description;
 use crate::git::repository::{FoundObject, UnreadableObject};
-use crate::policy::{Allowed, Circumstances, IdentityPolicy};
+use crate::policy::{Allowed, Circumstances, IdentityPolicy, Mismatch};
 use crate::verify::Verdict;
 use crate::verify::error::Missing;
 
@@ -26,7 +26,9 @@ impl<'a> Judged<'a> {
         circumstances: &Circumstances<'_>,
     ) -> Self {
         let exempt = match policy {
-            IdentityPolicy::File(file) => file.exemption(&found.id.to_string(), circumstances.start),
+            IdentityPolicy::File(file) => {
+                circumstances.object.and_then(|object| file.exemption(object, circumstances.start))
+            }
             IdentityPolicy::AnyIdentity | IdentityPolicy::NotGiven | IdentityPolicy::OneOf(_) => None,
         };
         let allowed = match (&mut verdict, exempt) {
@@ -64,7 +66,7 @@ impl<'a> Judged<'a> {
         match (&self.verdict, &self.allowed) {
             (_, Allowed::Exempt(reason)) => Some(reason.clone()),
             (Verdict::Verified(_), Allowed::AnyIdentity | Allowed::Yes(_)) => None,
-            (Verdict::Verified(_), Allowed::CannotTell { rule, asks }) => Some(format!("the rule {rule:?}: {asks}")),
+            (Verdict::Verified(_), Allowed::CannotTell { rule, asks }) => Some(asked(rule.as_deref(), asks)),
             (Verdict::Verified(_), Allowed::No(None)) => Some("no rule admits this identity".to_owned()),
             (Verdict::Verified(_), Allowed::No(Some((rule, mismatch)))) => {
                 Some(format!("no rule admits this identity; nearest is {rule:?}: {mismatch}"))
@@ -87,6 +89,11 @@ impl<'a> Judged<'a> {
             Err(_unreadable) => Description::default(),
         }
     }
+}
+
+/// What is not known, and whose question it was.
+pub(super) fn asked(rule: Option<&str>, asks: &Mismatch) -> String {
+    rule.map_or_else(|| asks.to_string(), |rule| format!("rule {rule:?}: {asks}"))
 }
 
 impl From<&UnreadableObject> for Missing {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::Run;
-use super::judged::{Judged, Tally};
+use super::judged::{Judged, Tally, asked};
 use crate::commands::hints;
 use crate::escape;
 use crate::git::ObjectKind;
@@ -50,7 +50,7 @@ pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()
     };
     let (word, what) = match &judged.allowed {
         Allowed::Exempt(reason) => ("exempt", reason.clone()),
-        Allowed::CannotTell { rule, asks } => (word, format!("{what}  rule {rule:?}: {asks}")),
+        Allowed::CannotTell { rule, asks } => (word, format!("{what}  {}", asked(rule.as_deref(), asks))),
         Allowed::No(Some((rule, mismatch))) => (word, format!("{what}  nearest rule {rule:?}: {mismatch}")),
         Allowed::AnyIdentity | Allowed::No(None) | Allowed::NobodyAsked | Allowed::Yes(_) => (word, what),
     };

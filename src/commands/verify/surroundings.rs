@@ -53,6 +53,7 @@ impl Surroundings {
         let before_start = match policy.file.start() {
             Some(start) => repository.before(start).map_err(|error| {
                 CommandError::new(ErrorKind::Policy, format!("the policy {}: start: {error}", policy.source))
+                    .hint("a shallow clone may lack it: \"git fetch --unshallow\"")
             })?,
             None => Some(HashSet::new()),
         };
@@ -69,6 +70,7 @@ impl Surroundings {
         &'a self,
         repository: &Repository,
         found: &'a FoundObject,
+        object: &'a str,
         position: usize,
     ) -> Circumstances<'a> {
         let content = found.content.as_ref().ok();
@@ -89,6 +91,7 @@ impl Surroundings {
         Circumstances {
             reference: self.references.get(position).and_then(Option::as_deref),
             author_email,
+            object: Some(object),
             changes_policy: self.path.as_ref().map_or(Some(false), |path| repository.changes(found, path)),
             start,
         }
