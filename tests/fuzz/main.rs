@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use waxseal::instance::InstanceName;
+use waxseal::policy::PolicyFile;
 
 use served::{JSON, SERVED};
 use targets::TARGETS;
@@ -62,13 +64,21 @@ fn good_requests_are_taken() {
             assert!(status.is_success() || status == 409, "{seed}: {}", String::from_utf8_lossy(answer.body()));
         }
     }
+    for seed in of("policy") {
+        PolicyFile::read(&seed, &InstanceName::public_good()).unwrap();
+    }
 }
 
+/// And so do the binaries of `fuzz/`.
 #[test]
 fn seeds_belong_to_targets() {
     let folders = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let targets: BTreeSet<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(folders.collect::<BTreeSet<_>>(), targets);
+    let package = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/Cargo.toml");
+    let package: toml::Table = std::fs::read_to_string(package).unwrap().parse().unwrap();
+    let binaries = package["bin"].as_array().unwrap().iter().map(|binary| binary["name"].as_str().unwrap().to_owned());
+    assert_eq!(binaries.collect::<Vec<_>>(), Vec::from_iter(targets), "the binaries of fuzz/Cargo.toml");
 }
 
 /// `WAXSEAL_FUZZ_SECONDS` a target, a third of a second if it is not set; `PROPTEST_*` as usual.

@@ -175,6 +175,8 @@ pub(crate) fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         text("path", "tuf", "tuf/1.root.json"),
         text("path", "trust_bundle", "api/v2/trustBundle?x=%2F..%2F"),
         text("path", "certificate_chain", "tsa/api/v1/timestamp/certchain"),
+        text("policy", "whole", POLICY),
+        text("policy", "short", SHORT_POLICY),
         value("rekor_v1_entry", "hashedrekord", hashed_rekord()),
         value(
             "rekor_v1_entry",
@@ -343,3 +345,42 @@ issuer-claim = "$.federated_claims.connector_id"
 "#;
 
 const JWKS: &str = r#"{"keys":[{"kty":"RSA","alg":"RS256","use":"sig","kid":"a","n":"AQAB","e":"AQAB"},{"kty":"EC","crv":"P-256","kid":"b","x":"AA","y":"AA"},{"kty":"oct","k":"AA"}]}"#;
+
+const SHORT_POLICY: &str = r#"version = 1
+[[rule]]
+name = "alice"
+issuer = "https://accounts.google.com"
+email = ["alice@example.org"]
+"#;
+
+const POLICY: &str = r#"version = 1
+start = "2f5c1e7b9a3d4c6e8f0a1b2c3d4e5f6071829304"
+
+[[exempt]]
+object = "9c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f60718293"
+reason = "from before the key ceremony"
+
+[[rule]]
+name = "maintainers"
+issuer = "https://github.com/login/oauth"
+instance = "public-good"
+email = ["alice@example.org", "glob:*@maintainers.example.org"]
+uri = ["regex:https://example\\.org/[a-z]+"]
+username = ["carol!example.org"]
+from = 2026-01-01T00:00:00Z
+until = 2027-01-01T00:00:00+02:00
+require = ["author-match", "log"]
+may_change_policy = true
+
+[[rule]]
+name = "release workflow"
+issuer = "https://token.actions.githubusercontent.com"
+refs = ["glob:refs/tags/v*"]
+require = ["timestamp"]
+
+[rule.workflow]
+repository_id = "123456"
+path = ".github/workflows/release.yml"
+ref = "refs/heads/main"
+trigger = ["push", "workflow_dispatch"]
+"#;
