@@ -42,6 +42,7 @@ fn main() {
     let url = url::Url::parse(stack).unwrap();
     let host = url.host_str().unwrap();
     assert!(matches!(host, "127.0.0.1" | "localhost" | "[::1]"), "{host} is not this machine");
+    assert_eq!(url.path(), "/", "the kind of load says which path");
     let mut load = Load {
         address: format!("{host}:{}", url.port_or_known_default().unwrap()),
         kind: kind.1,

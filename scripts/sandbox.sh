@@ -4,12 +4,21 @@
 
 # Builds the binary in one profile and puts it on PATH.
 build_waxseal() {
-    local profile=$1
+    build_program "$1" --bin waxseal
+    WAXSEAL=$(readlink "$SANDBOX/bin/waxseal")
+}
+
+# The same for the load on a stack (examples/stack-load.rs).
+build_stack_load() { build_program "$1" --example stack-load; }
+
+# usage: build_program PROFILE --bin|--example NAME
+build_program() {
+    local program
     # Cargo says where it put the program; the target folder may be anywhere.
-    WAXSEAL=$(cargo build --locked --profile "$profile" --bin waxseal --message-format json-render-diagnostics |
-        sed -n 's/.*"executable":"\([^"]*\/waxseal\)".*/\1/p')
-    [ -x "$WAXSEAL" ] || { echo 'cargo built no program' >&2; return 1; }
-    ln -sf "$WAXSEAL" "$SANDBOX/bin/waxseal"
+    program=$(cargo build --locked --profile "$1" "$2" "$3" --message-format json-render-diagnostics |
+        sed -n 's/.*"executable":"\([^"]*\/'"$3"'\)".*/\1/p')
+    [ -x "$program" ] || { echo 'cargo built no program' >&2; return 1; }
+    ln -sf "$program" "$SANDBOX/bin/$3"
 }
 
 # A fresh home in SANDBOX, which goes when the script ends, however it ends.
@@ -41,18 +50,14 @@ enter_sandbox() {
 leave_sandbox() {
     local code=$?
     trap - EXIT
-    if [ -n "${STACK_PID:-}" ]; then
-        kill "$STACK_PID" 2>/dev/null || true
-        wait "$STACK_PID" 2>/dev/null || true
-    fi
+    [ -z "${STACK_PID:-}" ] || stop_stack
     rm -rf "$SANDBOX"
     exit "$code"
 }
 
-# Starts `waxseal serve` with these addresses logged in without a question, and what else is in the array STACK_OPTIONS: sets
-# STACK_PID, STACK_URL and STACK_DIGEST.
+# Starts `waxseal serve` with these addresses logged in without a question: sets STACK_PID, STACK_URL and STACK_DIGEST.
 start_stack() {
-    local address arguments=(${STACK_OPTIONS[@]+"${STACK_OPTIONS[@]}"}) line=
+    local address arguments=() line=
     for address; do arguments+=(--auto-login "$address"); done
     waxseal serve --data "$SANDBOX/sigstore" --listen 127.0.0.1:0 "${arguments[@]}" \
         >"$SANDBOX/stack.out" 2>"$SANDBOX/stack.err" &
@@ -71,6 +76,15 @@ start_stack() {
         return 1
     fi
 }
+
+# usage: stop_stack [SIGNAL]
+stop_stack() {
+    kill -"${1:-TERM}" "$STACK_PID" 2>/dev/null || true
+    wait "$STACK_PID" 2>/dev/null || true
+    STACK_PID=
+}
+
+stack_memory() { awk '/^VmRSS/ { print $2 " kB resident" }' "/proc/$STACK_PID/status"; }
 
 # A repository that signs through the embedded Sigstore as the first of two people, who alone may sign.
 make_repository() {
