@@ -8,8 +8,9 @@
 //! Three zones, told apart by what they may import (`tests/layering` holds them to it):
 //!
 //! - **pure**: bytes, trust, policy and time in, values out. [`signature`] opens the CMS envelope that Git stores into a
-//!   message and its verification material; [`verify`] runs the pipeline over them, and [`policy`] says who may sign; [`x509`], [`tlog`], [`cms`],
-//!   [`crypto`], [`trusted_root`] know one standard each. Nothing here reads a clock, a file or a socket.
+//!   message and its verification material; [`verify`] runs the pipeline over them, and [`policy`] says who may sign;
+//!   [`x509`], [`tlog`], [`cms`], [`crypto`], [`trusted_root`] know one standard each. Nothing here reads a clock, a file or
+//!   a socket.
 //! - **edge**: [`services`], [`oidc`] and [`credential`] talk to an instance; [`sign`] turns a credential into
 //!   verification material; [`settings`], [`trust_store`] and [`git::repository`] read what the user has.
 //! - **stack**: [`stack`], a Sigstore of one's own for `waxseal serve`. It shares the pure zone with the client and
