@@ -1,4 +1,5 @@
-//! What `docs/` promises about settings, exit codes and reason codes is what the program does.
+//! What `docs/` promises about settings, exit codes and reason codes is what the program does, and what it says about other
+//! people's software is what `scripts/test-peers` demands.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
@@ -53,6 +54,54 @@ fn every_reason_code_is_documented() {
     let undocumented: Vec<_> = reasons.difference(&documented).collect();
     let invented: Vec<_> = documented.difference(&reasons).collect();
     assert!(undocumented.is_empty() && invented.is_empty(), "undocumented: {undocumented:?}, not in src: {invented:?}");
+}
+
+#[test]
+fn every_peer_is_documented() {
+    let scripts = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/test-peers.d")).unwrap();
+    let scripts = scripts.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let peers: BTreeSet<_> = scripts.filter_map(|name| Some(format!("`{}`", name.strip_suffix(".sh")?))).collect();
+    let documented: BTreeSet<_> = rows("docs/peers.md").into_iter().filter(|cell| cell.starts_with('`')).collect();
+    assert_eq!(documented, peers);
+}
+
+#[test]
+fn who_accepts_what_is_documented() {
+    let text = read("docs/peers.md");
+    let table = text.split("| signed by, into |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let mut documented = BTreeSet::new();
+    for row in table.lines().skip(2) {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [signed_by, form, entry, python, js, rust] = cells[..] else { panic!("{row}") };
+        // Such as "waxseal, tag, v1 and timestamp".
+        let mut name: Vec<_> = signed_by.split(", ").map(|word| word.trim_start_matches("sigstore-")).collect();
+        let log = name.pop().unwrap().split(' ').next().unwrap();
+        match form {
+            "DSSE" if entry.starts_with("intoto ") => name.push("intoto"),
+            "DSSE" => name.push("dsse"),
+            _ => {}
+        }
+        name.push(log);
+        for (verifier, outcome) in [("python", python), ("js", js), ("rust", rust)] {
+            documented.insert((name.join("-"), verifier, outcome == "accepted"));
+        }
+    }
+    let matrix = read("scripts/test-peers.d/matrix");
+    let mut lines = Vec::new();
+    for line in matrix.lines().filter(|line| !line.starts_with('#')) {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let [bundle, verifier, outcome, ..] = words[..] else { panic!("{line}") };
+        lines.push((bundle, verifier, outcome == "ok"));
+    }
+    let mut expected = BTreeSet::new();
+    for (bundle, ..) in &lines {
+        for verifier in ["python", "js", "rust"] {
+            let first = lines.iter().find(|(name, of, _)| name == bundle && ["*", verifier].contains(of));
+            let (.., accepted) = first.unwrap_or_else(|| panic!("nothing about {bundle} and {verifier}"));
+            expected.insert(((*bundle).to_owned(), verifier, *accepted));
+        }
+    }
+    assert_eq!(documented, expected);
 }
 
 /// The first cells of all table rows.
