@@ -260,7 +260,7 @@ struct Strace {
 
 impl Strace {
     fn attach(sandbox: &Sandbox, log: Log, expression: &str) -> Option<Self> {
-        let thread = thread(sandbox.stack_pid(), log.folder());
+        let thread = thread(sandbox.stack().pid(), log.folder());
         let output = sandbox.path("trace");
         let mut strace = Command::new("strace");
         strace.args(["-y", "-e", expression, "-o"]).arg(&output).arg("-p").arg(thread);

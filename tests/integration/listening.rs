@@ -1,18 +1,15 @@
 //! Off loopback only under TLS, behind a proxy, or through a socket that is the user's own.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use reqwest::{Certificate, Client, Version};
 
-use super::network::Authority;
-use super::sandbox::{Ran, Sandbox, WAXSEAL};
+use super::sandbox::{Authority, Ran, Sandbox, Stack, WAXSEAL, free_port};
 
 #[test]
 fn tls_with_a_certificate_that_changes() {
@@ -22,9 +19,9 @@ fn tls_with_a_certificate_that_changes() {
     let port = free_port();
     let url = format!("https://127.0.0.1:{port}");
     // Every address of the machine, which takes TLS.
-    let served = Served::start(&sandbox, &["--listen", &format!("0.0.0.0:{port}"), "--public-url", &url]);
+    let served = start(&sandbox, &["--listen", &format!("0.0.0.0:{port}"), "--public-url", &url]);
     sandbox.config("waxseal.caFile", sandbox.path("ca.pem").to_str().unwrap());
-    sandbox.waxseal(["trust", "add", "home", "--url", &url, "--sha256", &served.digest]).success();
+    sandbox.waxseal(["trust", "add", "home", "--url", &url, "--sha256", served.digest()]).success();
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -70,7 +67,7 @@ fn a_socket_for_the_user_alone() {
     drop(UnixListener::bind(&socket).unwrap());
     let listen = format!("unix:{}", socket.display());
     let arguments = ["--listen", &listen, "--public-url", "https://sigstore.example.org"];
-    let served = Served::start(&sandbox, &arguments);
+    let served = start(&sandbox, &arguments);
     let file = fs::symlink_metadata(&socket).unwrap();
     assert!(file.file_type().is_socket());
     assert_eq!(file.permissions().mode() & 0o777, 0o600);
@@ -99,57 +96,14 @@ fn a_socket_for_the_user_alone() {
     assert!(!socket.exists(), "it is gone with its server");
 }
 
-/// `waxseal serve`, with what it says on stderr in a file.
-struct Served {
-    child: Child,
-    stderr: std::path::PathBuf,
-    digest: String,
-}
-
-impl Served {
-    fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
-        let mut serve = sandbox.command(WAXSEAL);
-        let stderr = sandbox.path("stderr");
-        serve.args(["serve", "--data"]).arg(sandbox.path("sigstore")).args(arguments);
-        if sandbox.path("tls.pem").exists() {
-            serve.arg("--tls-cert").arg(sandbox.path("tls.pem")).arg("--tls-key").arg(sandbox.path("tls.key"));
-        }
-        let mut child = serve.stdout(Stdio::piped()).stderr(fs::File::create(&stderr).unwrap()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let ready: serde_json::Value =
-            serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}{}", fs::read_to_string(&stderr).unwrap()));
-        Self { child, stderr, digest: ready["trust_sha256"].as_str().unwrap().to_owned() }
+/// With the certificate that is there, if one is.
+fn start(sandbox: &Sandbox, arguments: &[&str]) -> Stack {
+    let mut serve = sandbox.command(WAXSEAL);
+    serve.args(["serve", "--data"]).arg(sandbox.path("sigstore")).args(arguments);
+    if sandbox.path("tls.pem").exists() {
+        serve.arg("--tls-cert").arg(sandbox.path("tls.pem")).arg("--tls-key").arg(sandbox.path("tls.key"));
     }
-
-    fn hang_up(&self) {
-        assert!(Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap().success());
-    }
-
-    #[track_caller]
-    fn says(&self, words: &str) {
-        let start = Instant::now();
-        loop {
-            let said = fs::read_to_string(&self.stderr).unwrap();
-            if said.contains(words) {
-                return;
-            }
-            assert!(start.elapsed() < Duration::from_secs(10), "{said}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn stop(mut self) {
-        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+    Stack::start(serve)
 }
 
 fn put(sandbox: &Sandbox, (certificate, key): &(String, String)) {
@@ -164,8 +118,4 @@ fn certificate(file: &Path) -> Certificate {
 /// One that has no connection yet.
 fn client(authority: &Path) -> Client {
     Client::builder().tls_certs_only([certificate(authority)]).build().unwrap()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

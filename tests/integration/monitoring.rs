@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::sandbox::{ALICE, FORM, REDIRECT, Sandbox, VERIFIER, http, token_form};
+use super::sandbox::{ALICE, FORM, REDIRECT, Sandbox, VERIFIER, free_port, http, token_form};
 
 #[test]
 fn who_got_what_is_written_down_and_no_secret_is() {
@@ -68,8 +67,7 @@ fn who_got_what_is_written_down_and_no_secret_is() {
     );
     // A file that was moved away is not written to any more.
     fs::rename(sandbox.path("access.log"), sandbox.path("access.log.1")).unwrap();
-    let told = Command::new("kill").args(["-HUP", &sandbox.stack_pid().to_string()]).status().unwrap();
-    assert!(told.success());
+    sandbox.stack().hang_up();
     let start = Instant::now();
     while !sandbox.path("access.log").exists() {
         assert!(start.elapsed() < Duration::from_secs(10));
@@ -83,8 +81,7 @@ fn who_got_what_is_written_down_and_no_secret_is() {
 
 #[test]
 fn prometheus_can_read_it() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let monitor = format!("127.0.0.1:{port}");
+    let monitor = format!("127.0.0.1:{}", free_port());
     let sandbox = Sandbox::with_stack_and(&["--metrics-listen", &monitor]);
     sandbox.git(["commit", "-q", "--allow-empty", "-S", "-m", "one"]).success();
     for address in [sandbox.url().to_owned(), format!("http://{monitor}")] {

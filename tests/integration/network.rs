@@ -1,25 +1,20 @@
 //! Private networks: services behind TLS under a certificate authority of their own, and behind a proxy.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
 use serde_json::json;
-use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 use waxseal::crypto::{ServiceKey, ServiceKeyKind};
 use waxseal::identity_token::{JsonWebKeySet, sign_rs256};
 use waxseal::tlog::hashedrekord::{Verifier, pem};
 
 use super::outage::{failed, services};
 use super::sandbox::front::{Front, Reply, nobody, reply};
-use super::sandbox::{ALICE, JSON, Ran, Sandbox, Stack, WAXSEAL, http};
+use super::sandbox::{ALICE, Authority, JSON, Ran, Sandbox, Stack, WAXSEAL, http};
 
 #[test]
 fn an_authority_of_ones_own_vouches_for_services() {
@@ -198,87 +193,6 @@ fn sign(sandbox: &Sandbox, token: &str, environment: &[(&str, &str)]) -> Ran {
     let mut sign = sandbox.command(WAXSEAL);
     sign.args(["--status-fd=2", "-bsau", ALICE]).env("WAXSEAL_ID_TOKEN", token).envs(environment.iter().copied());
     Ran::of(&mut sign, b"payload\n")
-}
-
-/// A certificate authority for TLS, with its certificate in a file.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    pub(crate) fn new(file: &Path) -> Self {
-        let mut params = CertificateParams::new([]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name = DistinguishedName::new();
-        // Two of the same name would be tried for one another.
-        params.distinguished_name.push(DnType::CommonName, file.file_name().unwrap().to_str().unwrap());
-        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        std::fs::write(file, authority.pem()).unwrap();
-        Self(authority)
-    }
-
-    /// Certificate and key for `name`, in PEM.
-    pub(crate) fn certify(&self, name: &str) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
-        (certificate.pem(), key.serialize_pem())
-    }
-
-    /// A server called `name` that hands what comes over TLS to `stack`. Returns its address.
-    fn front(&self, stack: &str, name: &str) -> String {
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
-        let config = ServerConfig::builder_with_provider(default_provider().into())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
-            .unwrap();
-        let config = Arc::new(config);
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("https://{}", listener.local_addr().unwrap());
-        let stack = stack.strip_prefix("http://").unwrap().to_owned();
-        // It ends with the test's process.
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (config, stack) = (Arc::clone(&config), stack.clone());
-                std::thread::spawn(move || {
-                    let connection = ServerConnection::new(config).unwrap();
-                    serve(StreamOwned::new(connection, stream.unwrap()), &stack);
-                });
-            }
-        });
-        address
-    }
-}
-
-/// One request, with the host that the stack expects.
-fn serve(mut tls: StreamOwned<ServerConnection, TcpStream>, stack: &str) {
-    let mut reader = BufReader::new(&mut tls);
-    let (mut head, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        // Whoever does not trust the certificate says no more.
-        if reader.read_line(&mut line).unwrap_or(0) == 0 {
-            return;
-        }
-        let lower = line.to_lowercase();
-        if let Some(value) = lower.strip_prefix("content-length: ") {
-            length = value.trim().parse().unwrap();
-        }
-        if line == "\r\n" {
-            break;
-        }
-        head.push_str(if lower.starts_with("host: ") { "" } else { &line });
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).unwrap();
-    let mut stream = TcpStream::connect(stack).unwrap();
-    stream.write_all(format!("{head}Host: {stack}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
-    stream.write_all(&body).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    tls.write_all(&answer).unwrap();
-    tls.conn.send_close_notify();
-    drop(tls.flush());
 }
 
 /// A proxy that knows one host by all names.

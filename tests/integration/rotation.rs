@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use waxseal::trusted_root::TrustedRoot;
 
-use super::sandbox::{ALICE, Ran, Sandbox, WAXSEAL, http};
+use super::sandbox::{ALICE, Ran, Sandbox, WAXSEAL, free_port, http};
 
 /// `waxseal serve …` with the folder that the sandbox's stack lives in.
 fn serve(sandbox: &Sandbox, arguments: &[&str]) -> Ran {
@@ -26,9 +26,7 @@ fn commits_from_before_and_after_a_rotation_are_good() {
     let mut sandbox = Sandbox::new();
     let key = sandbox.path("root.pem");
     let key = key.to_str().unwrap();
-    // A port that nobody has, for now: the address is fixed before there is a socket.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("http://127.0.0.1:{port}");
+    let url = format!("http://127.0.0.1:{}", free_port());
     let made = serve(&sandbox, &["init", "--public-url", &url, "--root-key-out", key]).success();
     assert!(made.out().contains(&url), "{}", made.out());
     assert_eq!(std::fs::metadata(key).unwrap().permissions().mode() & 0o777, 0o600);

@@ -2,14 +2,13 @@
 //! signs through it as Alice.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use regex::Regex;
-use serde_json::Value;
 use tempfile::TempDir;
 use waxseal::cms::armor;
 use waxseal::cms::attributes::SignedAttributes;
@@ -17,10 +16,14 @@ use waxseal::crypto::Sha256Digest;
 use waxseal::git::{HashKind, ObjectKind, SignedObject};
 use waxseal::signature;
 
+mod authority;
 mod client;
 pub(crate) mod front;
+mod stack;
 
+pub(crate) use authority::Authority;
 pub(crate) use client::{Answer, FORM, JSON, http, token_form};
+pub(crate) use stack::{Stack, free_port};
 
 pub(crate) const WAXSEAL: &str = env!("CARGO_BIN_EXE_waxseal");
 pub(crate) const ALICE: &str = "alice@example.org";
@@ -65,8 +68,7 @@ impl Sandbox {
     pub(crate) fn with_stack_and(arguments: &[&str]) -> Self {
         let mut sandbox = Self::new();
         sandbox.start_stack_with(arguments);
-        let (url, digest) = (sandbox.url().to_owned(), sandbox.stack.as_ref().unwrap().digest.clone());
-        sandbox.waxseal(["trust", "add", "home", "--url", &url, "--sha256", &digest]).success();
+        sandbox.waxseal(["trust", "add", "home", "--url", sandbox.url(), "--sha256", sandbox.digest()]).success();
         sandbox.config("waxseal.instance", "home");
         sandbox
     }
@@ -95,19 +97,19 @@ impl Sandbox {
         self.stack = None;
     }
 
-    /// The stack's process.
-    pub(crate) fn stack_pid(&self) -> u32 {
-        self.stack.as_ref().unwrap().child.id()
+    /// The stack that runs.
+    pub(crate) fn stack(&self) -> &Stack {
+        self.stack.as_ref().unwrap()
     }
 
     /// The stack's address.
     pub(crate) fn url(&self) -> &str {
-        &self.stack.as_ref().unwrap().url
+        self.stack().url()
     }
 
     /// The digest of what the stack is trusted by.
     pub(crate) fn digest(&self) -> &str {
-        &self.stack.as_ref().unwrap().digest
+        self.stack().digest()
     }
 
     /// The stack's OpenID Connect issuer.
@@ -288,7 +290,7 @@ impl Sandbox {
     pub(crate) fn masked(&self, text: &str) -> String {
         let mut text = text.replace(self.folder.path().to_str().unwrap(), "SANDBOX").replace(WAXSEAL, "waxseal");
         if let Some(stack) = &self.stack {
-            text = text.replace(&stack.url, "STACK");
+            text = text.replace(stack.url(), "STACK");
         }
         for (pattern, name) in [
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
@@ -327,47 +329,6 @@ fn without_log_entry(payload: &[u8], armor: &str) -> String {
     assert_eq!(attributes.message(), opened.message);
     let material = &opened.material;
     armor::encode(&signature::git::seal(&attributes, &material.certificate, &material.signature, None, &[]).unwrap())
-}
-
-/// A running `waxseal serve`.
-pub(crate) struct Stack {
-    child: Child,
-    url: String,
-    digest: String,
-    /// Kept open, so that the stack can always speak.
-    _stderr: ChildStderr,
-}
-
-impl Stack {
-    pub(crate) fn start(mut serve: Command) -> Self {
-        let mut child = serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let mut stderr = child.stderr.take().unwrap();
-        let Ok(ready) = serde_json::from_str::<Value>(&line) else {
-            child.kill().unwrap();
-            let mut why = String::new();
-            stderr.read_to_string(&mut why).unwrap();
-            panic!("the stack did not start: {line}{why}");
-        };
-        let member = |name: &str| ready[name].as_str().unwrap().to_owned();
-        Self { url: member("url"), digest: member("trust_sha256"), child, _stderr: stderr }
-    }
-
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
-    pub(crate) fn digest(&self) -> &str {
-        &self.digest
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
 }
 
 /// How a program ended, and what it said.
