@@ -1,15 +1,26 @@
-//! Nobody keeps the embedded stack's server busy for free: each limit over a real socket, and an orderly end.
+//! Nobody keeps the embedded stack's server busy for free: its limits over real sockets, and an orderly end. Not here, for it
+//! takes an answer larger than the kernel's buffers: the end of an answer that its client takes bit by bit.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use reqwest::{Certificate, Client, Version};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
-use waxseal::stack::server::{Command, Limits, Listener, RateLimits, ServerOptions, serve_until};
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use waxseal::stack::server::{
+    Command, Limits, Listener, RateLimits, ServerOptions, TlsFiles, TlsIdentity, serve_until,
+};
 use waxseal::stack::{Stack, StackOptions};
+
+use super::sandbox::Authority;
 
 #[test]
 fn who_says_nothing_or_not_enough_is_not_waited_for() {
@@ -84,6 +95,96 @@ fn connections_are_counted_in_all_and_by_client() {
     waiting.set_read_timeout(Some(LONG)).unwrap();
     drop(first);
     assert!(read_some(&mut waiting).starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn who_does_nothing_makes_room_when_it_is_crowded() {
+    let limits = Limits { connections: 8, ..Limits::default() };
+    let crowds: Vec<_> = [b"".as_slice(), &get("/healthz")]
+        .into_iter()
+        .map(|said| {
+            let served = Served::with(limits);
+            let crowd: Vec<_> = (0..limits.connections)
+                .map(|_| {
+                    let mut stream = served.connect();
+                    stream.write_all(said).unwrap();
+                    stream
+                })
+                .collect();
+            (served, crowd)
+        })
+        .collect();
+    for (served, _crowd) in crowds {
+        // Far sooner than where there is room.
+        assert!(read_some(&mut served.ask("/healthz")).starts_with("HTTP/1.1 200 "));
+    }
+}
+
+#[test]
+fn who_waits_too_long_for_an_answer_is_told_so() {
+    let served = Served::with(Limits { answer: Duration::ZERO, ..Limits::default() });
+    // Logged it is, but who waits for the disk waits too long.
+    let entry = include_str!("../fuzz/seeds/rekor_v1_entry/dsse");
+    let mut stream = served.connect();
+    let head = "POST /rekor/api/v1/log/entries HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+    stream.write_all(format!("{head}Content-Length: {}\r\n\r\n{entry}", entry.len()).as_bytes()).unwrap();
+    let answer = read_some(&mut stream);
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    let body = answer.split_once("\r\n\r\n").unwrap().1;
+    assert_eq!(body.trim_end(), r#"{"code":503,"message":"the server is too busy"}"#);
+}
+
+#[test]
+fn tls_and_http_2_are_not_waited_for_either() {
+    let (folder, tls) = identity();
+    let options = ServerOptions::new(|news| panic!("{news}"));
+    let limits = Limits { handshake: SHORT, ..Limits::default() };
+    let served = Served::start(ServerOptions { tls: Some(tls), limits, ..options });
+    // Nothing; the beginning of a handshake.
+    closes(served.connect());
+    let mut begun = served.connect();
+    begun.write_all(&[0x16, 3, 1, 2, 0, 1]).unwrap();
+    closes(begun);
+
+    let options = ServerOptions::new(|news| panic!("{news}"));
+    let limits = Limits { idle: SHORT, stalled: SHORT, ..Limits::default() };
+    let served = Served::start(ServerOptions { tls: Some(read(&folder)), limits, ..options });
+    let connect = |said: &[u8]| {
+        let mut stream = served.connect_http_2(&folder);
+        stream.write_all(said).unwrap();
+        stream.flush().unwrap();
+        let start = Instant::now();
+        // An end without farewell is an end, too.
+        drop(stream.read_to_end(&mut Vec::new()));
+        assert!(start.elapsed() < LONG, "the connection is still there");
+    };
+    // Nothing; half of the preface; preface and settings (RFC 9113 §3.4), and then nothing more.
+    connect(b"");
+    connect(b"PRI * HTTP/2.0\r\n");
+    connect(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
+}
+
+#[test]
+fn heads_and_bodies_have_the_same_size_in_http_2() {
+    let (folder, tls) = identity();
+    let served = Served::start(ServerOptions { tls: Some(tls), ..ServerOptions::new(|news| panic!("{news}")) });
+    let authority = std::fs::read(folder.path().join("ca.pem")).unwrap();
+    let client = Client::builder().tls_certs_only([Certificate::from_pem(&authority).unwrap()]).build().unwrap();
+    let url = format!("https://{}/api/v2/signingCert", served.address);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let with = |headers: usize, header: usize, body: usize| {
+        let mut request = client.post(&url).body(vec![b'x'; body]);
+        for number in 0..headers {
+            request = request.header(format!("x-{number}"), "y".repeat(header));
+        }
+        let answer = runtime.block_on(request.send()).unwrap();
+        assert_eq!(answer.version(), Version::HTTP_2);
+        answer.status().as_u16()
+    };
+    assert_eq!(with(90, 1, 0), 400);
+    assert_eq!(with(101, 1, 0), 431);
+    assert_eq!(with(1, 200_000, 0), 431);
+    assert_eq!(with(0, 0, 200_000), 413);
 }
 
 #[test]
@@ -165,7 +266,8 @@ fn what_is_under_way_is_finished_and_the_rest_is_not_waited_for() {
     closes(idle);
     assert!(start.elapsed() < SHORT * 2, "idle connections end at once");
     under_way.write_all(b"{}").unwrap();
-    assert!(read_some(&mut under_way).starts_with("HTTP/1.1 "), "it was begun before the end");
+    let answer = read_some(&mut under_way);
+    assert!(answer.starts_with("HTTP/1.1 200 "), "it was begun before the end: {answer}");
     assert!(TcpStream::connect(served.address).is_err(), "nobody new is let in");
     closes(never_done);
     served.ended();
@@ -210,6 +312,18 @@ impl Served {
         stream
     }
 
+    /// TLS, and HTTP/2 agreed on.
+    fn connect_http_2(&self, folder: &TempDir) -> StreamOwned<ClientConnection, TcpStream> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(folder.path().join("ca.pem")).unwrap()).unwrap();
+        let config =
+            ClientConfig::builder_with_provider(default_provider().into()).with_safe_default_protocol_versions();
+        let mut config = config.unwrap().with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let name = self.address.ip().into();
+        StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), self.connect())
+    }
+
     fn ask(&self, path: &str) -> TcpStream {
         let mut stream = self.connect();
         stream.write_all(&get(path)).unwrap();
@@ -223,6 +337,21 @@ impl Served {
     fn ended(self) {
         self.thread.join().unwrap();
     }
+}
+
+/// What to serve TLS with, in a folder with `ca.pem`, which vouches for it.
+fn identity() -> (TempDir, TlsIdentity) {
+    let folder = TempDir::new().unwrap();
+    let (certificate, key) = Authority::new(&folder.path().join("ca.pem")).certify("127.0.0.1");
+    std::fs::write(folder.path().join("tls.pem"), certificate).unwrap();
+    std::fs::write(folder.path().join("tls.key"), key).unwrap();
+    let identity = read(&folder);
+    (folder, identity)
+}
+
+fn read(folder: &TempDir) -> TlsIdentity {
+    let file = |name| folder.path().join(name);
+    TlsIdentity::read(TlsFiles { certificates: file("tls.pem"), key: file("tls.key") }).unwrap()
 }
 
 fn get(path: &str) -> Vec<u8> {
