@@ -146,14 +146,14 @@ const steps = {
   },
   async 'refusals are shown, or told to the client'() {
     const [waiting, tab] = [await client(), await page()];
-    for (const [name, value, sentence] of [
-      ['client_id', 'nobody', 'Invalid client_id provided.'],
-      ['redirect_uri', 'http://evil.example/cb', 'Unregistered redirect_uri.'],
+    for (const [name, value, status, sentence] of [
+      ['client_id', 'nobody', 404, 'Invalid client_id provided.'],
+      ['redirect_uri', 'http://evil.example/cb', 400, 'Unregistered redirect_uri.'],
     ]) {
       const query = new URLSearchParams(waiting.query);
       query.set(name, value);
       const answer = await tab.goto(`${issuer}/auth?${query}`);
-      assert.equal(answer.status(), 400);
+      assert.equal(answer.status(), status);
       assert.match(await tab.textContent('main'), new RegExp(sentence));
       await shot(tab, `refused-${name}`);
     }

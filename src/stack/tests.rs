@@ -386,7 +386,7 @@ fn dexs_errors() {
     assert_eq!(post(Some("Basic c2lnc3RvcmU6"), body), (400, invalid_code, false));
     assert_eq!(post(None, "client_id=sigstore&client_id=sigstore").1["error"], "invalid_request");
     let page = world.get("/oidc/auth?client_id=nobody");
-    assert_eq!((page.status, page.text().contains("Invalid client_id provided.")), (400, true));
+    assert_eq!((page.status, page.text().contains("Invalid client_id provided.")), (404, true));
     assert!(!page.headers.contains_key(LOCATION));
     let policy = page.headers["content-security-policy"].to_str().unwrap();
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");

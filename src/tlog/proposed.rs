@@ -1,6 +1,7 @@
 //! What clients propose to a Rekor v1 log: `hashedrekord` 0.0.1, `dsse` 0.0.1, `intoto` 0.0.2.
 
 use serde::Deserialize;
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::dsse::MalformedEnvelope;
@@ -108,7 +109,12 @@ pub enum ProposedEntryError {
 impl ProposedEntryError {
     /// As the real server words the commonest one.
     fn json(error: &serde_json::Error) -> Self {
-        Self::Json(if error.is_eof() { "unexpected EOF".to_owned() } else { error.to_string() })
+        Self::Json(match error.classify() {
+            Category::Eof => "unexpected EOF".to_owned(),
+            // serde would name the types that it reads into.
+            Category::Data => "the body is not a JSON object of the form of an entry".to_owned(),
+            Category::Io | Category::Syntax => error.to_string(),
+        })
     }
 
     pub(super) fn spec(kind: &'static str) -> impl Fn(serde_json::Error) -> Self {

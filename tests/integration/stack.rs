@@ -133,13 +133,13 @@ fn a_code_is_for_one_client_once() {
     assert_eq!(refused(redeem(token_form(&code, VERIFIER, REDIRECT)), 400), "invalid_grant", "a second time");
     assert_eq!(refused(redeem(token_form("nonsense", VERIFIER, REDIRECT)), 400), "invalid_grant");
 
-    for (name, value, why) in [
-        ("redirect_uri", "http://evil.example/callback", "Unregistered redirect_uri."),
-        ("redirect_uri", "https://localhost.evil.example/auth/callback", "Unregistered redirect_uri."),
-        ("client_id", "somebody", "Invalid client_id provided."),
+    for (name, value, status, why) in [
+        ("redirect_uri", "http://evil.example/callback", 400, "Unregistered redirect_uri."),
+        ("redirect_uri", "https://localhost.evil.example/auth/callback", 400, "Unregistered redirect_uri."),
+        ("client_id", "somebody", 404, "Invalid client_id provided."),
     ] {
         let page = sandbox.authorize(ALICE, &[(name, value)]);
-        assert_eq!((page.status, page.header("location")), (400, None), "{value}");
+        assert_eq!((page.status, page.header("location")), (status, None), "{value}");
         assert!(page.text().contains(why), "{}", page.text());
     }
     for (name, value, why) in [

@@ -117,13 +117,11 @@ fn signing_request_key(request: &str) -> Result<VerifyingKey, IssueError> {
     }
 }
 
-/// Fulcio's default: 2048, 3072 and 4096 bits, or one of the curves that could be read at all.
+/// Fulcio's default: RSA with 2048, 3072 and 4096 bits and the exponent 65537, or one of the curves that could be read at all.
 fn secure(key: VerifyingKey) -> Result<VerifyingKey, IssueError> {
     if key.kind() == KeyKind::Rsa {
         let rsa = RsaPublicKey::from_der(key.key_bits()).map_err(|_| UnsupportedKey::Malformed)?;
-        let exponent = rsa.exponent.as_bytes();
-        let odd = exponent.last().is_some_and(|last| last % 2 == 1);
-        if !RSA_MODULUS_BYTES.contains(&rsa.modulus.as_bytes().len()) || !odd || exponent == [1] {
+        if !RSA_MODULUS_BYTES.contains(&rsa.modulus.as_bytes().len()) || rsa.exponent.as_bytes() != RSA_EXPONENT {
             return Err(IssueError::InsecureKey);
         }
     }
@@ -218,6 +216,8 @@ struct PublicKey {
     content: String,
 }
 
+/// 65537
+const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
 const RSA_MODULUS_BYTES: [usize; 3] = [256, 384, 512];
 
 #[cfg(test)]

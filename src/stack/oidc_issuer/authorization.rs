@@ -29,7 +29,7 @@ impl Request {
         }
         let parameters = Form::read(query).map_err(|_twice| AuthorizationError::Page("A parameter stands twice."))?;
         if parameters.value("client_id") != CLIENT_ID {
-            return Err(AuthorizationError::Page("Invalid client_id provided."));
+            return Err(AuthorizationError::UnknownClient);
         }
         let redirect_uri = RedirectUri::parse(parameters.value("redirect_uri"));
         let redirect_uri = redirect_uri.ok_or(AuthorizationError::Page("Unregistered redirect_uri."))?;
@@ -183,6 +183,8 @@ pub enum AuthorizationError {
     Page(&'static str),
     /// To be told to the client: an address with `error` in its query.
     Redirect(RedirectUri),
+    /// Shown to the person, too, and not found, as dex has it.
+    UnknownClient,
 }
 
 impl From<AccountError> for AuthorizationError {

@@ -2,7 +2,8 @@
 //! newest token, so that a restart logs nobody out and the files log nobody in.
 //!
 //! A token that comes a second time was stolen, or its thief was faster: the whole login ends (RFC 9700 §4.14.2). Within
-//! some seconds it is taken for a client that did not get its answer.
+//! some seconds it is taken for a client that did not get its answer; then the answer that was lost is not to be used any
+//! more, and whoever uses it ends the login too.
 
 use std::fs;
 use std::io;
@@ -83,11 +84,10 @@ impl RefreshTokens {
         let is_newest = record.token_sha256 == digest;
         let is_previous = record.previous_sha256.as_ref() == Some(&digest);
         let answer_was_lost = is_previous && now.duration_since(record.rotated) <= REUSE_INTERVAL;
-        if is_previous && !answer_was_lost || record.has_expired(now) || !is_still_known(&record.person) {
+        // Only a token of this login knows its name.
+        let is_superseded = !is_newest && !answer_was_lost;
+        if is_superseded || record.has_expired(now) || !is_still_known(&record.person) {
             self.forget(&id);
-            return Err(RefreshError::Invalid);
-        }
-        if !is_newest && !answer_was_lost {
             return Err(RefreshError::Invalid);
         }
         let (next, token_sha256) = fresh(&id);
@@ -221,11 +221,21 @@ mod tests {
         let open = || RefreshTokens::open(folder.path().join("r"), at(0));
         let (first, _) = open().begin(&alice(), at(0), at(0)).unwrap();
         let second = rotate(&open(), &first, 100).unwrap();
-        let lost = rotate(&open(), &first, 105).unwrap();
-        assert_eq!(rotate(&open(), &second, 106), Err(INVALID.to_owned()), "its answer was lost, so nobody has it");
-        let third = rotate(&open(), &lost, 200).unwrap();
-        assert_eq!(rotate(&open(), &lost, 211), Err(INVALID.to_owned()), "stolen");
+        let third = rotate(&open(), &second, 200).unwrap();
+        assert_eq!(rotate(&open(), &second, 211), Err(INVALID.to_owned()), "stolen");
         assert_eq!(rotate(&open(), &third, 212), Err(INVALID.to_owned()), "and so the login is over");
+    }
+
+    #[test]
+    fn a_lost_answer_is_given_again_and_its_finder_ends_the_login() {
+        let folder = tempfile::tempdir().unwrap();
+        let tokens = RefreshTokens::open(folder.path().to_owned(), at(0));
+        let (first, _) = tokens.begin(&alice(), at(0), at(0)).unwrap();
+        let lost = rotate(&tokens, &first, 100).unwrap();
+        let again = rotate(&tokens, &first, 105).unwrap();
+        let next = rotate(&tokens, &again, 200).unwrap();
+        assert_eq!(rotate(&tokens, &lost, 201), Err(INVALID.to_owned()), "somebody has it after all");
+        assert_eq!(rotate(&tokens, &next, 202), Err(INVALID.to_owned()), "so one of the two is a thief");
     }
 
     #[test]

@@ -177,13 +177,14 @@ fn the_client_is_told_by_redirection() {
 fn nobody_is_redirected_to_where_the_client_does_not_live() {
     let issuer = issuer(&["alice@example.org"]);
     for (changes, sentence) in [
-        (("client_id", "nobody"), "Invalid client_id provided."),
         (("redirect_uri", "http://evil.example/cb"), "Unregistered redirect_uri."),
         (("redirect_uri", "-"), "Unregistered redirect_uri."),
     ] {
         let refused = issuer.authorize(&request(&[changes]), at(1000));
         assert!(matches!(refused, Err(AuthorizationError::Page(found)) if found == sentence), "{refused:?}");
     }
+    let unknown = issuer.authorize(&request(&[("client_id", "nobody")]), at(1000));
+    assert!(matches!(unknown, Err(AuthorizationError::UnknownClient)), "{unknown:?}");
     let twice = format!("{}&redirect_uri=http://localhost", request(&[]));
     let refused = issuer.authorize(&twice, at(1000));
     assert!(matches!(refused, Err(AuthorizationError::Page("A parameter stands twice."))), "{refused:?}");

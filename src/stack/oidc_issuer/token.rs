@@ -161,6 +161,7 @@ impl OidcIssuer {
         let refresh = match wants_refresh_token.then(|| self.refresh_tokens.begin(person, since, now)) {
             // The next login is in a browser then, as for every client that did not ask.
             None | Some(Err(RefreshError::Full)) => None,
+            Some(Err(RefreshError::Io(error))) if error.kind() == io::ErrorKind::StorageFull => None,
             Some(begun) => Some(begun?),
         };
         let (refresh_token, login) = refresh.unzip();
@@ -260,6 +261,9 @@ pub enum TokenError {
     /// `slow_down`
     #[error("The next poll came too soon.")]
     SlowDown,
+    /// `temporarily_unavailable`: the token that came is still good.
+    #[error("The disk is full.")]
+    DiskFull,
     /// `server_error`: accounts or refresh tokens.
     #[error("accounts or refresh tokens cannot be read or written: {0}")]
     Storage(io::ErrorKind),
@@ -285,7 +289,7 @@ impl TokenError {
             Self::InvalidScope => "invalid_scope",
             Self::Key(_) | Self::Storage(_) => "server_error",
             Self::SlowDown => "slow_down",
-            Self::TooManyDevices => "temporarily_unavailable",
+            Self::DiskFull | Self::TooManyDevices => "temporarily_unavailable",
             Self::UnsupportedGrantType => "unsupported_grant_type",
         }
     }
@@ -302,6 +306,7 @@ impl From<RefreshError> for TokenError {
         match error {
             RefreshError::Full => Self::Storage(io::ErrorKind::QuotaExceeded),
             RefreshError::Invalid => Self::InvalidRefreshToken,
+            RefreshError::Io(error) if error.kind() == io::ErrorKind::StorageFull => Self::DiskFull,
             RefreshError::Io(error) => Self::Storage(error.kind()),
         }
     }

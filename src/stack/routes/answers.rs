@@ -210,7 +210,7 @@ pub(super) fn oidc(error: TokenError) -> Response<Vec<u8>> {
             let body = json!({ "error": error.code(), "error_description": "Internal server error." });
             Fault::attach(json(StatusCode::INTERNAL_SERVER_ERROR, &body), &error)
         }
-        TokenError::TooManyDevices => json(StatusCode::SERVICE_UNAVAILABLE, &body),
+        TokenError::DiskFull | TokenError::TooManyDevices => json(StatusCode::SERVICE_UNAVAILABLE, &body),
     }
 }
 

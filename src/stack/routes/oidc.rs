@@ -141,6 +141,7 @@ fn refused(pages: &Pages, error: &AuthorizationError) -> Response<Vec<u8>> {
             Fault::attach(pages.sentence(StatusCode::INTERNAL_SERVER_ERROR, "Server fault", answer), fault)
         }
         AuthorizationError::Page(_) | AuthorizationError::Redirect(_) => pages.refused(answer),
+        AuthorizationError::UnknownClient => pages.sentence(StatusCode::NOT_FOUND, "Unknown client", answer),
     }
 }
 

@@ -205,6 +205,7 @@ pub(super) fn sentence(error: &AuthorizationError) -> Option<&'static str> {
             Some("The accounts cannot be read. Whoever runs this server finds why in its log.")
         }
         AuthorizationError::Page(sentence) => Some(sentence),
+        AuthorizationError::UnknownClient => Some("Invalid client_id provided."),
         AuthorizationError::Redirect(_) => None,
     }
 }
