@@ -1,5 +1,6 @@
 //! The sockets in front of a [`Stack`]: TLS, limits, the clock of each request, and an orderly end.
 
+mod body;
 mod client;
 mod connection;
 mod limits;
@@ -26,6 +27,7 @@ pub use self::rate::{RateLimits, SAVED_UP};
 pub use self::signals::{Command, commands_from_signals};
 pub use self::tls::{TlsError, TlsFiles, TlsIdentity};
 
+use self::body::BodyBudget;
 use self::limits::{ClientPlace, ClientPlaces};
 use self::listener::Connected;
 use self::metrics::Metrics;
@@ -91,6 +93,7 @@ pub async fn serve_until(
         places: Arc::new(Semaphore::new(limits.connections)),
         monitors: Arc::new(Semaphore::new(MAX_MONITORS)),
         clients: Arc::default(),
+        bodies: Arc::new(BodyBudget::new(&limits)),
     });
     server.audit_start();
     let (phase, phases) = watch::channel(Phase::Running);
@@ -136,6 +139,7 @@ struct Server {
     places: Arc<Semaphore>,
     monitors: Arc<Semaphore>,
     clients: Arc<ClientPlaces>,
+    bodies: Arc<BodyBudget>,
 }
 
 impl Server {

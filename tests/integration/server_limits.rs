@@ -225,6 +225,62 @@ fn a_client_has_so_many_requests_a_second() {
 }
 
 #[test]
+fn unfinished_bodies_take_no_more_than_their_share() {
+    const MIB: usize = 1 << 20;
+    let served = Served::with(Limits { body_bytes: 8 * MIB, body_bytes_per_client: 4 * MIB, ..Limits::default() });
+    let begin = |sent: usize| {
+        let mut stream = served.connect();
+        let head = "POST /rekor/api/v1/log/entries HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4194304\r\n\r\n";
+        stream.write_all(head.as_bytes()).unwrap();
+        // Who is refused may be hung up on before the end.
+        drop(stream.write_all(&vec![b'x'; sent]));
+        stream
+    };
+    let mut begun: Vec<TcpStream> = (0..20).map(|_| begin(MIB / 2)).collect();
+    let mut answers: Vec<String> = Vec::new();
+    std::thread::sleep(Duration::from_secs(2));
+    for stream in &mut begun {
+        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let mut bytes = [0; 2048];
+        if let Ok(length) = stream.read(&mut bytes) {
+            answers.push(String::from_utf8_lossy(&bytes[..length]).into_owned());
+        }
+    }
+    // Eight halves are the client's four MiB.
+    assert!((12..20).contains(&answers.len()), "{} of 20 were refused", answers.len());
+    for answer in answers {
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(answer.to_lowercase().contains("\r\nretry-after: 1\r\n"), "{answer}");
+        assert!(answer.ends_with("{\"code\":503,\"message\":\"the server is too busy\"}\n"), "{answer}");
+    }
+    assert!(read_some(&mut served.ask("/healthz")).starts_with("HTTP/1.1 200 "), "what has no body needs no room");
+    // Whoever is gone gives its share back.
+    drop(begun);
+    std::thread::sleep(SHORT);
+    let mut whole = begin(4 * MIB);
+    assert!(read_some(&mut whole).starts_with("HTTP/1.1 400 "));
+}
+
+#[test]
+fn too_many_requests_are_refused_before_their_bodies_come() {
+    let served = Served::start(ServerOptions {
+        behind_proxy: true,
+        rates: RateLimits { writes: Some(1), ..RateLimits::OFF },
+        limits: Limits { body: LONG * 4, ..Limits::default() },
+        ..ServerOptions::new(|news| panic!("{news}"))
+    });
+    let head = "POST /rekor/api/v1/log/entries HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf";
+    let mut begun: Vec<TcpStream> = (0..60)
+        .map(|_| {
+            let mut stream = served.connect();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    assert!(read_some(begun.last_mut().unwrap()).starts_with("HTTP/1.1 429 "), "twenty are saved up");
+}
+
+#[test]
 fn heads_and_bodies_have_a_size() {
     let served = Served::with(Limits::default());
     let with = |headers: &str, body: &[u8]| {

@@ -15,6 +15,10 @@ pub struct Limits {
     /// Connections at once from one address (IPv6: one network of 64 bits). Behind a proxy all come from the proxy, so
     /// there it does not count.
     pub connections_per_client: usize,
+    /// Bytes of bodies at once, whole or not, until their requests are answered.
+    pub body_bytes: usize,
+    /// Bytes of bodies at once from one client.
+    pub body_bytes_per_client: usize,
     /// For the TLS handshake.
     pub handshake: Duration,
     /// Without a request on a connection, and for the head of one.
@@ -35,6 +39,9 @@ impl Default for Limits {
             // Below 1,024, the usual number of open files, with room for the logs.
             connections: 800,
             connections_per_client: 400,
+            // Sixteen of the largest.
+            body_bytes: 64 << 20,
+            body_bytes_per_client: 32 << 20,
             handshake: Duration::from_secs(10),
             idle: Duration::from_secs(30),
             body: Duration::from_secs(30),

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::body::{self, BodyError, HeldBytes};
 use super::connection::{Activity, Answer, MAX_HEADERS};
 use super::{Door, Server, client};
 use crate::stack::audit::AuditEvent;
@@ -29,22 +29,26 @@ pub(super) async fn answer(
     let limits = server.options.limits;
     let from = client::address(peer, server.options.behind_proxy, request.headers());
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = match (door, read(&server, from, request).await) {
-        (_, Err(refused)) => refused,
-        (Door::Monitoring, Ok(request)) => monitoring(&server, &request),
-        (Door::Public, Ok(request)) if path == METRICS && server.is_private && is_meant(&server, &request) => {
-            monitoring(&server, &request)
+    let class = RequestClass::of(&method, &path);
+    // Before anything of the body is read: what is refused costs as little as it can.
+    let counted = if door == Door::Monitoring || server.is_private { Ok(()) } else { server.rates.count(from, class) };
+    let response = match counted {
+        Err(wait) => {
+            server.metrics.limited(class);
+            body::discard(request.into_body(), max_body_bytes(&path)).await;
+            come_again(&path, StatusCode::TOO_MANY_REQUESTS, "there were too many requests: come again later", wait)
         }
-        (Door::Public, Ok(request)) => {
-            let class = RequestClass::of(&method, &path);
-            match if server.is_private { Ok(()) } else { server.rates.count(from, class) } {
-                Ok(()) => work(&server, class, from, request).await,
-                Err(wait) => {
-                    server.metrics.limited(class);
-                    too_many(&path, wait)
+        Ok(()) => match read(&server, from, request).await {
+            Err(refused) => refused,
+            Ok((request, held)) => {
+                let is_own = path == METRICS && server.is_private && is_meant(&server, &request);
+                if door == Door::Monitoring || is_own {
+                    monitoring(&server, &request)
+                } else {
+                    work(&server, class, from, request, held).await
                 }
             }
-        }
+        },
     };
     let took = start.elapsed();
     server.metrics.answered(route(&path), response.status(), took);
@@ -67,36 +71,46 @@ async fn read(
     server: &Server,
     from: IpAddr,
     request: Request<Incoming>,
-) -> Result<Request<Vec<u8>>, Response<Vec<u8>>> {
-    let (mut head, body) = request.into_parts();
+) -> Result<(Request<Vec<u8>>, HeldBytes), Response<Vec<u8>>> {
+    let (mut head, mut incoming) = request.into_parts();
     let path = head.uri.path();
     if head.headers.len() > MAX_HEADERS {
         return Err(refusal(path, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "there are too many headers"));
     }
-    // Whoever says so beforehand need not send it.
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > max_body_bytes(path) {
-        return Err(refusal(path, StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"));
-    }
-    let whole = Limited::new(body, max_body_bytes(path)).collect();
-    let body = match tokio::time::timeout(server.options.limits.body, whole).await {
-        Ok(Ok(body)) => body.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            return Err(refusal(path, StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"));
+    let mut held = server.bodies.begin(from);
+    let most = max_body_bytes(path);
+    let body = match body::read(&mut incoming, &mut held, most, server.options.limits.body).await {
+        Ok(body) => body,
+        Err(error) => {
+            drop(held);
+            let sentence = error.to_string();
+            return Err(match error {
+                BodyError::NoRoom => {
+                    body::discard(incoming, most).await;
+                    come_again(path, StatusCode::SERVICE_UNAVAILABLE, &sentence, Duration::from_secs(1))
+                }
+                BodyError::TooLarge => refusal(path, StatusCode::PAYLOAD_TOO_LARGE, &sentence),
+                BodyError::TooLate => refusal(path, StatusCode::REQUEST_TIMEOUT, &sentence),
+                BodyError::Unreadable => refusal(path, StatusCode::BAD_REQUEST, &sentence),
+            });
         }
-        Ok(Err(_)) => return Err(refusal(path, StatusCode::BAD_REQUEST, "the body cannot be read")),
-        Err(_) => return Err(refusal(path, StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
     };
     // RFC 9113 §8.3.1: what HTTP/2 has for it.
     if let Some(authority) = head.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
         head.headers.insert(HOST, authority);
     }
     head.extensions.insert(ClientAddress(from));
-    Ok(Request::from_parts(head, body.into()))
+    Ok((Request::from_parts(head, body), held))
 }
 
 /// Signing and syncing to disk take milliseconds: on threads of their own, so that the sockets are not held up.
-async fn work(server: &Arc<Server>, class: RequestClass, from: IpAddr, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
+async fn work(
+    server: &Arc<Server>,
+    class: RequestClass,
+    from: IpAddr,
+    request: Request<Vec<u8>>,
+    held: HeldBytes,
+) -> Response<Vec<u8>> {
     let path = request.uri().path().to_owned();
     let worked = tokio::time::timeout(server.options.limits.answer, async {
         let (_, at_once) = server.at_once.iter().find(|(of, _)| *of == class)?;
@@ -113,7 +127,7 @@ async fn work(server: &Arc<Server>, class: RequestClass, from: IpAddr, request: 
             if let Some(event) = response.extensions().get() {
                 audit(&server, event, from, now);
             }
-            drop(permit);
+            drop((permit, request, held));
             response
         });
         work.await.ok()
@@ -156,8 +170,8 @@ fn is_meant(server: &Server, request: &Request<Vec<u8>>) -> bool {
     host.is_some_and(|host| server.stack.public_url().admits_host(host))
 }
 
-fn too_many(path: &str, wait: Duration) -> Response<Vec<u8>> {
-    let mut response = refusal(path, StatusCode::TOO_MANY_REQUESTS, "there were too many requests: come again later");
+fn come_again(path: &str, status: StatusCode, sentence: &str, wait: Duration) -> Response<Vec<u8>> {
+    let mut response = refusal(path, status, sentence);
     let seconds = HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
     response.headers_mut().insert(RETRY_AFTER, seconds);
     response
