@@ -1,7 +1,8 @@
 //! TLS with a certificate and a key from files, which may change while the server runs.
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -26,8 +27,15 @@ pub struct TlsFiles {
 pub struct TlsIdentity {
     files: TlsFiles,
     current: RwLock<Arc<ServerConfig>>,
-    /// What the files held when they were last looked at, good or not.
-    seen: Mutex<[Sha256Digest; 2]>,
+    seen: Mutex<Seen>,
+}
+
+/// What came of it when the files were last looked at.
+struct Seen {
+    /// Of what they held when they could be read last, good or not.
+    digests: [Sha256Digest; 2],
+    /// Why they could not be read since.
+    failed: Option<String>,
 }
 
 impl TlsIdentity {
@@ -38,22 +46,30 @@ impl TlsIdentity {
     pub fn read(files: TlsFiles) -> Result<Self, TlsError> {
         let content = Content::read(&files)?;
         let current = content.config(&files)?;
-        Ok(Self { files, current: RwLock::new(Arc::new(current)), seen: Mutex::new(content.digests()) })
+        let seen = Seen { digests: content.digests(), failed: None };
+        Ok(Self { files, current: RwLock::new(Arc::new(current)), seen: Mutex::new(seen) })
     }
 
     /// Takes what the files hold now, if that is not what they held before; connections that are there go on as they are.
     /// Whether it was taken.
     ///
     /// # Errors
-    /// [`TlsError`] when that is of no use: what was there before stays. Said once for the same content.
+    /// [`TlsError`] when that is of no use: what was there before stays. Said once for the same content,
+    /// and for the same reason why there is none.
     pub fn read_again(&self) -> Result<bool, TlsError> {
-        let content = Content::read(&self.files)?;
-        let digests = content.digests();
+        let content = Content::read(&self.files);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if *seen == digests {
+        let failed = content.as_ref().err().map(ToString::to_string);
+        let failed_before = std::mem::replace(&mut seen.failed, failed);
+        let content = match content {
+            Err(_) if seen.failed == failed_before => return Ok(false),
+            content => content?,
+        };
+        let digests = content.digests();
+        if seen.digests == digests {
             return Ok(false);
         }
-        *seen = digests;
+        seen.digests = digests;
         let config = content.config(&self.files)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
         Ok(true)
@@ -71,7 +87,7 @@ impl fmt::Debug for TlsIdentity {
 }
 
 struct Content {
-    certificates: Vec<u8>,
+    certificates: zeroize::Zeroizing<Vec<u8>>,
     key: zeroize::Zeroizing<Vec<u8>>,
 }
 
@@ -79,13 +95,16 @@ impl Content {
     fn read(files: &TlsFiles) -> Result<Self, TlsError> {
         let read = |path: &Path| {
             let failed = |error| TlsError::Io(path.to_owned(), error);
-            let length = std::fs::metadata(path).map_err(failed)?.len();
-            if length > MAX_FILE_BYTES {
-                return Err(TlsError::TooLarge(path.to_owned()));
+            let file = File::open(path).map_err(failed)?;
+            let mut content = zeroize::Zeroizing::new(Vec::new());
+            let length = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut content).map_err(failed)?;
+            if u64::try_from(length).is_ok_and(|length| length <= MAX_FILE_BYTES) {
+                Ok(content)
+            } else {
+                Err(TlsError::TooLarge(path.to_owned()))
             }
-            std::fs::read(path).map_err(failed)
         };
-        Ok(Self { certificates: read(&files.certificates)?, key: read(&files.key)?.into() })
+        Ok(Self { certificates: read(&files.certificates)?, key: read(&files.key)? })
     }
 
     fn digests(&self) -> [Sha256Digest; 2] {
@@ -143,3 +162,35 @@ pub enum TlsError {
 pub(super) const HTTP_2: &[u8] = b"h2";
 
 const MAX_FILE_BYTES: u64 = 1 << 20;
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the folders of these tests are thrown away")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_said_once_and_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = TlsFiles { certificates: folder.path().join("tls.pem"), key: folder.path().join("tls.key") };
+        let put = |made: &rcgen::CertifiedKey<rcgen::KeyPair>| {
+            std::fs::write(&files.certificates, made.cert.pem()).unwrap();
+            std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        };
+        let make = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let first = make();
+        put(&first);
+        let identity = TlsIdentity::read(files.clone()).unwrap();
+        assert!(!identity.read_again().unwrap());
+        std::fs::remove_file(&files.certificates).unwrap();
+        assert!(matches!(identity.read_again(), Err(TlsError::Io(..))));
+        assert!(!identity.read_again().unwrap(), "it was said");
+        std::fs::write(&files.certificates, vec![b'x'; (1 << 20) + 1]).unwrap();
+        assert!(matches!(identity.read_again(), Err(TlsError::TooLarge(_))), "something else is wrong now");
+        put(&first);
+        assert!(!identity.read_again().unwrap(), "it is the one that is there");
+        std::fs::remove_file(&files.certificates).unwrap();
+        assert!(identity.read_again().is_err(), "it was well meanwhile");
+        put(&make());
+        assert!(identity.read_again().unwrap());
+    }
+}
