@@ -92,6 +92,12 @@ fn a_socket_for_the_user_alone() {
     assert_eq!(refused(&listen), in_use("run/waxseal.sock"));
     let file = sandbox.write("precious", "something else");
     assert_eq!(refused(&format!("unix:{}", file.display())), in_use("precious"));
+    // A socket that cannot be asked may be somebody's: here one that takes datagrams.
+    let datagrams = std::os::unix::net::UnixDatagram::bind(sandbox.path("run/datagrams")).unwrap();
+    let said = refused(&format!("unix:{}", sandbox.path("run/datagrams").display()));
+    assert!(said.starts_with("waxseal: error: cannot listen on \"SANDBOX/run/datagrams\": "), "{said}");
+    assert!(sandbox.path("run/datagrams").exists());
+    drop(datagrams);
     served.stop();
     assert!(!socket.exists(), "it is gone with its server");
 }

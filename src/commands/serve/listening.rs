@@ -46,7 +46,7 @@ pub(super) async fn listen(listen: &Listen, fixed: Option<&FixedSettings>) -> Re
             }
             Listener::tcp(address).await.map_err(|error| cannot_listen(&Listen::Tcp(address), &error))
         }
-        Listen::Unix(path) => Listener::unix(path).map_err(|error| cannot_listen(listen, &error)),
+        Listen::Unix(path) => Listener::unix(path).await.map_err(|error| cannot_listen(listen, &error)),
     }
 }
 

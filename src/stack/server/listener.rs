@@ -40,8 +40,8 @@ impl Listener {
     /// # Errors
     /// What the operating system says; `AddrInUse` when someone listens there, or it is no socket.
     #[cfg(unix)]
-    pub fn unix(path: &Path) -> io::Result<Self> {
-        UnixSocket::bind(path).map(Self::Unix)
+    pub async fn unix(path: &Path) -> io::Result<Self> {
+        UnixSocket::bind(path).await.map(Self::Unix)
     }
 
     /// Listens in the file system.
@@ -49,7 +49,7 @@ impl Listener {
     /// # Errors
     /// Always: there are none here.
     #[cfg(not(unix))]
-    pub fn unix(_path: &Path) -> io::Result<Self> {
+    pub async fn unix(_path: &Path) -> io::Result<Self> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
@@ -97,9 +97,9 @@ mod unix {
     }
 
     impl UnixSocket {
-        pub(super) fn bind(path: &Path) -> io::Result<Self> {
+        pub(super) async fn bind(path: &Path) -> io::Result<Self> {
             if let Ok(found) = path.symlink_metadata()
-                && (!found.file_type().is_socket() || std::os::unix::net::UnixStream::connect(path).is_ok())
+                && !(found.file_type().is_socket() && is_left_behind(path).await?)
             {
                 return Err(io::ErrorKind::AddrInUse.into());
             }
@@ -118,6 +118,20 @@ mod unix {
 
         pub(super) async fn accept(&self) -> io::Result<UnixStream> {
             Ok(self.listener.accept().await?.0)
+        }
+    }
+
+    /// Whether nobody listens on the socket at `path`. What else keeps us from it, its permissions say, is an error: it may be
+    /// somebody's.
+    async fn is_left_behind(path: &Path) -> io::Result<bool> {
+        match UnixStream::connect(path).await {
+            Ok(_) => Ok(false),
+            Err(error) => match error.kind() {
+                io::ErrorKind::ConnectionRefused => Ok(true),
+                // More wait there than the socket takes.
+                io::ErrorKind::WouldBlock => Ok(false),
+                _ => Err(error),
+            },
         }
     }
 
