@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 pub use self::limits::Limits;
 pub use self::listener::Listener;
@@ -193,15 +193,24 @@ impl Server {
         self.options.limits.connections.saturating_sub(self.places.available_permits())
     }
 
-    /// Whether most places for connections are taken.
+    /// Whether most places for connections are taken; of a few, all.
     fn is_crowded(&self) -> bool {
-        self.places.available_permits() < self.options.limits.connections / 8
+        self.places.available_permits() < (self.options.limits.connections / 8).max(1)
     }
 
     async fn wait_for_connections(&self, at_most: Duration) {
         let all = u32::try_from(self.options.limits.connections).unwrap_or(u32::MAX);
         // Those that are left are cut.
         drop(tokio::time::timeout(at_most, self.places.acquire_many(all)).await);
+    }
+
+    /// One of the places for connections, as soon as there is one; an error would be that there are none any more.
+    async fn place(&self, door: Door) -> Result<OwnedSemaphorePermit, AcquireError> {
+        let places = match door {
+            Door::Public => &self.places,
+            Door::Monitoring => &self.monitors,
+        };
+        Arc::clone(places).acquire_owned().await
     }
 
     /// `None` when the client has enough connections.
@@ -238,13 +247,18 @@ async fn accept(server: Arc<Server>, door: Door, listener: Listener, mut phase: 
     loop {
         let connection = tokio::select! {
             _ = phase.changed() => return,
-            connection = next(&server, door, &listener) => connection,
+            connection = listener.accept() => connection,
         };
         match connection {
-            Ok((place, stream, peer)) => {
+            Ok((stream, peer)) => {
                 let Some(of_client) = server.place_of_client(peer) else {
                     server.metrics.refused_connection();
                     continue;
+                };
+                // Whoever comes when all places are taken waits for one, and those behind it for it.
+                let place = tokio::select! {
+                    _ = phase.changed() => return,
+                    place = server.place(door) => place,
                 };
                 let serving = connect(Arc::clone(&server), door, stream, peer, phase.clone());
                 tokio::spawn(async move {
@@ -262,21 +276,6 @@ async fn accept(server: Arc<Server>, door: Door, listener: Listener, mut phase: 
             }
         }
     }
-}
-
-/// Whoever comes when all places are taken waits for one.
-async fn next(
-    server: &Server,
-    door: Door,
-    listener: &Listener,
-) -> io::Result<(OwnedSemaphorePermit, Connected, Option<IpAddr>)> {
-    let places = match door {
-        Door::Public => &server.places,
-        Door::Monitoring => &server.monitors,
-    };
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    Ok((place, stream, peer))
 }
 
 async fn connect(

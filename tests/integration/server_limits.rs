@@ -95,6 +95,24 @@ fn connections_are_counted_in_all_and_by_client() {
     waiting.set_read_timeout(Some(LONG)).unwrap();
     drop(first);
     assert!(read_some(&mut waiting).starts_with("HTTP/1.1 200 "));
+    // Both places are held by some who do nothing, for much less than the half minute that there is otherwise.
+    assert!(read_some(&mut served.ask("/healthz")).starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn nobody_is_counted_who_is_not_there() {
+    let served = Served::with(Limits::default());
+    let counted = || {
+        let mut page = String::new();
+        let mut stream = served.connect();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        stream.read_to_string(&mut page).unwrap();
+        page.lines().find_map(|line| line.strip_prefix("waxseal_connections ")).unwrap().to_owned()
+    };
+    assert_eq!(counted(), "1", "the one that asks");
+    let mut other = served.ask("/healthz");
+    read_some(&mut other);
+    assert_eq!(counted(), "2");
 }
 
 #[test]
@@ -258,7 +276,8 @@ fn unfinished_bodies_take_no_more_than_their_share() {
     drop(begun);
     std::thread::sleep(SHORT);
     let mut whole = begin(4 * MIB);
-    assert!(read_some(&mut whole).starts_with("HTTP/1.1 400 "));
+    let answer = read_some(&mut whole);
+    assert!(answer.starts_with("HTTP/1.1 4"), "it was read: {answer}");
 }
 
 #[test]
