@@ -58,7 +58,7 @@ impl DataFolder {
         let first_start = !path.join(SETTINGS).exists();
         if first_start {
             let mut names = fs::read_dir(path).map_err(at)?.map(|entry| entry.map(|entry| entry.file_name()));
-            if names.any(|name| name.is_ok_and(|name| !OWN_NAMES.iter().any(|own| name == *own))) {
+            if names.any(|name| name.is_ok_and(|name| !is_own(Path::new(&name)))) {
                 return Err(DataFolderError::NotOurs(path.to_owned()));
             }
         }
@@ -295,6 +295,28 @@ impl DataFolderError {
     fn io(path: &Path, error: io::Error) -> Self {
         Self::Io { path: path.to_owned(), error }
     }
+}
+
+/// Whether `path` is, or would be, the folder `folder` or something in it, by whatever links and dots it is reached.
+#[must_use]
+pub fn is_inside(path: &Path, folder: &Path) -> bool {
+    whereabouts(path).starts_with(whereabouts(folder))
+}
+
+/// Where a path that may not be there yet will be, links resolved as far as they are there.
+fn whereabouts(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for ancestor in absolute.ancestors() {
+        if let (Ok(real), Ok(rest)) = (ancestor.canonicalize(), absolute.strip_prefix(ancestor)) {
+            return real.join(rest);
+        }
+    }
+    absolute
+}
+
+/// Whether a stack has something by this `name` at the top of its folder.
+pub(super) fn is_own(name: &Path) -> bool {
+    name == Path::new(SETTINGS) || OWN_NAMES.iter().any(|own| name == Path::new(own))
 }
 
 /// Writes a file whole and durable, or not at all: beside it (0600), synced, renamed, the folder synced. Makes the

@@ -35,31 +35,45 @@ pub fn check(data: &Path, mut report: impl FnMut(&'static str, CheckedLog)) -> R
 }
 
 /// Copies the stack in `data` to `to`, which must not be there yet, and checks the copy's logs. Until it is whole, the copy has
-/// another name. An index is not copied: it is built again when the copy is started.
+/// another name. An index is not copied: it is built again when the copy is started. Nor is what is not the stack's: that is
+/// returned.
 ///
 /// # Errors
-/// [`MaintenanceError`] when something cannot be read or written, or the copy does not hold.
-pub fn back_up(data: &Path, to: &Path, report: impl FnMut(&'static str, CheckedLog)) -> Result<(), MaintenanceError> {
+/// [`MaintenanceError`] when something cannot be read or written, or the copy does not hold. Nothing is left of it then.
+pub fn back_up(
+    data: &Path,
+    to: &Path,
+    report: impl FnMut(&'static str, CheckedLog),
+) -> Result<Vec<PathBuf>, MaintenanceError> {
     let exists = fs::symlink_metadata(to).is_ok();
     let (Some(name), false) = (to.file_name(), exists) else {
         return Err(MaintenanceError::Exists(to.to_owned()));
     };
+    let outside = |folder: &Path| match data_folder::is_inside(to, folder) {
+        true => Err(MaintenanceError::Inside { to: to.to_owned(), data: data.to_owned() }),
+        false => Ok(()),
+    };
+    outside(data)?;
+    let logs = logs(data)?;
+    // One of them may be a link to another disk.
+    logs.iter().try_for_each(|log| outside(&data.join(log.name)))?;
     let unfinished = to.with_file_name(format!("{}.unfinished", name.to_string_lossy()));
     match fs::remove_dir_all(&unfinished) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&unfinished)(error)),
         _ => {}
     }
-    let logs = logs(data)?;
-    data_folder::create_private(&unfinished).map_err(at(&unfinished))?;
-    let is_log = |name: &Path| logs.iter().any(|log| name == Path::new(log.name));
-    copy_files(data, &unfinished, &|name| is_log(name) || NOT_COPIED.iter().any(|other| name == Path::new(other)))?;
-    for log in &logs {
-        log_store::copy(&data.join(log.name), &log.signer, &unfinished.join(log.name))?;
-    }
-    check(&unfinished, report)?;
-    fs::rename(&unfinished, to).map_err(at(to))?;
+    let left_out = copy_stack(data, &logs, &unfinished).and_then(|left_out| {
+        check(&unfinished, report)?;
+        fs::rename(&unfinished, to).map_err(at(to))?;
+        Ok(left_out)
+    });
+    let left_out = left_out.inspect_err(|_| {
+        // The first reason is the one to tell.
+        let _left_behind = fs::remove_dir_all(&unfinished);
+    })?;
     let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    data_folder::sync_folder(parent).map_err(at(parent))
+    data_folder::sync_folder(parent).map_err(at(parent))?;
+    Ok(left_out)
 }
 
 /// The logs of the stack in `data` whose last entry is later than `now`, each with that entry's time.
@@ -104,6 +118,14 @@ pub enum MaintenanceError {
         /// Why.
         error: Box<Discrepancy>,
     },
+    /// A copy within what is copied.
+    #[error("{to:?} is inside {data:?}")]
+    Inside {
+        /// Where the copy was to be.
+        to: PathBuf,
+        /// What was to be copied.
+        data: PathBuf,
+    },
     /// There is no stack.
     #[error("{0:?} has no stack in it")]
     NoStack(PathBuf),
@@ -134,29 +156,51 @@ fn logs(data: &Path) -> Result<Vec<Log>, MaintenanceError> {
     Ok(logs)
 }
 
-/// Copies all but what `leave_out` names at the top.
-fn copy_files(from: &Path, to: &Path, leave_out: &dyn Fn(&Path) -> bool) -> Result<(), MaintenanceError> {
-    for entry in fs::read_dir(from).map_err(at(from))? {
-        let entry = entry.map_err(at(from))?;
-        let name = entry.file_name();
-        if leave_out(Path::new(&name)) {
-            continue;
+/// Copies what is the stack's to the new folder `to`, and returns what is not.
+fn copy_stack(data: &Path, logs: &[Log], to: &Path) -> Result<Vec<PathBuf>, MaintenanceError> {
+    data_folder::create_private(to).map_err(at(to))?;
+    let mut left_out = Vec::new();
+    for entry in fs::read_dir(data).map_err(at(data))? {
+        let entry = entry.map_err(at(data))?;
+        let name = PathBuf::from(entry.file_name());
+        if !data_folder::is_own(&name) {
+            // What was on its way to its name is nobody's, and `waxseal serve env` writes again what it wrote.
+            if name != Path::new(CLIENTS) && !entry.file_name().as_encoded_bytes().starts_with(b".") {
+                left_out.push(entry.path());
+            }
+        } else if name != Path::new(LOCK) && !logs.iter().any(|log| name == Path::new(log.name)) {
+            copy(&entry.path(), &to.join(&name), 0)?;
         }
-        let path = entry.path();
-        let kind = entry.file_type().map_err(at(&path))?;
-        if kind.is_dir() {
-            data_folder::create_private(&to.join(&name)).map_err(at(&path))?;
-            copy_files(&path, &to.join(&name), &|_| false)?;
-        } else if kind.is_file() {
-            let bytes = match fs::read(&path).map(zeroize::Zeroizing::new) {
-                // What a running stack removed in the meantime it does not need: the refresh tokens of somebody who logged
-                // out, a file that was on its way to its name.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                read => read.map_err(at(&path))?,
-            };
-            let copy = to.join(&name);
-            data_folder::write_durably(&copy, &bytes).map_err(at(&copy))?;
+    }
+    for log in logs {
+        log_store::copy(&data.join(log.name), &log.signer, &to.join(log.name))?;
+    }
+    Ok(left_out)
+}
+
+/// Copies a file, or a folder of files. Links are followed: the operator may keep `issuers.toml` elsewhere.
+fn copy(from: &Path, to: &Path, depth: u8) -> Result<(), MaintenanceError> {
+    let kind = match fs::metadata(from) {
+        // What a running stack removed in the meantime it does not need: the refresh tokens of somebody who logged out, a
+        // file that was on its way to its name.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        kind => kind.map_err(at(from))?,
+    };
+    if kind.is_dir() {
+        if depth == MAX_DEPTH {
+            return Err(at(from)(io::Error::other("this folder is deeper than any of a stack")));
         }
+        data_folder::create_private(to).map_err(at(to))?;
+        for entry in fs::read_dir(from).map_err(at(from))? {
+            let entry = entry.map_err(at(from))?;
+            copy(&entry.path(), &to.join(entry.file_name()), depth + 1)?;
+        }
+    } else if kind.is_file() {
+        let bytes = match fs::read(from).map(zeroize::Zeroizing::new) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            read => read.map_err(at(from))?,
+        };
+        data_folder::write_durably(to, &bytes).map_err(at(to))?;
     }
     Ok(())
 }
@@ -165,5 +209,11 @@ fn at(path: &Path) -> impl Fn(io::Error) -> MaintenanceError {
     move |error| DataFolderError::Io { path: path.to_owned(), error }.into()
 }
 
-/// The lock is the running process's.
-const NOT_COPIED: [&str; 1] = ["lock"];
+/// Where `waxseal serve env` puts its files.
+const CLIENTS: &str = "clients";
+
+/// The running process's.
+const LOCK: &str = "lock";
+
+/// No stack has folders as deep as this; a link that leads back up does.
+const MAX_DEPTH: u8 = 4;

@@ -1,5 +1,6 @@
 //! The stack as its clients see it, without a socket.
 
+mod copies;
 mod ct_log;
 mod fulcio;
 mod login;

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 
@@ -10,13 +10,14 @@ use crate::cli::ServeInit;
 use crate::command_error::CommandError;
 use crate::commands::stdout;
 use crate::stack::Stack;
+use crate::stack::data_folder::is_inside;
 use crate::stack::public_url::PublicUrl;
 
 /// Writes the root's key, then makes the stack under that root.
 pub(super) fn run(request: &ServeInit, now: Timestamp) -> Result<(), CommandError> {
     let public_url: PublicUrl = request.public_url.parse()?;
     let out = &request.root_key_out;
-    if whereabouts(out).starts_with(whereabouts(&request.data)) {
+    if is_inside(out, &request.data) {
         return Err(CommandError::usage(format!("{out:?} is inside {:?}", request.data))
             .hint("the root's key is to be taken away: name a file elsewhere"));
     }
@@ -49,15 +50,4 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = options.open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-/// Where a path that may not be there yet will be, links resolved as far as they are there.
-fn whereabouts(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    for ancestor in absolute.ancestors() {
-        if let (Ok(real), Ok(rest)) = (ancestor.canonicalize(), absolute.strip_prefix(ancestor)) {
-            return real.join(rest);
-        }
-    }
-    absolute
 }

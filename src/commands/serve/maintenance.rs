@@ -15,7 +15,10 @@ use crate::stack::maintenance::{self, MaintenanceError};
 /// Copies the stack and checks the copy; prints each log that holds.
 pub(super) fn back_up(data: &Path, to: &Path) -> Result<(), CommandError> {
     let mut held = String::new();
-    maintenance::back_up(data, to, |name, log| held.push_str(&line(name, log)))?;
+    let left_out = maintenance::back_up(data, to, |name, log| held.push_str(&line(name, log)))?;
+    for path in left_out {
+        let _closed = writeln!(io::stderr().lock(), "waxseal: {path:?} is not the stack's, and is not in the copy");
+    }
     stdout::print(&held)
 }
 
@@ -54,6 +57,8 @@ impl From<MaintenanceError> for CommandError {
         match error {
             MaintenanceError::Folder(error) => error.into(),
             MaintenanceError::Exists(_) => Self::failed(error).hint("give the backup a name that is not taken"),
+            MaintenanceError::Inside { .. } => Self::usage(error)
+                .hint("a copy in the folder that it is a copy of is lost with it: name a place elsewhere"),
             MaintenanceError::Log { .. } => {
                 Self::failed(error).hint("keep this folder as it is, and start from the last backup that holds")
             }
