@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::sandbox::{ALICE, FORM, REDIRECT, Sandbox, VERIFIER, free_port, http, token_form};
+use super::sandbox::{ALICE, FORM, REDIRECT, Sandbox, Stack, VERIFIER, WAXSEAL, free_port, http, token_form};
 
 #[test]
 fn who_got_what_is_written_down_and_no_secret_is() {
@@ -77,6 +77,34 @@ fn who_got_what_is_written_down_and_no_secret_is() {
     assert_eq!(lines("access.log", "trusted_root").len(), 1);
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(sandbox.path("audit.log")).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_log_on_a_full_disk_has_whole_lines() {
+    let sandbox = Sandbox::new();
+    let log = sandbox.path("access.log");
+    // Room for one line and a half, below a size that no file of the process may exceed.
+    let blocks: u64 = 128 << 10;
+    let file = fs::File::create(&log).unwrap();
+    let begin = blocks * 512 - 200;
+    file.set_len(begin - 1).unwrap();
+    std::io::Write::write_all(&mut fs::OpenOptions::new().append(true).open(&log).unwrap(), b"\n").unwrap();
+    let mut serve = sandbox.command("sh");
+    let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
+    serve.args(["-c", &limited, "sh", WAXSEAL, "serve", "--listen", "127.0.0.1:0", "--data"]);
+    let stack = Stack::start({
+        serve.arg(sandbox.path("sigstore")).arg("--access-log").arg(&log);
+        serve
+    });
+    let lines = || fs::read(&log).unwrap().split_off(usize::try_from(begin).unwrap());
+    for _ in 0..4 {
+        assert_eq!(http("GET", &format!("{}/healthz", stack.url()), "", b"").status, 200, "it goes on");
+    }
+    stack.says("cannot be written, and its lines are lost: File too large");
+    let text = String::from_utf8(lines()).unwrap();
+    assert_eq!((text.lines().count(), text.ends_with("}\n")), (1, true), "{text}");
+    stack.stop();
+    assert_eq!(String::from_utf8(lines()).unwrap(), text);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! a disk. Without room on it the server goes on; lines that are lost are counted, and told on stderr.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -44,10 +44,10 @@ impl LogWriter {
     /// # Errors
     /// What the file system says.
     pub fn open(target: LogTarget, report: fn(&str)) -> io::Result<Self> {
-        let output = Output::open(&target)?;
+        let (output, is_torn) = Output::open(&target)?;
         let (queue, waiting) = sync_channel(MAX_WAITING);
         let lost = Arc::new(AtomicU64::new(0));
-        let writer = Writer { target, output, lost: Arc::clone(&lost), report, is_torn: false, reported: None };
+        let writer = Writer { target, output, lost: Arc::clone(&lost), report, is_torn, reported: None };
         std::thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(&waiting))?;
         Ok(Self { queue, lost })
     }
@@ -147,14 +147,17 @@ impl Writer {
         if batch.is_empty() {
             return;
         }
-        // A line that a full disk cut off must not run into the next one.
+        // A line that was cut off must not run into the next one.
         let mut rest = if self.is_torn { [b"\n", batch].concat() } else { batch.to_vec() };
+        // Of the last line that was begun.
+        let mut part = 0;
         let failed = loop {
             match self.output.write(&rest) {
                 Ok(0) => break Some(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
-                    self.is_torn = rest.get(written.saturating_sub(1)) != Some(&b'\n');
-                    drop(rest.drain(..written));
+                    let end = rest.drain(..written).rev().take_while(|byte| *byte != b'\n').count();
+                    part = if end == written { part + end } else { end };
+                    self.is_torn = part > 0;
                     if rest.is_empty() {
                         break self.output.flush().err();
                     }
@@ -171,6 +174,10 @@ impl Writer {
                 }
             }
             Some(error) => {
+                // It is lost as a whole: half a line is no JSON.
+                if part > 0 && self.output.take_back(part).is_ok() {
+                    self.is_torn = false;
+                }
                 // Some of them may have been written: better one too many than a loss that nobody hears of.
                 self.lost.fetch_add(lines, Ordering::Relaxed);
                 if self.reported.is_none_or(|at| at.elapsed() > REPORT_INTERVAL) {
@@ -183,9 +190,9 @@ impl Writer {
 
     fn reopen(&mut self) {
         match Output::open(&self.target) {
-            Ok(output) => {
+            Ok((output, is_torn)) => {
                 self.output = output;
-                self.is_torn = false;
+                self.is_torn = is_torn;
             }
             Err(error) => (self.report)(&format!("{} cannot be opened again: {error}", self.name())),
         }
@@ -205,16 +212,32 @@ enum Output {
 }
 
 impl Output {
-    fn open(target: &LogTarget) -> io::Result<Self> {
+    /// The end of a log, and whether the last line there has none.
+    fn open(target: &LogTarget) -> io::Result<(Self, bool)> {
         match target {
             LogTarget::File(path) => {
                 let mut options = OpenOptions::new();
                 options.append(true).create(true);
                 #[cfg(unix)]
                 std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-                Ok(Self::File(options.open(path)?))
+                let file = options.open(path)?;
+                let found = file.metadata()?;
+                // One that cannot be read may well be: an empty line does less harm than two in one.
+                let is_torn = found.is_file() && found.len() > 0 && last_byte(path).map_or(true, |byte| byte != b'\n');
+                Ok((Self::File(file), is_torn))
             }
-            LogTarget::Stdout => Ok(Self::Stdout),
+            LogTarget::Stdout => Ok((Self::Stdout, false)),
+        }
+    }
+
+    /// Removes the last `part` bytes, which were just written, unless someone else wrote behind them.
+    fn take_back(&mut self, part: usize) -> io::Result<()> {
+        let Self::File(file) = self else { return Err(io::ErrorKind::Unsupported.into()) };
+        let end = file.stream_position()?;
+        let begin = u64::try_from(part).ok().and_then(|part| end.checked_sub(part));
+        match begin {
+            Some(begin) if file.metadata()?.len() == end => file.set_len(begin),
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }
@@ -233,6 +256,15 @@ impl Write for Output {
             Self::Stdout => io::stdout().lock().flush(),
         }
     }
+}
+
+fn last_byte(path: &Path) -> io::Result<u8> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::End(-1))?;
+    let mut byte = [0];
+    file.read_exact(&mut byte)?;
+    let [byte] = byte;
+    Ok(byte)
 }
 
 /// Lines; some seconds under full load.
@@ -281,6 +313,47 @@ mod tests {
             format!("{{{time},\"type\":\"audit\",\"name\":\"after\"}}\n")
         );
         assert_eq!(log.lost(), 0);
+    }
+
+    #[test]
+    fn a_line_without_an_end_stays_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let open = || LogWriter::open(LogTarget::File(path.clone()), |news| panic!("{news}")).unwrap();
+        let put = |text: &[u8]| {
+            OpenOptions::new().create(true).write(true).truncate(true).open(&path).unwrap().write_all(text).unwrap();
+        };
+        put(b"{\"time\":\"20");
+        for name in ["a", "b"] {
+            let log = open();
+            log.write("access", Timestamp::UNIX_EPOCH, line(name));
+            log.flush();
+        }
+        let log = open();
+        put(b"whole\nhal");
+        log.reopen();
+        log.write("access", Timestamp::UNIX_EPOCH, line("c"));
+        log.flush();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!((lines.len(), &lines[..2]), (3, &["whole", "hal"][..]), "{text}");
+        assert!(serde_json::from_str::<Value>(lines[2]).is_ok() && text.ends_with("}\n"), "{text}");
+    }
+
+    #[test]
+    fn part_of_a_line_is_taken_back_unless_another_came_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let (mut output, _) = Output::open(&LogTarget::File(path.clone())).unwrap();
+        output.write_all(b"whole\nhal").unwrap();
+        output.take_back(3).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"whole\n");
+        output.write_all(b"hal").unwrap();
+        let (mut other, is_torn) = Output::open(&LogTarget::File(path.clone())).unwrap();
+        assert!(is_torn);
+        other.write_all(b"f\n").unwrap();
+        assert!(output.take_back(3).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"whole\nhalf\n");
     }
 
     #[cfg(target_os = "linux")]
