@@ -46,7 +46,8 @@ pub(super) fn handle(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) 
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
     if !host.is_some_and(|host| stack.public_url.admits_host(host)) {
-        return text(StatusCode::MISDIRECTED_REQUEST, "this is not the host that you asked for");
+        let path = request.uri().path();
+        return refusal(path, StatusCode::MISDIRECTED_REQUEST, "this is not the host that you asked for");
     }
     let path = request.uri().path();
     let get = request.method() == Method::GET;
@@ -91,6 +92,8 @@ pub(super) fn refusal(path: &str, status: StatusCode, sentence: &str) -> Respons
             "invalid_request"
         };
         json(status, &serde_json::json!({ "error": error, "error_description": sentence }))
+    } else if below(OIDC, path).is_some_and(pages::is_read) {
+        pages::refusal(status, sentence)
     } else {
         text(status, sentence)
     }
@@ -99,7 +102,10 @@ pub(super) fn refusal(path: &str, status: StatusCode, sentence: &str) -> Respons
 /// `google.rpc.Code`, as grpc-gateway has it.
 fn grpc_code(status: StatusCode) -> u8 {
     match status {
-        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => 3,
+        StatusCode::BAD_REQUEST
+        | StatusCode::MISDIRECTED_REQUEST
+        | StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => 3,
         StatusCode::REQUEST_TIMEOUT => 4,
         StatusCode::TOO_MANY_REQUESTS => 8,
         StatusCode::SERVICE_UNAVAILABLE => 14,

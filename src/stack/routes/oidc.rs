@@ -21,7 +21,7 @@ use crate::stack::{ClientAddress, Stack};
 /// `path` is what stands behind `/oidc`.
 pub(super) fn routes(stack: &Stack, request: &Request<Vec<u8>>, path: &str, now: Timestamp) -> Response<Vec<u8>> {
     let issuer = &stack.oidc_issuer;
-    let pages = Pages { host: stack.public_url.authority() };
+    let pages = Pages { host: Some(stack.public_url.authority()) };
     let query = request.uri().query().unwrap_or_default();
     let from = client_address(request);
     let allowed = match path {

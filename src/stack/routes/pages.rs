@@ -16,8 +16,8 @@ use crate::stack::oidc_issuer::{
 
 /// Answers of one stack.
 pub(super) struct Pages {
-    /// Host and port, as people see them in the address bar.
-    pub(super) host: String,
+    /// Host and port, as people see them in the address bar; not where nobody knows whether they are right.
+    pub(super) host: Option<String>,
 }
 
 impl Pages {
@@ -158,10 +158,10 @@ impl Pages {
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
              <meta name=\"color-scheme\" content=\"light dark\">\n\
              <title>{error}{title} · waxseal</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n\
-             <p class=\"host\">waxseal at {host}</p>\n<h1>{title}</h1>\n{body}</main>\n</body>\n</html>\n",
+             <p class=\"host\">waxseal{host}</p>\n<h1>{title}</h1>\n{body}</main>\n</body>\n</html>\n",
             error = if page.is_problem { "Error: " } else { "" },
             title = page.title,
-            host = escape(&self.host),
+            host = self.host.as_ref().map_or_else(String::new, |host| format!(" at {}", escape(host))),
         );
         let mut response = respond(page.status, "text/html; charset=utf-8", html.into_bytes());
         let headers = response.headers_mut();
@@ -186,6 +186,19 @@ struct Page {
     /// Where a browser may be sent after a form, besides here: it looks at redirections too.
     form_to: Option<String>,
     wait: Option<SignedDuration>,
+}
+
+/// Whether a person reads what is answered at `path`, which stands behind `/oidc`.
+pub(super) fn is_read(path: &str) -> bool {
+    matches!(path, "/auth" | "/auth/login" | "/device" | "/device/auth/verify_code" | "/device/confirm")
+}
+
+/// What the server says before any form is looked at.
+pub(super) fn refusal(status: StatusCode, sentence: &str) -> Response<Vec<u8>> {
+    let mut characters = sentence.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    let sentence: String = first.into_iter().chain(characters).chain(['.']).collect();
+    Pages { host: None }.sentence(status, status.canonical_reason().unwrap_or("Refused"), &sentence)
 }
 
 /// An answer with nothing to read in it, for a browser that goes on elsewhere.
@@ -334,7 +347,7 @@ mod tests {
 
     #[test]
     fn nothing_becomes_markup() {
-        let pages = Pages { host: "<b>".to_owned() };
+        let pages = Pages { host: Some("<b>".to_owned()) };
         let hostile = "\"><script>alert('x')</script>&\u{202e}\r\n";
         let form = LoginForm { sealed: hostile.to_owned(), email: hostile.to_owned(), problem: None };
         let step = |form| DeviceStep::Confirm {
