@@ -289,9 +289,8 @@ async fn connect(
     match (stream, tls.map(TlsIdentity::acceptor)) {
         (Connected::Tcp(stream), None) => connection::serve(server, door, stream, false, peer, phase).await,
         (Connected::Tcp(stream), Some(acceptor)) => {
-            let handshake = tokio::time::timeout(server.options.limits.handshake, acceptor.accept(stream)).await;
             // A handshake that fails has told its client so.
-            if let Ok(Ok(stream)) = handshake {
+            if let Some(Ok(stream)) = connection::in_time(&server, acceptor.accept(stream)).await {
                 let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2);
                 connection::serve(server, door, stream, is_http_2, peer, phase).await;
             }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use reqwest::{Certificate, Client, Version};
+use serde_json::Value;
 
 use super::sandbox::{Authority, Ran, Sandbox, Stack, WAXSEAL, free_port};
 
@@ -66,7 +67,9 @@ fn a_socket_for_the_user_alone() {
     // Left behind by one that was killed.
     drop(UnixListener::bind(&socket).unwrap());
     let listen = format!("unix:{}", socket.display());
-    let arguments = ["--listen", &listen, "--public-url", "https://sigstore.example.org"];
+    let log = sandbox.path("access.log");
+    let arguments =
+        ["--listen", &listen, "--public-url", "https://sigstore.example.org", "--access-log", log.to_str().unwrap()];
     let served = start(&sandbox, &arguments);
     let file = fs::symlink_metadata(&socket).unwrap();
     assert!(file.file_type().is_socket());
@@ -100,6 +103,8 @@ fn a_socket_for_the_user_alone() {
     drop(datagrams);
     served.stop();
     assert!(!socket.exists(), "it is gone with its server");
+    let logged: Value = serde_json::from_str(&fs::read_to_string(log).unwrap()).unwrap();
+    assert_eq!(logged["client"], Value::Null, "no proxy said who asks");
 }
 
 /// With the certificate that is there, if one is.

@@ -46,7 +46,7 @@ fn who_says_nothing_or_not_enough_is_not_waited_for() {
         ("/api/v2/signingCert", r#"{"code":4,"message":"the body did not come in time","details":[]}"#),
         ("/rekor/api/v1/log/entries", r#"{"code":408,"message":"the body did not come in time"}"#),
         ("/oidc/token", r#"{"error":"invalid_request","error_description":"the body did not come in time"}"#),
-        ("/oidc/auth/login", "the body did not come in time"),
+        ("/trust/trusted_root.json", "the body did not come in time"),
     ] {
         let mut unfinished = served.connect();
         unfinished
@@ -118,11 +118,13 @@ fn nobody_is_counted_who_is_not_there() {
 #[test]
 fn who_does_nothing_makes_room_when_it_is_crowded() {
     let limits = Limits { connections: 8, ..Limits::default() };
-    let crowds: Vec<_> = [b"".as_slice(), &get("/healthz")]
+    let half = b"GET / HTTP/1.1\r\nHost: 127";
+    let crowds: Vec<_> = [b"".as_slice(), &get("/healthz"), half, &[&get("/healthz"), half.as_slice()].concat()]
         .into_iter()
         .map(|said| {
             let served = Served::with(limits);
-            let crowd: Vec<_> = (0..limits.connections)
+            // More than there are places: those who wait are no better.
+            let crowd: Vec<_> = (0..limits.connections + 2)
                 .map(|_| {
                     let mut stream = served.connect();
                     stream.write_all(said).unwrap();
@@ -135,6 +137,88 @@ fn who_does_nothing_makes_room_when_it_is_crowded() {
     for (served, _crowd) in crowds {
         // Far sooner than where there is room.
         assert!(read_some(&mut served.ask("/healthz")).starts_with("HTTP/1.1 200 "));
+    }
+}
+
+#[test]
+fn half_a_handshake_makes_room_when_it_is_crowded() {
+    let (folder, tls) = identity();
+    let limits = Limits { connections: 8, ..Limits::default() };
+    let served = Served::start(ServerOptions { tls: Some(tls), limits, ..ServerOptions::new(|news| panic!("{news}")) });
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let here = || {
+        let mut stream = served.connect_http_2(&folder);
+        stream.write_all(preface).unwrap();
+        stream.read_exact(&mut [0; 9]).unwrap();
+        stream
+    };
+    let begun: Vec<_> = (0..limits.connections)
+        .map(|_| {
+            let mut stream = served.connect();
+            stream.write_all(&[0x16, 3, 1, 2, 0, 1]).unwrap();
+            stream
+        })
+        .collect();
+    here();
+    drop(begun);
+    // A preface, and then not even an answer to the server's farewell.
+    let _silent: Vec<_> = (0..limits.connections).map(|_| here()).collect();
+    here();
+}
+
+#[test]
+fn one_host_is_named() {
+    let served = Served::with(Limits::default());
+    let asked = |version: &str, hosts: &str| {
+        let mut stream = served.connect();
+        stream.write_all(format!("GET /healthz HTTP/{version}\r\n{hosts}\r\n").as_bytes()).unwrap();
+        read_some(&mut stream).split(' ').nth(1).unwrap_or_default().to_owned()
+    };
+    for (version, hosts, status) in [
+        ("1.1", "Host: localhost\r\n", "200"),
+        ("1.1", "", "400"),
+        ("1.1", "Host: localhost\r\nHost: evil.example\r\n", "400"),
+        ("1.1", "Host: evil.example\r\nHost: localhost\r\n", "400"),
+        ("1.1", "Host: localhost\r\nX: y\r\nhost: localhost\r\n", "400"),
+        ("1.0", "Host: localhost\r\n", "200"),
+        ("1.0", "", "421"),
+        ("1.0", "Host: localhost\r\nHost: localhost\r\n", "400"),
+    ] {
+        assert_eq!(asked(version, hosts), status, "{version} {hosts:?}");
+    }
+}
+
+#[test]
+fn people_are_refused_with_a_page() {
+    let served = Served::start(ServerOptions {
+        behind_proxy: true,
+        rates: RateLimits { login: Some(1), ..RateLimits::OFF },
+        ..ServerOptions::new(|news| panic!("{news}"))
+    });
+    let ask = |request: &str, host: &str| {
+        let mut stream = served.connect();
+        let head = format!("{request} HTTP/1.1\r\nHost: {host}\r\nX-Forwarded-For: 192.0.2.1\r\n");
+        stream.write_all(format!("{head}Connection: close\r\nContent-Length: 0\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let elsewhere = ask("GET /oidc/auth", "evil.example");
+    assert!(elsewhere.starts_with("HTTP/1.1 421 "), "{elsewhere}");
+    assert!(elsewhere.contains("<p>This is not the host that you asked for.</p>"), "{elsewhere}");
+    assert!(!elsewhere.contains("evil.example"), "{elsewhere}");
+    // Twenty are saved up, and the machine may be slow.
+    assert!((0..200).any(|_| ask("GET /oidc/auth", "localhost").starts_with("HTTP/1.1 429 ")));
+    for request in ["GET /oidc/auth", "POST /oidc/auth/login", "GET /oidc/device", "POST /oidc/device/confirm"] {
+        // Whatever is saved up meanwhile is used up first.
+        let answer = (0..20).map(|_| ask(request, "localhost")).find(|answer| answer.starts_with("HTTP/1.1 429 "));
+        let answer = answer.unwrap_or_else(|| panic!("{request} is never refused"));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let head = head.to_lowercase();
+        assert!(head.contains("\r\ncontent-type: text/html; charset=utf-8"), "{head}");
+        assert!(head.contains("\r\nretry-after: 1") && head.contains("\r\ncontent-security-policy: "), "{head}");
+        assert!(body.contains("<h1>Too Many Requests</h1>"), "{body}");
+        assert!(body.contains("<p>There were too many requests: come again later.</p>"), "{body}");
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use http::HeaderMap;
-use http::header::FORWARDED;
+use http::header::{FORWARDED, HOST};
+use http::{HeaderMap, Version};
+use serde_json::Value;
 
 /// The client that `headers` name, behind a proxy; `peer` when they name none, or two. Only what the nearest proxy added
 /// counts, which is the last element: everything before it is what the client says.
@@ -22,6 +23,20 @@ pub(super) fn address(peer: Option<IpAddr>, behind_proxy: bool, headers: &Header
             first.filter(|_| first == second).unwrap_or(peer)
         }
         (None, None) => peer,
+    }
+}
+
+/// A client in the logs: without an address, nobody.
+pub(super) fn logged(client: IpAddr) -> Value {
+    if client.is_unspecified() { Value::Null } else { client.to_string().into() }
+}
+
+/// RFC 9112 §3.2: exactly one `Host`. HTTP/2 has `:authority` for it, and HTTP/1.0 does not need it; never are there two.
+pub(super) fn names_one_host(version: Version, headers: &HeaderMap) -> bool {
+    match headers.get_all(HOST).iter().count() {
+        0 => version != Version::HTTP_11,
+        1 => true,
+        _ => false,
     }
 }
 
@@ -62,6 +77,12 @@ mod tests {
             map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap());
         }
         address("10.0.0.1".parse().ok(), behind_proxy, &map).to_string()
+    }
+
+    #[test]
+    fn without_an_address_nobody_is_logged() {
+        assert_eq!(logged(address(None, true, &HeaderMap::new())), Value::Null);
+        assert_eq!(logged("192.0.2.7".parse().unwrap()), "192.0.2.7");
     }
 
     #[test]

@@ -38,15 +38,19 @@ pub(super) async fn serve<S>(
     let builder = builder(&limits, is_http_2);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut ends_since = None;
-    let mut tick = tokio::time::interval((limits.idle.min(limits.stalled) / 8).clamp(SHORTEST_TICK, LONGEST_TICK));
+    let shortest = limits.idle.min(limits.stalled).min(IDLE_WHEN_CROWDED);
+    let mut tick = tokio::time::interval((shortest / 8).max(SHORTEST_TICK));
     loop {
         let end = tokio::select! {
             // However it ends: what went wrong between a client and itself is the client's matter.
             _ended = connection.as_mut() => return,
             _ = tick.tick() => {
-                let idle = if server.is_crowded() { limits.idle.min(IDLE_WHEN_CROWDED) } else { limits.idle };
+                let is_crowded = server.is_crowded();
+                let idle = if is_crowded { limits.idle.min(IDLE_WHEN_CROWDED) } else { limits.idle };
                 match activity.overdue(idle, limits.stalled) {
                     Some(Overdue::Stalled) => return,
+                    // It was asked to end and has not: half a head is waited for, and HTTP/2's farewell.
+                    Some(Overdue::Idle) if is_crowded && ends_since.is_some() => return,
                     Some(Overdue::Idle) => true,
                     None => false,
                 }
@@ -64,6 +68,24 @@ pub(super) async fn serve<S>(
                 return;
             }
             connection.as_mut().graceful_shutdown();
+        }
+    }
+}
+
+/// What comes of `handshake`; `None` when it takes too long, which is sooner when it is crowded.
+pub(super) async fn in_time<T>(server: &Server, handshake: impl Future<Output = T>) -> Option<T> {
+    let (start, most) = (Instant::now(), server.options.limits.handshake);
+    let mut handshake = pin!(handshake);
+    let mut tick = tokio::time::interval((most.min(IDLE_WHEN_CROWDED) / 8).max(SHORTEST_TICK));
+    loop {
+        tokio::select! {
+            done = handshake.as_mut() => return Some(done),
+            _ = tick.tick() => {
+                let most = if server.is_crowded() { most.min(IDLE_WHEN_CROWDED) } else { most };
+                if start.elapsed() > most {
+                    return None;
+                }
+            }
         }
     }
 }
@@ -207,7 +229,6 @@ const MAX_STREAMS: u32 = 100;
 const PIECE_BYTES: usize = 64 << 10;
 
 const SHORTEST_TICK: Duration = Duration::from_millis(20);
-const LONGEST_TICK: Duration = Duration::from_secs(1);
 
-/// Whoever waits to be let in comes before those who do nothing.
+/// Whoever waits to be let in comes before those who do nothing, or only half of what it takes.
 const IDLE_WHEN_CROWDED: Duration = Duration::from_secs(2);

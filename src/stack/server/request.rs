@@ -54,7 +54,7 @@ pub(super) async fn answer(
     server.metrics.answered(route(&path), response.status(), took);
     if let Some(log) = &server.options.access_log {
         let mut members = vec![
-            ("client", json!(from.to_string())),
+            ("client", client::logged(from)),
             ("method", json!(method.as_str())),
             ("path", json!(path.chars().take(MAX_LOGGED).collect::<String>())),
         ];
@@ -76,6 +76,9 @@ async fn read(
     let path = head.uri.path();
     if head.headers.len() > MAX_HEADERS {
         return Err(refusal(path, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "there are too many headers"));
+    }
+    if !client::names_one_host(head.version, &head.headers) {
+        return Err(refusal(path, StatusCode::BAD_REQUEST, "exactly one Host header is needed"));
     }
     let mut held = server.bodies.begin(from);
     let most = max_body_bytes(path);
@@ -143,7 +146,7 @@ fn audit(server: &Server, event: &AuditEvent, from: IpAddr, now: Timestamp) {
     server.metrics.happened(event);
     if let Some(log) = &server.options.audit_log {
         let mut members = event.members();
-        members.push(("client", json!(from.to_string())));
+        members.push(("client", client::logged(from)));
         log.write("audit", now, members);
     }
 }
