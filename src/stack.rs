@@ -232,6 +232,16 @@ impl Stack {
         ]
     }
 
+    /// When the last entry of any log came in.
+    fn last_logged(&self) -> Option<Timestamp> {
+        self.logs().iter().filter_map(|(_, log)| log.last_time()).max()
+    }
+
+    /// Whether the operator has accepted the clock, and so every log goes on.
+    fn clock_is_accepted(&self, now: Timestamp) -> bool {
+        clock::is_accepted(&self.folder.join(""), now) && self.logs().iter().all(|(_, log)| log.believes(now))
+    }
+
     /// Whether tokens of other issuers are good for certificates.
     #[must_use]
     pub fn has_other_issuers(&self) -> bool {

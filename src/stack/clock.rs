@@ -1,7 +1,7 @@
 //! A clock that went back, and the operator's word that it is right now.
 //!
 //! The word is a file in the log's folder: `waxseal serve clock --accept` writes it, a running log takes it away when it has
-//! used it. It holds for an hour, so that one that was not needed does not excuse a later jump.
+//! used it. Another, in the stack's folder, is for the timestamp authority, which goes on when all logs do. It holds for an hour, so that one that was not needed does not excuse a later jump.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::data_folder::write_durably;
 
-/// Accepts that the clock says `now`, for the log in `folder`.
+/// Accepts that the clock says `now`, for the log or the stack in `folder`.
 pub(super) fn accept(folder: &Path, now: Timestamp) -> std::io::Result<()> {
     write_durably(&folder.join(ACCEPTED), now.to_string().as_bytes())
 }
@@ -27,5 +27,6 @@ pub(super) fn forget_acceptance(folder: &Path) {
     let _left_behind = fs::remove_file(folder.join(ACCEPTED));
 }
 
-const ACCEPTED: &str = "clock-accepted";
+/// The word's name.
+pub(super) const ACCEPTED: &str = "clock-accepted";
 const HOLDS_FOR: SignedDuration = SignedDuration::from_hours(1);

@@ -39,6 +39,7 @@ pub use self::published::{CheckpointSigner, Snapshot, StoredEntry};
 use self::published::Shared;
 use self::sequencer::{Append, Sequencer};
 use crate::crypto::Sha256Digest;
+use crate::stack::clock;
 use crate::tlog::merkle;
 
 /// A log that is open for appending.
@@ -149,6 +150,18 @@ impl LogStore {
     #[must_use]
     pub fn state(&self) -> StoreState {
         self.shared.state()
+    }
+
+    /// When the last entry came in, without a look at the disk.
+    #[must_use]
+    pub fn last_time(&self) -> Option<Timestamp> {
+        self.shared.last_time()
+    }
+
+    /// Whether an entry that comes in at `now` is not too long before the last one, or the operator has accepted this clock.
+    #[must_use]
+    pub fn believes(&self, now: Timestamp) -> bool {
+        sequencer::not_before(self.last_time(), now).is_ok() || clock::is_accepted(&self.shared.folder, now)
     }
 
     /// What it did since it was opened.

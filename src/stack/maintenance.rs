@@ -89,7 +89,7 @@ pub fn ahead_of(data: &Path, now: Timestamp) -> Result<Vec<(&'static str, Timest
     Ok(ahead)
 }
 
-/// Accepts, for the logs that are [`ahead_of`] it, that the clock says `now`.
+/// Accepts, for the logs that are [`ahead_of`] it and for the timestamp authority, that the clock says `now`.
 ///
 /// # Errors
 /// [`MaintenanceError`] when a log cannot be read or the word cannot be written.
@@ -98,7 +98,7 @@ pub fn accept_clock(data: &Path, now: Timestamp) -> Result<(), MaintenanceError>
         let folder = data.join(name);
         clock::accept(&folder, now).map_err(at(&folder))?;
     }
-    Ok(())
+    clock::accept(data, now).map_err(at(data))
 }
 
 /// A folder that cannot be looked after.
@@ -165,7 +165,8 @@ fn copy_stack(data: &Path, logs: &[Log], to: &Path) -> Result<Vec<PathBuf>, Main
         let name = PathBuf::from(entry.file_name());
         if !data_folder::is_own(&name) {
             // What was on its way to its name is nobody's, and `waxseal serve env` writes again what it wrote.
-            if name != Path::new(CLIENTS) && !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            let is_of_today = [CLIENTS, clock::ACCEPTED].iter().any(|other| name == Path::new(other));
+            if !is_of_today && !entry.file_name().as_encoded_bytes().starts_with(b".") {
                 left_out.push(entry.path());
             }
         } else if name != Path::new(LOCK) && !logs.iter().any(|log| name == Path::new(log.name)) {

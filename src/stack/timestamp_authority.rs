@@ -1,6 +1,6 @@
 //! The timestamp authority: RFC 3161 over HTTP, as Sigstore's timestamp-authority has it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,8 +20,15 @@ pub struct TimestampAuthority {
     key: ServiceKey,
     signer: Certificate,
     root: Certificate,
+    times: Mutex<Times>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Times {
     /// No token is earlier than this.
-    latest: Mutex<Timestamp>,
+    latest: Timestamp,
+    /// What the logs were last heard to have.
+    logged: Option<Timestamp>,
 }
 
 impl TimestampAuthority {
@@ -30,7 +37,7 @@ impl TimestampAuthority {
     #[must_use]
     pub fn new(key: ServiceKey, chain: AuthorityChain, since: Timestamp) -> Self {
         let AuthorityChain { intermediate: signer, root } = chain;
-        Self { key, signer, root, latest: Mutex::new(since) }
+        Self { key, signer, root, times: Mutex::new(Times { latest: since, logged: None }) }
     }
 
     /// The answer to a `TimeStampReq` in DER: a `TimeStampResp`.
@@ -64,8 +71,23 @@ impl TimestampAuthority {
     /// Tells that something was signed at `at`, which no later token may precede: a certificate, whose first instant must
     /// not lie after the token of what is signed with it.
     pub fn not_before(&self, at: Timestamp) {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        *latest = at.max(*latest);
+        let mut times = self.times();
+        times.latest = at.max(times.latest);
+    }
+
+    /// Tells when the last entry of any log came in: a token that is made later is not earlier. A log goes back only when
+    /// the operator accepted it, and that log's time says nothing then.
+    pub fn logged(&self, last: Option<Timestamp>) {
+        let mut times = self.times();
+        if let Some(at) = last.filter(|_| last > times.logged) {
+            times.latest = at.max(times.latest);
+        }
+        times.logged = last;
+    }
+
+    /// Goes on from `now`, which the operator accepted, whatever was before.
+    pub fn begin_again_at(&self, now: Timestamp) {
+        self.times().latest = now;
     }
 
     fn answer(&self, request: &TimeStampReq, now: Timestamp) -> Result<Vec<u8>, StampError> {
@@ -86,20 +108,24 @@ impl TimestampAuthority {
     /// A clock that went back a little stands still until it is right again; one that went back further is not to be
     /// believed.
     fn steady(&self, now: Timestamp) -> Result<Timestamp, StampError> {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if latest.duration_since(now) > MAX_CLOCK_STEP_BACK {
-            return Err(StampError::ClockWentBack { now, last: *latest });
+        let mut times = self.times();
+        if times.latest.duration_since(now) > MAX_CLOCK_STEP_BACK {
+            return Err(StampError::ClockWentBack { now, last: times.latest });
         }
-        *latest = now.max(*latest);
-        Ok(*latest)
+        times.latest = now.max(times.latest);
+        Ok(times.latest)
+    }
+
+    fn times(&self) -> MutexGuard<'_, Times> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A token that was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum StampError {
-    /// The clock is more than a few seconds before an earlier token or certificate.
-    #[error("the clock says {now}, but {last} has been stamped already")]
+    /// The clock is more than a few seconds before an earlier token, certificate or entry.
+    #[error("the clock says {now}, but {last} has been vouched for already")]
     ClockWentBack {
         /// What it says.
         now: Timestamp,

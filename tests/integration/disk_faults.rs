@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use regex::Regex;
 
@@ -155,6 +155,29 @@ fn every_call_fails(world: &mut World, calls: &[&str], prepare: impl Fn(&mut Wor
     }
     assert!(failed > 20, "hardly any call failed: {failed}\n{trace}");
     println!("{:?}: {failed} of the calls failed an entry\n", world.log);
+}
+
+/// A balancer sends nobody to a stack that does not call itself healthy.
+#[test]
+fn a_disk_that_is_not_full_any_more_is_noticed_by_itself() {
+    let mut world = World::new(Log::RekorV2);
+    let health = |world: &World| http("GET", &format!("{}/healthz", world.sandbox.url()), "", b"").status;
+    let full = "inject=write,pwrite64,ftruncate,mkdir:error=ENOSPC:when=1+";
+    let traced = world.traced(full, |world| {
+        assert_eq!(world.add().unwrap_err().0, 503);
+        std::thread::sleep(Duration::from_millis(2500));
+        assert_eq!(health(world), 503);
+    });
+    if traced.is_none() {
+        return;
+    }
+    let start = Instant::now();
+    while health(&world) != 200 {
+        assert!(start.elapsed() < Duration::from_secs(10), "it is still full");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    world.add().unwrap();
+    world.check();
 }
 
 #[test]

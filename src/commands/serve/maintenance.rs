@@ -41,7 +41,11 @@ pub(super) fn clock(request: &ServeClock, now: Timestamp) -> Result<(), CommandE
         let _closed = writeln!(stderr, "waxseal: {name}: the last entry came in at {last:.0}, the clock says {now:.0}");
     }
     let _closed = match (ahead.is_empty(), request.accept) {
-        (true, _) => writeln!(stderr, "waxseal: the clock says {now:.0}, and no log has a later entry"),
+        (true, false) => writeln!(stderr, "waxseal: the clock says {now:.0}, and no log has a later entry"),
+        (true, true) => writeln!(
+            stderr,
+            "waxseal: the clock says {now:.0}, and no log has a later entry; accepted for an hour: the next timestamp may be earlier than the last"
+        ),
         (false, true) => writeln!(stderr, "waxseal: accepted for an hour: the next entry may be earlier than the last"),
         (false, false) => writeln!(stderr, "waxseal: hint: if the clock is right now, say so with --accept"),
     };

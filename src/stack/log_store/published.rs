@@ -1,7 +1,7 @@
 //! What readers see: the log under its last published checkpoint.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -56,6 +56,8 @@ pub(super) struct Shared {
     published: RwLock<Arc<Published>>,
     stopped: OnceLock<Arc<str>>,
     full: AtomicBool,
+    /// Of the last entry, in milliseconds since 1970; long ago while there is none.
+    last_time: AtomicI64,
     entries: AtomicU64,
     batches: AtomicU64,
 }
@@ -85,6 +87,7 @@ impl Shared {
             published: RwLock::new(Arc::new(published)),
             stopped: OnceLock::new(),
             full: AtomicBool::new(false),
+            last_time: AtomicI64::new(i64::MIN),
             entries: AtomicU64::new(0),
             batches: AtomicU64::new(0),
         }
@@ -105,6 +108,19 @@ impl Shared {
 
     pub(super) fn set_full(&self, full: bool) {
         self.full.store(full, Ordering::Relaxed);
+    }
+
+    /// Whether it waits for room on the disk.
+    pub(super) fn is_full(&self) -> bool {
+        self.stopped.get().is_none() && self.full.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_last_time(&self, last: Option<Timestamp>) {
+        self.last_time.store(last.map_or(i64::MIN, Timestamp::as_millisecond), Ordering::Relaxed);
+    }
+
+    pub(super) fn last_time(&self) -> Option<Timestamp> {
+        Timestamp::from_millisecond(self.last_time.load(Ordering::Relaxed)).ok()
     }
 
     /// Stops the log for good; the first reason stays.

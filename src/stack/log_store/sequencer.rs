@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -75,6 +76,7 @@ impl Sequencer {
         let beside = BesideWriter::open(folder, edge.size)?;
         let index = Index::open(folder)?;
         let shared = Arc::new(Shared::new(folder.to_owned(), signer, keys_of, index, published));
+        shared.set_last_time(beside.last_time());
         let mut sequencer = Self { shared, files, edge, beside, indexed: false, unsure: true };
         match sequencer.be_sure().and_then(|()| sequencer.catch_up()) {
             // A log on a full disk can be read.
@@ -90,7 +92,7 @@ impl Sequencer {
 
     /// Appends what comes until nobody can send any more.
     pub(super) fn run(mut self, waiting: &Receiver<Append>) {
-        while let Ok(first) = waiting.recv() {
+        while let Some(first) = self.next(waiting) {
             let mut bytes = first.entry.bytes.len();
             let mut batch = vec![first];
             while batch.len() < MAX_BATCH && bytes < MAX_BATCH_BYTES {
@@ -104,6 +106,21 @@ impl Sequencer {
                 let _gone = append.answer.send(outcome);
             }
         }
+    }
+
+    /// While the disk is full nobody may come to try, for a balancer sends nobody: so it tries by itself.
+    fn next(&mut self, waiting: &Receiver<Append>) -> Option<Append> {
+        while self.shared.is_full() {
+            match waiting.recv_timeout(LOOK_AGAIN) {
+                Ok(append) => return Some(append),
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => match self.reload_if_unsure().and_then(|()| self.catch_up()) {
+                    Ok(()) => self.shared.set_full(false),
+                    Err(error) => self.failed(&error),
+                },
+            }
+        }
+        waiting.recv().ok()
     }
 
     fn append(&mut self, batch: &[Append]) -> Vec<Result<Appended, StoreError>> {
@@ -212,6 +229,7 @@ impl Sequencer {
         self.edge = edge;
         self.unsure = false;
         self.shared.set_full(false);
+        self.shared.set_last_time(self.beside.last_time());
         let edge = Edge { size: self.edge.size, rows: self.edge.rows.clone(), bundle: Vec::new() };
         self.shared.publish(Published { edge, root, checkpoint });
         for replaced in &grown.replaced {
@@ -313,7 +331,8 @@ pub(super) fn load(folder: &Path, signer: &CheckpointSigner) -> Result<(Edge, Pu
     Ok((edge, Published { edge: without_bundle, root, checkpoint }))
 }
 
-fn not_before(last: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, StoreError> {
+/// The time of an entry that comes in at `now` after one that came in at `last`.
+pub(super) fn not_before(last: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, StoreError> {
     match last {
         Some(last) if last.duration_since(now) > MAX_CLOCK_STEP_BACK => Err(StoreError::ClockWentBack { now, last }),
         Some(last) => Ok(now.max(last)),
@@ -325,6 +344,9 @@ pub(super) const CHECKPOINT: &str = "checkpoint";
 
 /// An adjusted clock steps back by less.
 const MAX_CLOCK_STEP_BACK: SignedDuration = SignedDuration::from_secs(5);
+
+/// How often a log on a full disk tries whether there is room.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Four tiles: beyond that, batches gain nothing.
 const MAX_BATCH: usize = 1024;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::answers::{self, rekor, text};
 use super::{REKOR_CACHE_CONTROL, media_type};
 use crate::stack::Stack;
+use crate::stack::timestamp_authority::StampError;
 use crate::tlog::hashedrekord::{Verifier, pem};
 
 pub(super) fn routes(stack: &Stack, request: &Request<Vec<u8>>, path: &str, now: Timestamp) -> Response<Vec<u8>> {
@@ -27,14 +28,22 @@ pub(super) fn routes(stack: &Stack, request: &Request<Vec<u8>>, path: &str, now:
 fn stamp(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
     let authority = &stack.timestamp_authority;
     let media_type = media_type(request);
-    let answer = match media_type.as_str() {
-        "application/timestamp-query" => authority.stamp(request.body(), now),
-        "application/json" => authority.stamp_json(request.body(), now),
+    let make: &dyn Fn() -> Result<Vec<u8>, StampError> = match media_type.as_str() {
+        "application/timestamp-query" => &|| authority.stamp(request.body(), now),
+        "application/json" => &|| authority.stamp_json(request.body(), now),
         _ => {
             let allowed = "only [application/timestamp-query application/json] are allowed";
             let message = format!("unsupported media type {media_type:?}, {allowed}");
             return rekor(StatusCode::UNSUPPORTED_MEDIA_TYPE, 415, &message);
         }
+    };
+    authority.logged(stack.last_logged());
+    let answer = match make() {
+        Err(StampError::ClockWentBack { .. }) if stack.clock_is_accepted(now) => {
+            authority.begin_again_at(now);
+            make()
+        }
+        answer => answer,
     };
     match answer {
         Ok(der) => {

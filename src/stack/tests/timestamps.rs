@@ -123,3 +123,38 @@ fn no_token_precedes_the_certificate_before_it() {
     assert_eq!(answer.status(), 503);
     assert!(answer.extensions().get::<Fault>().is_some());
 }
+
+/// Whoever made an entry and has it stamped must not be told that it was made later than it was stamped; and a stack whose
+/// logs do not believe the clock has an authority that does not, also after it was started again.
+#[test]
+fn no_token_precedes_an_entry_before_it() {
+    let mut world = World::new();
+    let stamp = |world: &World| {
+        let post = Request::post(STAMP).header(HOST, HERE).header(CONTENT_TYPE, "application/timestamp-query");
+        let answer = world.stack.handle(&post.body(request().to_der().unwrap()).unwrap(), world.now);
+        (answer.status().as_u16(), String::from_utf8_lossy(answer.body()).into_owned())
+    };
+    let refused = (503, "{\"code\":503,\"message\":\"the clock went back\"}\n".to_owned());
+    // The first entry of each log is as old as the stack.
+    let start = world.now;
+    world.now = start + SignedDuration::from_mins(2);
+    world.certificate_for(&SigningKey::generate());
+    for _ in 0..2 {
+        world.now = start + SignedDuration::from_mins(1);
+        assert_eq!(stamp(&world), refused);
+        world.now = start + SignedDuration::from_secs(117);
+        let stamped = world.verify(&world.stamp(&request().to_der().unwrap()));
+        assert_eq!(stamped.as_second(), (start + SignedDuration::from_mins(2)).as_second());
+        let World { folder, stack, .. } = world;
+        drop(stack);
+        world = World { stack: open(&folder, start).unwrap(), folder, now: start };
+    }
+    world.now = start + SignedDuration::from_mins(1);
+    assert_eq!(stamp(&world), refused);
+    maintenance::accept_clock(world.folder.path(), world.now).unwrap();
+    world.verify(&world.stamp(&request().to_der().unwrap()));
+    world.certificate_for(&SigningKey::generate());
+    world.now += SignedDuration::from_secs(1);
+    let stamped = world.verify(&world.stamp(&request().to_der().unwrap()));
+    assert_eq!(stamped.as_second(), world.now.as_second());
+}
