@@ -38,7 +38,7 @@ use self::certificate_authority::{
 use self::ct_log::CtLog;
 use self::data_folder::{DataFolder, DataFolderError, FixedSettings};
 use self::external_issuers::{BadIssuers, ExternalIssuer, ISSUERS, IssuerKeys, KeyFetcher};
-use self::log_store::{LogStore, StoreError};
+use self::log_store::{LogStore, StoreError, StoreState};
 use self::oidc_issuer::{CLIENT_ID, IssuerOptions, OidcIssuer, REFRESH_TOKENS};
 use self::public_url::PublicUrl;
 use self::rekor_v2::{TileLog, TileLogError};
@@ -154,20 +154,22 @@ impl Stack {
         let timestamp_authority = timestamp_authority(&folder, public_url, now)?;
         trust::no_log_is_lost(data_folder, public_url)?;
         let ct_key = folder.key("ct-log", ServiceKeyKind::EcdsaP256)?;
-        let ct_log = CtLog::open(&folder.join("ct-log"), &public_url.host(), ct_key)?;
+        let ct_log = CtLog::open(&folder.join("ct-log"), &public_url.host(), ct_key).map_err(in_log("ct-log"))?;
         let transparency_log = TransparencyLog::open(
             &folder.join("rekor-v1"),
             &public_url.host(),
             settings.tree_id,
             rekor_key,
             settings.created.max(now),
-        )?;
+        )
+        .map_err(in_log("rekor-v1"))?;
         let tile_log = TileLog::open(
             &folder.join("rekor-v2"),
             &public_url.host(),
             folder.key_of("rekor-v2/checkpoint", "rekor-v2", ServiceKeyKind::Ed25519)?,
             settings.created.max(now),
-        )?;
+        )
+        .map_err(in_log("rekor-v2"))?;
         let oidc_key = folder.key("oidc-issuer", ServiceKeyKind::Rsa2048)?;
         let issuer_options = IssuerOptions {
             auto_login: options.auto_login,
@@ -242,6 +244,19 @@ impl Stack {
         clock::is_accepted(&self.folder.join(""), now) && self.logs().iter().all(|(_, log)| log.believes(now))
     }
 
+    /// What this start could not do, for the operator.
+    #[must_use]
+    pub fn shortcomings(&self) -> Vec<String> {
+        let full = self.logs().into_iter().filter(|(_, log)| log.state() == StoreState::Full);
+        let mut shortcomings: Vec<_> =
+            full.map(|(name, _)| format!("{name}: takes no entries until there is room on the disk")).collect();
+        let old = self.tuf.not_renewed();
+        shortcomings.extend(old.map(|error| {
+            format!("TUF clients get what an earlier start signed, until there is room on the disk: {error}")
+        }));
+        shortcomings
+    }
+
     /// Whether tokens of other issuers are good for certificates.
     #[must_use]
     pub fn has_other_issuers(&self) -> bool {
@@ -311,6 +326,11 @@ fn timestamp_authority(
     Ok(TimestampAuthority::new(key, chain, since))
 }
 
+/// Says which log it is that cannot be opened.
+fn in_log<E: Into<StackError>>(name: &'static str) -> impl FnOnce(E) -> StackError {
+    move |error| StackError::OpenLog { name, error: Box::new(error.into()) }
+}
+
 /// Where people log in: at the other issuers, if they are for people, for they stand instead of the own one.
 fn login_addresses(own: String, external: &[ExternalIssuer]) -> Vec<String> {
     let for_people = external.iter().filter(|issuer| issuer.is_for_people());
@@ -359,6 +379,14 @@ pub enum StackError {
     /// Nothing to look after.
     #[error("there is no stack in this folder")]
     NotMade,
+    /// One of the logs.
+    #[error("{name}: {error}")]
+    OpenLog {
+        /// Which.
+        name: &'static str,
+        /// Why.
+        error: Box<Self>,
+    },
     /// Names and addresses were fixed at the first start.
     #[error("this stack was made for {fixed}, and cannot become {asked}")]
     OtherPublicUrl {

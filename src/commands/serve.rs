@@ -25,7 +25,10 @@ use crate::stack::accounts::AccountFile;
 use crate::stack::certificate_authority::IssueError;
 use crate::stack::data_folder::{DataFolder, DataFolderError};
 use crate::stack::public_url::BadPublicUrl;
+use crate::stack::rekor_v2::TileLogError;
 use crate::stack::server::{commands_from_signals, serve_until};
+use crate::stack::transparency_log::LogError;
+use crate::stack::tuf::TufError;
 use crate::stack::{Stack, StackError, StackOptions};
 
 /// Opens the stack, says on stdout where it is and what its trust documents' digest is, and serves.
@@ -118,6 +121,9 @@ fn announce(stack: &Stack, request: &Serve, bound: Option<SocketAddr>, has_accou
             escape::terminal(others)
         );
     }
+    for shortcoming in stack.shortcomings() {
+        let _closed = writeln!(stderr, "waxseal: {}", escape::terminal(&shortcoming));
+    }
     if stack.trust_changed() {
         announce_changed_trust();
     }
@@ -147,6 +153,19 @@ fn report(news: &str) {
     let _closed = writeln!(io::stderr().lock(), "waxseal: {}", escape::terminal(news));
 }
 
+/// Whether a log that does not open today may open tomorrow.
+fn passes(cause: &StackError) -> bool {
+    match cause {
+        StackError::Store(error)
+        | StackError::Log(LogError::Store(error))
+        | StackError::TileLog(TileLogError::Store(error)) => error.passes(),
+        _ => false,
+    }
+}
+
+/// As `waxseal serve check` says.
+const FROM_BACKUP: &str = "keep this folder as it is, and start from the last backup that holds";
+
 /// For what is left when everything has been answered.
 const LAST_MOMENT: Duration = Duration::from_secs(5);
 
@@ -164,7 +183,14 @@ impl From<DataFolderError> for CommandError {
             DataFolderError::ReadableByOthers(_) => {
                 Some("take the permissions of group and others away with chmod go= if nobody else can have read it")
             }
-            DataFolderError::Io { .. } | DataFolderError::Key(..) | DataFolderError::Malformed(_) => None,
+            DataFolderError::Key(..) | DataFolderError::Malformed(_) => Some(FROM_BACKUP),
+            DataFolderError::Io { path, error } => match error.kind() {
+                io::ErrorKind::NotFound if path.extension().is_some_and(|extension| extension == "pem") => {
+                    Some(FROM_BACKUP)
+                }
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some("make room on the disk"),
+                _ => None,
+            },
         };
         let failed = Self::failed(error);
         match hint {
@@ -194,16 +220,22 @@ impl From<StackError> for CommandError {
                 Self::failed(error).hint("give the file that waxseal serve init wrote when this stack was made")
             }
             StackError::BeforeItsTime { .. } => Self::failed(error).hint("set the clock right"),
+            StackError::OpenLog { error: ref cause, .. } if passes(cause) => Self::failed(error).hint("try again when that has passed"),
+            StackError::Certificates(_)
+            | StackError::OidcKey(_)
+            | StackError::OpenLog { .. }
+            | StackError::Trust(_)
+            | StackError::Tuf(TufError::Malformed(_)) => Self::failed(error).hint(FROM_BACKUP),
+            StackError::Issuers(_) => {
+                Self::failed(error).hint("docs/stack.md says what issuers.toml may hold; without the file the stack has its own issuer only")
+            }
+            StackError::Tuf(TufError::Folder(error)) => error.into(),
             StackError::Authority(_)
-            | StackError::Certificates(_)
-            | StackError::Issuers(_)
             | StackError::Key(_)
             | StackError::Log(_)
-            | StackError::OidcKey(_)
             | StackError::Store(_)
             | StackError::TileLog(_)
-            | StackError::Trust(_)
-            | StackError::Tuf(_) => Self::failed(error),
+            | StackError::Tuf(TufError::Key(_)) => Self::failed(error),
         }
     }
 }

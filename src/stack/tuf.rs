@@ -33,6 +33,8 @@ use crate::crypto::{ServiceKey, ServiceKeyError, ServiceKeyKind};
 pub struct TufRepository {
     folder: FolderPath,
     state: Mutex<State>,
+    /// Why the documents of an earlier start are served, if they are.
+    not_renewed: Option<TufError>,
 }
 
 #[derive(Debug)]
@@ -55,7 +57,8 @@ struct Role {
 }
 
 impl TufRepository {
-    /// Opens the repository in `folder`, or makes one, and brings it up to date with `targets`.
+    /// Opens the repository in `folder`, or makes one, and brings it up to date with `targets`. On a full disk it is what it
+    /// was before, as long as that is valid, until it can be brought up to date.
     ///
     /// # Errors
     /// [`TufError`] when it cannot be read or written, or is not whole.
@@ -76,7 +79,10 @@ impl TufRepository {
             State { key, root, targets: Role::DUE, snapshot: Role::DUE, timestamp: Role::DUE, files, current: targets };
         state.read_versions();
         let (old_snapshot, old_targets) = (state.snapshot.version, state.targets.version);
-        state.renew(&folder.path(), now)?;
+        let not_renewed = match state.renew(&folder.path(), now) {
+            Err(error) if error.passes() && state.is_valid_on_disk(now) => Some(error),
+            renewed => renewed.map(|()| None)?,
+        };
         let kept = |version: u64, current: Role, old: u64| version == current.version || version == old;
         let stale = state.files.keys().filter(|name| match name.split_once('.') {
             Some((version, "snapshot.json")) => {
@@ -88,11 +94,17 @@ impl TufRepository {
             _ => false,
         });
         // A client may be on its way with the ones before; nobody is with those before them.
-        for name in stale.cloned().collect::<Vec<_>>() {
+        for name in stale.filter(|_| not_renewed.is_none()).cloned().collect::<Vec<_>>() {
             folder.remove(&format!("{FOLDER}/{name}"))?;
             state.files.remove(&name);
         }
-        Ok(Self { folder: folder.path(), state: Mutex::new(state) })
+        Ok(Self { folder: folder.path(), state: Mutex::new(state), not_renewed })
+    }
+
+    /// Why the start could not bring it up to date, if it could not.
+    #[must_use]
+    pub fn not_renewed(&self) -> Option<&TufError> {
+        self.not_renewed.as_ref()
     }
 
     /// The file `path`, relative to the repository's address, after signing again what would expire soon. When that
@@ -141,6 +153,18 @@ impl State {
         self.snapshot.version = number(timestamp.as_ref(), "/meta/snapshot.json/version").unwrap_or_default();
         let snapshot = signed(&self.files, &snapshot_name(self.snapshot.version)).ok();
         self.targets.version = number(snapshot.as_ref(), "/meta/targets.json/version").unwrap_or_default();
+    }
+
+    /// Whether clients can still go along the documents that were there.
+    fn is_valid_on_disk(&self, now: Timestamp) -> bool {
+        let follow = |name: &str, next: &str| {
+            let signed = signed(&self.files, name).ok().filter(|signed| Role::read(signed, 0).expires > now)?;
+            Some(signed.pointer(next).and_then(Value::as_u64).unwrap_or_default())
+        };
+        let targets = follow(TIMESTAMP, "/meta/snapshot.json/version")
+            .and_then(|version| follow(&snapshot_name(version), "/meta/targets.json/version"))
+            .and_then(|version| follow(&targets_name(version), ""));
+        targets.is_some() && self.root.expires > now
     }
 
     /// Signs again what will expire, and whatever depends on it.
@@ -224,6 +248,18 @@ pub enum TufError {
     /// A document that is missing, or not what waxseal wrote there.
     #[error("tuf/{0} is missing or malformed")]
     Malformed(String),
+}
+
+impl TufError {
+    /// Whether it is for want of room on the disk.
+    fn passes(&self) -> bool {
+        match self {
+            Self::Folder(DataFolderError::Io { error, .. }) => {
+                matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+            }
+            Self::Folder(_) | Self::Key(_) | Self::Malformed(_) => false,
+        }
+    }
 }
 
 fn new_key(folder: &DataFolder) -> Result<RoleKey, TufError> {

@@ -20,13 +20,19 @@ impl Files {
     /// Below `folder`, which is there. What an interrupted write left behind is removed.
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
         let temporary = folder.join(TEMPORARY);
-        match fs::remove_dir_all(&temporary) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(StoreError::io(&temporary, error));
+        let at = |error| StoreError::io(&temporary, error);
+        // On a full disk a folder that is removed may not be made again.
+        match fs::read_dir(&temporary) {
+            Ok(entries) => {
+                for entry in entries {
+                    fs::remove_file(entry.map_err(at)?.path()).map_err(at)?;
+                }
             }
-            _ => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                fs::create_dir_all(&temporary).map_err(at)?;
+            }
+            Err(error) => return Err(at(error)),
         }
-        fs::create_dir_all(&temporary).map_err(|error| StoreError::io(&temporary, error))?;
         Ok(Self { folder: folder.to_owned(), durable: HashSet::from([folder.to_owned()]) })
     }
 
