@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::io;
 
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::Formatter;
 
@@ -40,9 +41,19 @@ pub fn json(bytes: impl AsRef<[u8]>) -> Value {
     }
 }
 
-/// Compact JSON that may be shown on a terminal: it says the same, with invisible characters as `\u` escapes.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct VisibleJson;
+/// Compact JSON that may be shown on a terminal, with a line feed: it says the same, with invisible characters as `\u`
+/// escapes.
+///
+/// # Errors
+/// What `value` says when it cannot be serialised.
+pub fn json_line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut line, VisibleJson))?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+struct VisibleJson;
 
 impl Formatter for VisibleJson {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
@@ -105,7 +116,6 @@ fn misleading(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde::Serialize as _;
 
     use super::*;
 
@@ -131,9 +141,11 @@ mod tests {
     #[test]
     fn json_says_the_same_with_nothing_invisible() {
         let text = "é\u{202e}\u{e0041}\u{9b}\u{2028}\n\"";
-        let mut out = Vec::new();
-        json(text).serialize(&mut serde_json::Serializer::with_formatter(&mut out, VisibleJson)).unwrap();
-        assert_eq!(String::from_utf8(out.clone()).unwrap(), r#""é\u202e\udb40\udc41\u009b\u2028\n\"""#);
+        let out = json_line(&json(text)).unwrap();
+        assert_eq!(
+            String::from_utf8(out.clone()).unwrap(),
+            r#""é\u202e\udb40\udc41\u009b\u2028\n\"""#.to_owned() + "\n"
+        );
         assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
         assert_eq!(json(b"\xff"), serde_json::json!({ "base64": "/w==" }));
     }

@@ -7,6 +7,7 @@
 pub mod accounts;
 mod audit;
 pub mod certificate_authority;
+mod client_network;
 mod clock;
 pub mod ct_log;
 pub mod data_folder;
@@ -38,7 +39,7 @@ use self::certificate_authority::{
 use self::ct_log::CtLog;
 use self::data_folder::{DataFolder, DataFolderError, FixedSettings};
 use self::external_issuers::{BadIssuers, ExternalIssuer, ISSUERS, IssuerKeys, KeyFetcher};
-use self::log_store::{LogStore, StoreError, StoreState};
+use self::log_store::{LogStore, StoreError};
 use self::oidc_issuer::{CLIENT_ID, IssuerOptions, OidcIssuer, REFRESH_TOKENS};
 use self::public_url::PublicUrl;
 use self::rekor_v2::{TileLog, TileLogError};
@@ -247,7 +248,7 @@ impl Stack {
     /// What this start could not do, for the operator.
     #[must_use]
     pub fn shortcomings(&self) -> Vec<String> {
-        let full = self.logs().into_iter().filter(|(_, log)| log.state() == StoreState::Full);
+        let full = self.logs().into_iter().filter(|(_, log)| log.is_full());
         let mut shortcomings: Vec<_> =
             full.map(|(name, _)| format!("{name}: takes no entries until there is room on the disk")).collect();
         let old = self.tuf.not_renewed();

@@ -55,11 +55,7 @@ fn print_json(findings: &[Finding]) -> io::Result<()> {
     let mut text = Vec::new();
     for Finding { rule, problem } in findings {
         let line = json!({ "rule": rule, "code": problem.code(), "detail": problem.to_string() });
-        serde::Serialize::serialize(
-            &line,
-            &mut serde_json::Serializer::with_formatter(&mut text, escape::VisibleJson),
-        )?;
-        text.push(b'\n');
+        text.extend(escape::json_line(&line)?);
     }
     write(&text)
 }

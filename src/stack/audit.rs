@@ -7,6 +7,7 @@ use http::Response;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::crypto::Sha256Digest;
 use crate::stack::oidc_issuer::TokenError;
 use crate::x509::{Certificate, CertificateClaims};
 
@@ -25,7 +26,10 @@ pub(super) enum AuditEvent {
         not_after: Timestamp,
     },
     /// A certificate from outside in the CT log.
-    CertificateLogged,
+    CertificateLogged {
+        /// Of the certificate or precertificate.
+        sha256: Sha256Digest,
+    },
     /// An entry in a transparency log.
     EntryLogged {
         /// Which one.
@@ -108,7 +112,7 @@ impl AuditEvent {
     pub(in crate::stack) fn name(&self) -> &'static str {
         match self {
             Self::CertificateIssued { .. } => "certificate-issued",
-            Self::CertificateLogged => "certificate-logged",
+            Self::CertificateLogged { .. } => "certificate-logged",
             Self::EntryLogged { .. } => "entry-logged",
             Self::LoggedIn { .. } => "logged-in",
             Self::LoginFailed { .. } => "login-failed",
@@ -127,7 +131,7 @@ impl AuditEvent {
                 ("serial", json!(serial)),
                 ("not_after", json!(not_after.to_string())),
             ],
-            Self::CertificateLogged => vec![],
+            Self::CertificateLogged { sha256 } => vec![("sha256", json!(sha256.to_string()))],
             Self::EntryLogged { log, index, uuid } => {
                 let mut members = vec![("log", json!(log)), ("index", json!(index))];
                 members.extend(uuid.as_ref().map(|uuid| ("uuid", json!(uuid))));

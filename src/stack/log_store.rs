@@ -79,6 +79,8 @@ pub type KeysOf = fn(&[u8]) -> Vec<Sha256Digest>;
 /// What a log's owner is told of its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreState {
+    /// It can be read only, until the clock has caught up with the last entry, or somebody accepts it.
+    ClockBehind,
     /// It can be read only, until there is room on the disk again.
     Full,
     /// It takes entries.
@@ -146,10 +148,16 @@ impl LogStore {
         Snapshot::of(&self.shared)
     }
 
-    /// Whether it takes entries.
+    /// Whether it takes nothing until there is room on the disk.
     #[must_use]
-    pub fn state(&self) -> StoreState {
-        self.shared.state()
+    pub fn is_full(&self) -> bool {
+        self.shared.is_full()
+    }
+
+    /// Whether it takes entries at `now`.
+    #[must_use]
+    pub fn state(&self, now: Timestamp) -> StoreState {
+        self.shared.state(now)
     }
 
     /// When the last entry came in, without a look at the disk.

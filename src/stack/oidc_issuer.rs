@@ -25,7 +25,6 @@ pub use self::authorization::{AuthorizationError, RedirectError, RedirectErrorCo
 pub use self::browser::{Authorized, DeviceProblem, DeviceStep, LoginForm};
 pub use self::people::{LoginMethod, LoginProblem, Person};
 pub(super) use self::refresh::REFRESH_TOKENS;
-pub(super) use self::throttle::Network;
 pub use self::token::TokenError;
 
 use self::device::DeviceRequests;

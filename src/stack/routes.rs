@@ -69,7 +69,7 @@ pub(super) fn handle(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) 
         return timestamp::routes(stack, request, timestamp_path, now);
     }
     match path {
-        "/healthz" if get || request.method() == Method::HEAD => health(stack),
+        "/healthz" if get || request.method() == Method::HEAD => health(stack, now),
         "/healthz" => text(StatusCode::METHOD_NOT_ALLOWED, "another method is needed"),
         _ if path.starts_with("/trust/") || path.starts_with("/tuf/") => trust::routes(stack, request, now),
         _ if path.starts_with("/api/") => fulcio::routes(stack, request, now),

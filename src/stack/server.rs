@@ -106,7 +106,9 @@ pub async fn serve_until(
         tokio::select! {
             command = commands.recv() => match command {
                 Some(Command::Reload) => {
-                    server.logs().cloned().for_each(|log| drop(tokio::task::spawn_blocking(move || log.reopen())));
+                    for log in server.logs().map(|(_, log)| log.clone()) {
+                        drop(tokio::task::spawn_blocking(move || log.reopen()));
+                    }
                     server.read_certificate_again().await;
                 }
                 Some(Command::Stop) | None => break,
@@ -123,7 +125,7 @@ pub async fn serve_until(
     phase.send_replace(Phase::Gone);
     server.wait_for_connections(LAST_MOMENT).await;
     server.audit("stopped", vec![]);
-    server.logs().for_each(LogWriter::flush);
+    server.logs().for_each(|(_, log)| log.flush());
 }
 
 #[derive(Debug)]
@@ -162,9 +164,12 @@ impl Server {
         }
     }
 
-    /// Each open log, once or twice.
-    fn logs(&self) -> impl Iterator<Item = &LogWriter> {
-        [&self.options.access_log, &self.options.audit_log].into_iter().flatten()
+    /// Each open log once, by name.
+    fn logs(&self) -> impl Iterator<Item = (&'static str, &LogWriter)> {
+        let (access, audit) = (self.options.access_log.as_ref(), self.options.audit_log.as_ref());
+        let is_one = access.zip(audit).is_some_and(|(access, audit)| access.is_same(audit));
+        let access = access.map(|log| (if is_one { "both" } else { "access" }, log));
+        access.into_iter().chain(audit.filter(|_| !is_one).map(|log| ("audit", log)))
     }
 
     fn audit_start(&self) {

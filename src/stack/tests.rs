@@ -411,6 +411,10 @@ fn health_says_which_log_is_ill() {
     assert_eq!((health().status, health().json()), (200, well));
     let key = SigningKey::generate();
     let leaf = world.certificate_for(&key).remove(0);
+    let request = Request::get("/healthz").header(HOST, HERE).body(vec![]).unwrap();
+    let yesterday = world.stack.handle(&request, world.now - SignedDuration::from_hours(24));
+    let says: Value = serde_json::from_slice(yesterday.body()).unwrap();
+    assert_eq!((yesterday.status().as_u16(), &says["logs"]["ct-log"]), (503, &json!("clock-behind")));
     // Where files are made before they get their names.
     let unfinished = world.folder.path().join("rekor-v2/unfinished");
     std::fs::remove_dir_all(&unfinished).unwrap();

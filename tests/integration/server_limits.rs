@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -192,7 +193,7 @@ fn one_host_is_named() {
 fn people_are_refused_with_a_page() {
     let served = Served::start(ServerOptions {
         behind_proxy: true,
-        rates: RateLimits { login: Some(1), ..RateLimits::OFF },
+        rates: RateLimits { login: NonZeroU32::new(1), ..RateLimits::OFF },
         ..ServerOptions::new(|news| panic!("{news}"))
     });
     let ask = |request: &str, host: &str| {
@@ -291,9 +292,10 @@ fn heads_and_bodies_have_the_same_size_in_http_2() {
 
 #[test]
 fn a_client_has_so_many_requests_a_second() {
+    let one = NonZeroU32::new(1);
     let served = Served::start(ServerOptions {
         behind_proxy: true,
-        rates: RateLimits { certificates: Some(1), login: Some(1), writes: Some(1), ..RateLimits::OFF },
+        rates: RateLimits { certificates: one, login: one, writes: one, ..RateLimits::OFF },
         ..ServerOptions::new(|news| panic!("{news}"))
     });
     let ask = |request: &str, client: &str| {
@@ -368,7 +370,7 @@ fn unfinished_bodies_take_no_more_than_their_share() {
 fn too_many_requests_are_refused_before_their_bodies_come() {
     let served = Served::start(ServerOptions {
         behind_proxy: true,
-        rates: RateLimits { writes: Some(1), ..RateLimits::OFF },
+        rates: RateLimits { writes: NonZeroU32::new(1), ..RateLimits::OFF },
         limits: Limits { body: LONG * 4, ..Limits::default() },
         ..ServerOptions::new(|news| panic!("{news}"))
     });

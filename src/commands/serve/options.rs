@@ -67,7 +67,7 @@ pub(super) fn server(
 fn rates(request: &Serve) -> RateLimits {
     let mut rates = RateLimits::default();
     for limit in &request.rate_limit {
-        let per_second = limit.per_second.map(std::num::NonZeroU32::get);
+        let per_second = limit.per_second;
         match limit.class {
             None => rates = RateLimits::OFF,
             Some(LimitedClass::Certificates) => rates.certificates = per_second,

@@ -177,10 +177,7 @@ pub(super) fn footer(out: &mut impl Write, tally: &Tally, exit: u8) -> io::Resul
 }
 
 fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    let mut text = Vec::new();
-    value.serialize(&mut serde_json::Serializer::with_formatter(&mut text, escape::VisibleJson))?;
-    text.push(b'\n');
-    out.write_all(&text)
+    out.write_all(&escape::json_line(value)?)
 }
 
 /// Where the policy came from, and a digest that changes when it does.

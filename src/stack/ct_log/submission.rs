@@ -15,6 +15,7 @@ use crate::x509::sct::{LoggedCertificate, POISON, SCT_LIST, tbs_without_poison};
 pub struct Submission {
     kind: Kind,
     extra_data: Vec<u8>,
+    fingerprint: Sha256Digest,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +38,8 @@ impl Submission {
     ) -> Result<Self, BadSubmission> {
         // RFC 6962 §3.1 `PrecertChainEntry`.
         let extra_data = [asn1_cert(precertificate)?, asn1_certs(chain)?].concat();
-        Ok(Self { kind: Kind::Precertificate { issuer_key_hash, tbs }, extra_data })
+        let fingerprint = Sha256Digest::of(precertificate);
+        Ok(Self { kind: Kind::Precertificate { issuer_key_hash, tbs }, extra_data, fingerprint })
     }
 
     /// Reads the body of `add-chain`: a certificate that the authority issued, and what stands above it.
@@ -50,7 +52,9 @@ impl Submission {
             return Err(BadSubmission::Poison);
         }
         // RFC 6962 §3.1: the chain without the certificate.
-        Ok(Self { extra_data: asn1_certs(&chain)?, kind: Kind::Certificate(leaf.der().to_vec()) })
+        let extra_data = asn1_certs(&chain)?;
+        let fingerprint = Sha256Digest::of(leaf.der());
+        Ok(Self { kind: Kind::Certificate(leaf.der().to_vec()), extra_data, fingerprint })
     }
 
     /// Reads the body of `add-pre-chain`: a precertificate that the authority signed, and what stands above it.
@@ -66,6 +70,12 @@ impl Submission {
         }
         let tbs = tbs_without_poison(&leaf).map_err(|_| BadSubmission::Certificate)?;
         Self::precertificate(issuer_key_hash, tbs, leaf.der(), &chain)
+    }
+
+    /// SHA-256 of the certificate or precertificate, as it was sent.
+    #[must_use]
+    pub fn fingerprint(&self) -> Sha256Digest {
+        self.fingerprint
     }
 
     /// What is logged.

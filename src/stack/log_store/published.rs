@@ -7,9 +7,11 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use jiff::Timestamp;
 
 use super::index::Index;
+use super::sequencer::not_before;
 use super::tiles::{Edge, TILE_WIDTH, bundle_entries, read_bundle, read_tile};
 use super::{KeysOf, StoreCounts, StoreError, StoreState, beside};
 use crate::crypto::{ServiceKey, ServiceKeyError, Sha256Digest};
+use crate::stack::clock;
 use crate::tlog::checkpoint::{Checkpoint, VerifiedCheckpoint};
 use crate::tlog::merkle;
 use crate::trusted_root::{LogId, TimeRange, TransparencyLogInstance};
@@ -132,10 +134,12 @@ impl Shared {
         self.stopped.get().map(|why| StoreError::Stopped(Arc::clone(why)))
     }
 
-    pub(super) fn state(&self) -> StoreState {
+    pub(super) fn state(&self, now: Timestamp) -> StoreState {
+        let last = self.last_time();
         match self.stopped.get() {
             Some(why) => StoreState::Stopped(why.to_string()),
             None if self.full.load(Ordering::Relaxed) => StoreState::Full,
+            None if not_before(last, now).is_err() && !clock::is_accepted(&self.folder, now) => StoreState::ClockBehind,
             None => StoreState::Open,
         }
     }

@@ -153,12 +153,14 @@ fn time_does_not_run_backwards_unless_somebody_accepts_it() {
     add(&store, b"a", 10_000).unwrap();
     assert_eq!(add(&store, b"b", 9995).unwrap().time, at(10_000));
     assert!(matches!(add(&store, b"c", 9994), Err(StoreError::ClockWentBack { .. })));
+    assert_eq!([9994, 9995].map(|second| store.state(at(second))), [StoreState::ClockBehind, StoreState::Open]);
     assert_eq!(add(&store, b"c", 10_001).unwrap().index, 2);
     clock::accept(folder.path(), at(500)).unwrap();
+    assert_eq!([5000, 501].map(|second| store.state(at(second))), [StoreState::ClockBehind, StoreState::Open]);
     assert!(matches!(add(&store, b"d", 5000), Err(StoreError::ClockWentBack { .. })), "accepted too long ago");
     assert_eq!(add(&store, b"d", 501).unwrap().time, at(501));
     assert!(matches!(add(&store, b"e", 400), Err(StoreError::ClockWentBack { .. })), "accepted once");
-    assert_eq!(store.state(), StoreState::Open);
+    assert_eq!([400, 501].map(|second| store.state(at(second))), [StoreState::ClockBehind, StoreState::Open]);
 }
 
 #[test]

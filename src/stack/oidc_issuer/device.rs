@@ -9,8 +9,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Person;
-use super::throttle::Network;
 use crate::crypto::{Sha256Digest, random_bytes};
+use crate::stack::client_network::ClientNetwork;
 
 /// The requests that wait for a person, by SHA-256 of the device code.
 #[derive(Debug, Default)]
@@ -21,7 +21,7 @@ struct DeviceRequest {
     user_code: String,
     code_challenge: Option<String>,
     wants_refresh_token: bool,
-    from: Network,
+    from: ClientNetwork,
     expires_at: Timestamp,
     interval: SignedDuration,
     last_poll: Option<Timestamp>,
@@ -63,7 +63,7 @@ impl DeviceRequests {
         from: IpAddr,
         now: Timestamp,
     ) -> Option<DeviceCodes> {
-        let from = Network::of(from);
+        let from = ClientNetwork::of(from);
         let mut requests = self.lock();
         requests.retain(|_, request| now.duration_since(request.expires_at) < REMEMBERED);
         let of_client = requests.values().filter(|request| request.from == from).count();

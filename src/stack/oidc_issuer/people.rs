@@ -117,7 +117,7 @@ impl People {
 
     /// Counts a try of a device code, and says how long to wait when there were too many.
     pub(super) fn try_device_code(&self, from: IpAddr, now: Timestamp) -> Result<(), SignedDuration> {
-        let subject = [Subject::DeviceCode(super::throttle::Network::of(from))];
+        let subject = [Subject::DeviceCode(crate::stack::client_network::ClientNetwork::of(from))];
         match self.throttle.wait(&subject, now) {
             Some(wait) => Err(wait),
             None => {
@@ -129,7 +129,7 @@ impl People {
 
     /// The code was right.
     pub(super) fn device_code_was_right(&self, from: IpAddr) {
-        self.throttle.forgive(&[Subject::DeviceCode(super::throttle::Network::of(from))]);
+        self.throttle.forgive(&[Subject::DeviceCode(crate::stack::client_network::ClientNetwork::of(from))]);
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::crypto::Sha256Digest;
+use crate::stack::client_network::ClientNetwork;
 
 /// Failures by what they concern.
 #[derive(Debug, Default)]
@@ -21,18 +22,18 @@ pub(super) enum Subject {
     /// A name that someone tried to log in with, wherever from; whether there is such an account makes no difference.
     Account(Sha256Digest),
     /// A client, whatever name it tried.
-    Client(Network),
+    Client(ClientNetwork),
     /// A name from one client.
-    AccountAtClient(Sha256Digest, Network),
+    AccountAtClient(Sha256Digest, ClientNetwork),
     /// Codes of the device flow that a client tried.
-    DeviceCode(Network),
+    DeviceCode(ClientNetwork),
 }
 
 impl Subject {
     /// All that a try to log in counts for.
     pub(super) fn of_login(email: &str, from: IpAddr) -> [Self; 3] {
         let account = Sha256Digest::of(email.to_ascii_lowercase().as_bytes());
-        let network = Network::of(from);
+        let network = ClientNetwork::of(from);
         [Self::Account(account), Self::Client(network), Self::AccountAtClient(account, network)]
     }
 
@@ -42,19 +43,6 @@ impl Subject {
             Self::Account(_) => (30, SignedDuration::from_mins(1)),
             Self::Client(_) => (20, SignedDuration::from_mins(15)),
             Self::AccountAtClient(..) | Self::DeviceCode(_) => (5, SignedDuration::from_mins(15)),
-        }
-    }
-}
-
-/// Whom an address belongs to: IPv6 is handed out in networks of 64 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::stack) struct Network(u128);
-
-impl Network {
-    pub(in crate::stack) fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self(u32::from(address).into()),
-            IpAddr::V6(address) => Self(u128::from(address) >> 64 << 64),
         }
     }
 }
@@ -180,7 +168,7 @@ mod tests {
         }
         assert!(throttle.wait(&Subject::of_login("fresh@example.org", HERE), at(0)).is_some());
         assert_eq!(throttle.wait(&Subject::of_login("fresh@example.org", HERE), at(3600)), None);
-        let network = |text: &str| Network::of(text.parse().unwrap());
+        let network = |text: &str| ClientNetwork::of(text.parse().unwrap());
         assert_eq!(network("2001:db8::1"), network("2001:db8::2:1"));
         assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
         assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));

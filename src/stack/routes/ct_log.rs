@@ -21,16 +21,17 @@ pub(super) fn routes(stack: &Stack, request: &Request<Vec<u8>>, path: &str, now:
     let outcome = match (request.method(), name, read) {
         (&Method::POST, "add-chain", _) => add(stack, Submission::read_chain(request.body(), authority), now),
         (&Method::POST, "add-pre-chain", _) => add(stack, Submission::read_pre_chain(request.body(), authority), now),
-        (&Method::GET, "get-roots", _) => Ok(json!({ "certificates": roots(stack) })),
+        (&Method::GET, "get-roots", _) => Ok((json!({ "certificates": roots(stack) }), None)),
         (&Method::GET, _, Some(read)) => {
-            read.map_err(CtLogError::from).and_then(|query| stack.ct_log.read(&query, now))
+            read.map_err(CtLogError::from).and_then(|query| Ok((stack.ct_log.read(&query, now)?, None)))
         }
         _ if is_known => return text(StatusCode::METHOD_NOT_ALLOWED, "another method is needed"),
         _ => return text(StatusCode::NOT_FOUND, "nothing is here"),
     };
-    let event = (request.method() == Method::POST && outcome.is_ok()).then_some(AuditEvent::CertificateLogged);
-    let response = outcome.map_or_else(|error| ct_log_error(&error), |answer| json(StatusCode::OK, &answer));
-    let mut response = AuditEvent::attach(event, response);
+    let mut response = match outcome {
+        Ok((answer, event)) => AuditEvent::attach(event, json(StatusCode::OK, &answer)),
+        Err(error) => ct_log_error(&error),
+    };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }
@@ -39,8 +40,10 @@ fn add(
     stack: &Stack,
     submission: Result<Submission, crate::stack::ct_log::BadSubmission>,
     now: Timestamp,
-) -> Result<serde_json::Value, CtLogError> {
-    Ok(CtLog::json_sct(&stack.ct_log.add(&submission?, now)?))
+) -> Result<(serde_json::Value, Option<AuditEvent>), CtLogError> {
+    let submission = submission?;
+    let promise = stack.ct_log.add(&submission, now)?;
+    Ok((CtLog::json_sct(&promise), Some(AuditEvent::CertificateLogged { sha256: submission.fingerprint() })))
 }
 
 /// Each once: a rotation keeps the root.

@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
 use super::limits::Limits;
-use crate::stack::oidc_issuer::Network;
+use crate::stack::client_network::ClientNetwork;
 
 /// How many bytes of bodies there are, whole or not, until their requests are answered.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ pub(super) struct BodyBudget {
 #[derive(Debug, Default)]
 struct Taken {
     whole: usize,
-    of: HashMap<Network, usize>,
+    of: HashMap<ClientNetwork, usize>,
 }
 
 impl BodyBudget {
@@ -32,7 +32,7 @@ impl BodyBudget {
 
     /// Counts for a body of `client`, which has no bytes yet.
     pub(super) fn begin(self: &Arc<Self>, client: IpAddr) -> HeldBytes {
-        HeldBytes { budget: Arc::clone(self), client: Network::of(client), bytes: 0 }
+        HeldBytes { budget: Arc::clone(self), client: ClientNetwork::of(client), bytes: 0 }
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -44,7 +44,7 @@ impl BodyBudget {
 #[derive(Debug)]
 pub(super) struct HeldBytes {
     budget: Arc<BodyBudget>,
-    client: Network,
+    client: ClientNetwork,
     bytes: usize,
 }
 

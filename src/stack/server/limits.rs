@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::stack::oidc_issuer::Network;
+use crate::stack::client_network::ClientNetwork;
 
 /// Sizes are `stack::routes`' matter; these are numbers and times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,19 +54,19 @@ impl Default for Limits {
 
 /// Counts connections by client.
 #[derive(Debug, Default)]
-pub(super) struct ClientPlaces(Mutex<HashMap<Network, usize>>);
+pub(super) struct ClientPlaces(Mutex<HashMap<ClientNetwork, usize>>);
 
 /// One connection of a client; gives the place back.
 #[derive(Debug)]
 pub(super) struct ClientPlace {
     places: Arc<ClientPlaces>,
-    client: Network,
+    client: ClientNetwork,
 }
 
 impl ClientPlaces {
     /// `None` when the client has `most` already.
     pub(super) fn take(self: &Arc<Self>, client: IpAddr, most: usize) -> Option<ClientPlace> {
-        let client = Network::of(client);
+        let client = ClientNetwork::of(client);
         let mut taken = self.lock();
         let count = taken.entry(client).or_default();
         if *count >= most {
@@ -76,7 +76,7 @@ impl ClientPlaces {
         Some(ClientPlace { places: Arc::clone(self), client })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<ClientNetwork, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

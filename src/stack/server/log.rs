@@ -10,10 +10,11 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde::Serialize as _;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::escape::VisibleJson;
+use crate::escape;
 
 /// Where a log goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +33,8 @@ pub struct LogWriter {
 }
 
 enum Message {
-    Line(String),
+    /// With its line feed.
+    Line(Vec<u8>),
     Reopen,
     /// Everything before it is written when the answer comes.
     Flush(SyncSender<()>),
@@ -58,20 +60,15 @@ impl LogWriter {
         self.lost.load(Ordering::Relaxed)
     }
 
+    /// Whether both write to the same place.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.lost, &other.lost)
+    }
+
     /// A line with the time and `kind`, then what `members` says.
     pub(super) fn write(&self, kind: &str, now: Timestamp, members: Vec<(&'static str, Value)>) {
-        let mut bytes = format!("{{\"time\":\"{now:.3}\",\"type\":\"{kind}\"").into_bytes();
-        for (name, value) in members {
-            bytes.extend_from_slice(format!(",\"{name}\":").as_bytes());
-            let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, VisibleJson);
-            // Writing to memory does not fail; and then the line would be no JSON, and is not sent.
-            if value.serialize(&mut serializer).is_err() {
-                bytes.clear();
-            }
-        }
-        bytes.push(b'}');
-        let line = String::from_utf8(bytes).ok().filter(|line| line.starts_with('{'));
-        let sent = line.is_some_and(|line| self.queue.try_send(Message::Line(line)).is_ok());
+        let line = escape::json_line(&Line { time: format!("{now:.3}"), kind, members });
+        let sent = line.is_ok_and(|line| self.queue.try_send(Message::Line(line)).is_ok());
         if !sent {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -104,6 +101,25 @@ impl LogWriter {
     }
 }
 
+/// A line, with its members in their order.
+struct Line<'a> {
+    time: String,
+    kind: &'a str,
+    members: Vec<(&'static str, Value)>,
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("time", &self.time)?;
+        line.serialize_entry("type", self.kind)?;
+        for (name, value) in &self.members {
+            line.serialize_entry(name, value)?;
+        }
+        line.end()
+    }
+}
+
 struct Writer {
     target: LogTarget,
     output: Output,
@@ -123,8 +139,7 @@ impl Writer {
             while let Some(message) = next {
                 match message {
                     Message::Line(line) => {
-                        batch.extend_from_slice(line.as_bytes());
-                        batch.push(b'\n');
+                        batch.extend(line);
                         lines += 1;
                     }
                     Message::Reopen => {

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::StatusCode;
+use jiff::Timestamp;
 
 use super::Server;
 use crate::stack::audit::AuditEvent;
@@ -64,7 +65,7 @@ impl Metrics {
     }
 
     /// Prometheus' text format, version 0.0.4.
-    pub(super) fn page(&self, server: &Server) -> String {
+    pub(super) fn page(&self, server: &Server, now: Timestamp) -> String {
         let mut page = Page::default();
         page.family("waxseal_build_info", "gauge", "The version that runs.");
         page.sample("waxseal_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -100,23 +101,26 @@ impl Metrics {
             page.sample("waxseal_events_total", &[("event", event)], *count);
         }
         page.family("waxseal_log_lines_lost_total", "counter", "Lines of access and audit log that were not written.");
-        for (name, log) in [("access", &server.options.access_log), ("audit", &server.options.audit_log)] {
-            if let Some(log) = log {
-                page.sample("waxseal_log_lines_lost_total", &[("log", name)], log.lost());
-            }
+        for (name, log) in server.logs() {
+            page.sample("waxseal_log_lines_lost_total", &[("log", name)], log.lost());
         }
-        logs(&mut page, server);
+        logs(&mut page, server, now);
         page.text
     }
 }
 
-fn logs(page: &mut Page, server: &Server) {
+fn logs(page: &mut Page, server: &Server, now: Timestamp) {
     let logs = server.stack.logs();
     let name = "waxseal_tlog_state";
-    page.family(name, "gauge", "Whether a log takes entries (open), waits for room on the disk (full) or has stopped.");
+    page.family(
+        name,
+        "gauge",
+        "Whether a log takes entries (open), waits for the clock or for room on the disk (full), or has stopped.",
+    );
     for (log, store) in logs {
-        let state = store.state();
+        let state = store.state(now);
         for (word, is) in [
+            ("clock-behind", state == StoreState::ClockBehind),
             ("open", state == StoreState::Open),
             ("full", state == StoreState::Full),
             ("stopped", matches!(state, StoreState::Stopped(_))),

@@ -2,30 +2,31 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::stack::oidc_issuer::Network;
+use crate::stack::client_network::ClientNetwork;
 use crate::stack::routes::RequestClass;
 
 /// Requests a second by class; `None`: as many as come. At a standstill a client saves up for [`SAVED_UP`] seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimits {
     /// Certificates.
-    pub certificates: Option<u32>,
+    pub certificates: Option<NonZeroU32>,
     /// Steps of a login, and tokens.
-    pub login: Option<u32>,
+    pub login: Option<NonZeroU32>,
     /// Everything that changes nothing.
-    pub reads: Option<u32>,
+    pub reads: Option<NonZeroU32>,
     /// Log entries and timestamps.
-    pub writes: Option<u32>,
+    pub writes: Option<NonZeroU32>,
 }
 
 impl RateLimits {
     /// None at all.
     pub const OFF: Self = Self { certificates: None, login: None, reads: None, writes: None };
 
-    fn of(&self, class: RequestClass) -> Option<u32> {
+    fn of(&self, class: RequestClass) -> Option<NonZeroU32> {
         match class {
             RequestClass::Certificates => self.certificates,
             RequestClass::Login => self.login,
@@ -38,7 +39,12 @@ impl RateLimits {
 impl Default for RateLimits {
     /// What fifty people and their CI behind one address do not reach, and no single client takes a stack over with.
     fn default() -> Self {
-        Self { certificates: Some(100), login: Some(100), reads: Some(1000), writes: Some(200) }
+        Self {
+            certificates: NonZeroU32::new(100),
+            login: NonZeroU32::new(100),
+            reads: NonZeroU32::new(1000),
+            writes: NonZeroU32::new(200),
+        }
     }
 }
 
@@ -54,7 +60,7 @@ pub(super) struct Rates {
 /// full need not be kept.
 #[derive(Debug, Default)]
 struct Buckets {
-    of: HashMap<(Network, RequestClass), Duration>,
+    of: HashMap<(ClientNetwork, RequestClass), Duration>,
     /// For all who come when there is no room for more.
     shared: HashMap<RequestClass, Duration>,
     swept: Duration,
@@ -72,9 +78,10 @@ impl Rates {
 
     fn count_at(&self, client: IpAddr, class: RequestClass, now: Duration) -> Result<(), Duration> {
         let Some(per_second) = self.limits.of(class) else { return Ok(()) };
-        let each = Duration::from_secs(1) / per_second.max(1);
+        // More than a billion a second is a limit still.
+        let each = (Duration::from_secs(1) / per_second.get()).max(Duration::from_nanos(1));
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let full_at = buckets.bucket((Network::of(client), class), now);
+        let full_at = buckets.bucket((ClientNetwork::of(client), class), now);
         let next = (*full_at).max(now) + each;
         match next.checked_sub(now + SAVED_UP) {
             Some(wait) if !wait.is_zero() => Err(wait),
@@ -87,7 +94,7 @@ impl Rates {
 }
 
 impl Buckets {
-    fn bucket(&mut self, whose: (Network, RequestClass), now: Duration) -> &mut Duration {
+    fn bucket(&mut self, whose: (ClientNetwork, RequestClass), now: Duration) -> &mut Duration {
         let is_room = self.of.len() < MAX_BUCKETS || self.of.contains_key(&whose) || {
             if now.saturating_sub(self.swept) > SWEEP_INTERVAL {
                 self.swept = now;
@@ -117,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_burst_and_then_so_many_a_second_for_each_client_and_class() {
-        let rates = Rates::new(RateLimits { login: Some(2), writes: Some(1), ..RateLimits::OFF });
+        let rates = Rates::new(RateLimits { login: NonZeroU32::new(2), writes: NonZeroU32::new(1), ..RateLimits::OFF });
         let at = |client, class, second: u64| rates.count_at(address(client), class, Duration::from_secs(second));
         for _ in 0..40 {
             assert_eq!(at(1, RequestClass::Login, 100), Ok(()));
@@ -137,7 +144,7 @@ mod tests {
 
     #[test]
     fn memory_has_an_end_and_strangers_share_what_is_left() {
-        let rates = Rates::new(RateLimits { login: Some(1), ..RateLimits::OFF });
+        let rates = Rates::new(RateLimits { login: NonZeroU32::new(1), ..RateLimits::OFF });
         let at =
             |client, second: u64| rates.count_at(address(client), RequestClass::Login, Duration::from_secs(second));
         for client in 0..50_000 {

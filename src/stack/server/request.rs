@@ -156,12 +156,12 @@ fn monitoring(server: &Server, request: &Request<Vec<u8>>) -> Response<Vec<u8>> 
     let path = request.uri().path();
     match (request.method(), path) {
         (&Method::GET | &Method::HEAD, METRICS) => {
-            let mut response = Response::new(server.metrics.page(server).into_bytes());
+            let mut response = Response::new(server.metrics.page(server, now()).into_bytes());
             let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
             response.headers_mut().insert(CONTENT_TYPE, content_type);
             response
         }
-        (&Method::GET | &Method::HEAD, "/healthz") => health(&server.stack),
+        (&Method::GET | &Method::HEAD, "/healthz") => health(&server.stack, now()),
         (_, METRICS | "/healthz") => refusal(path, StatusCode::METHOD_NOT_ALLOWED, "another method is needed"),
         _ => refusal(path, StatusCode::NOT_FOUND, "nothing is here"),
     }
