@@ -66,6 +66,11 @@ async function page(options = {}) {
   page.on('console', (message) => assert(!/Content Security Policy/.test(message.text()), message.text()));
   return page;
 }
+/** What has the keyboard: `autofocus` may come a moment after the page, and a key before it goes nowhere. */
+async function focused(page) {
+  await page.waitForFunction(() => document.activeElement !== document.body);
+  return page.evaluate(() => document.activeElement.id || document.activeElement.textContent.trim());
+}
 /** A busy machine's Chromium sometimes says "Unable to capture screenshot". */
 async function shot(page, name, tries = 5) {
   try {
@@ -107,12 +112,11 @@ const steps = {
   async 'by keyboard alone, in the dark'() {
     const [waiting, tab] = [await client(), await page({ colorScheme: 'dark' })];
     await tab.goto(`${issuer}/auth?${waiting.query}`);
-    const focused = () => tab.evaluate(() => document.activeElement.id || document.activeElement.textContent.trim());
-    const order = [await focused()];
+    const order = [await focused(tab)];
     await tab.keyboard.type(email);
     for (const text of [password, '']) {
       await tab.keyboard.press('Tab');
-      order.push(await focused());
+      order.push(await focused(tab));
       await tab.keyboard.type(text);
     }
     await shot(tab, 'login-dark');
@@ -126,7 +130,7 @@ const steps = {
     const [waiting, tab] = [await client(), await page({ viewport: { width: 360, height: 720 } })];
     waiting.query.set('login_hint', email);
     await tab.goto(`${issuer}/auth?${waiting.query}`);
-    assert.equal(await tab.evaluate(() => document.activeElement.id), 'password');
+    assert.equal(await focused(tab), 'password');
     assert(await tab.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'it scrolls sideways');
     await shot(tab, 'login-narrow');
     waiting.close();
@@ -210,6 +214,7 @@ const steps = {
     assert.match(await tab.textContent('[role=alert]'), /No program waits/);
     await shot(tab, 'device-wrong-code');
     await tab.goto(begun.body.verification_uri_complete);
+    assert.equal(await focused(tab), 'Continue');
     await tab.keyboard.press('Enter');
     await tab.waitForSelector('#password');
     assert.equal((await tab.textContent('output')).trim(), begun.body.user_code);
