@@ -146,5 +146,6 @@ const SIZE: &str = "size";
 
 pub(super) const FILE: &str = "index.redb";
 
-/// Enough for the upper levels of the index of a million entries; redb's default is a gibibyte.
-const CACHE_BYTES: usize = 16 << 20;
+/// Enough for the upper levels of the index of a million entries; what lies below is in the system's page cache. Sixteen
+/// times as much was no faster, and memory grew with the log until it was used. redb's default is a gibibyte.
+const CACHE_BYTES: usize = 2 << 20;
