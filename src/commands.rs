@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::cli::Invocation;
 use crate::command_error::CommandError;
 
+mod configured;
 pub mod follow_login;
 pub mod git_sign;
 pub mod git_verify;

@@ -13,6 +13,7 @@ use std::io;
 use jiff::Timestamp;
 
 use self::public_consent::{Consent, PublicConsent};
+use super::configured;
 use super::status_fd::StatusOutput;
 use crate::cli::GitSign;
 use crate::cms::armor;
@@ -39,7 +40,7 @@ use crate::verify::{SctRequirement, VerifiedSignature, Verifier};
 pub fn run(request: &GitSign, now: Timestamp) -> Result<(), CommandError> {
     // First of all and whatever comes: Git waits until the payload is taken, and a browser must not read it.
     let payload = payload::read(&request.payload);
-    let settings = Settings::read().map_err(failure::failed);
+    let settings = configured::settings().map_err(failure::failed);
     let may_ask = settings.as_ref().map_or(true, |settings| settings.may_prompt);
     let terminal = if may_ask { Terminal::open() } else { Terminal::none() };
     let state = settings.as_ref().map_or_else(|_| Folders::of_user().state, |settings| settings.folders.state.clone());

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::policy_source::LoadedPolicy;
 use super::status_fd::StatusOutput;
-use super::{hints, identity_policy};
+use super::{configured, hints, identity_policy};
 use crate::cli::{GitVerify, Input, StatusFd};
 use crate::command_error::CommandError;
 use crate::escape;
@@ -18,7 +18,7 @@ use crate::git::description::Description;
 use crate::git::repository::Repository;
 use crate::git::status_fd::{Answer, Reader, answer, failure, undecided};
 use crate::policy::{Allowed, Circumstances, IdentityPolicy, Start};
-use crate::settings::{FoundRepository, Settings};
+use crate::settings::FoundRepository;
 use crate::signature::SignatureFormat;
 use crate::signature::payload::PayloadKind;
 use crate::trust_store::TrustStore;
@@ -63,7 +63,7 @@ struct Judgement {
 
 impl Judgement {
     fn pass(payload: &[u8], signature: &[u8], now: Timestamp) -> Result<Self, CommandError> {
-        let settings = Settings::read()?;
+        let settings = configured::settings()?;
         refuse_foreign(&settings.repository)?;
         let default = identity_policy::default_instance(&settings)?;
         let repository = match (&settings.policy, &settings.repository) {

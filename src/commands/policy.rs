@@ -6,13 +6,13 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::policy_source::LoadedPolicy;
-use super::{identity_policy, stdout};
+use super::{configured, identity_policy, stdout};
 use crate::cli::PolicyCommand;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::escape;
 use crate::git::repository::Repository;
 use crate::policy::{Finding, PolicyFile};
-use crate::settings::{FoundRepository, Settings};
+use crate::settings::FoundRepository;
 
 /// Runs the command. The exit code is 1 when there is something to look at.
 ///
@@ -20,7 +20,7 @@ use crate::settings::{FoundRepository, Settings};
 /// [`CommandError`]: 5 for a policy that cannot be read, 3 when the output cannot be written.
 pub fn run(command: &PolicyCommand, now: Timestamp) -> Result<u8, CommandError> {
     let PolicyCommand::Check { policy, json } = command;
-    let settings = Settings::read()?;
+    let settings = configured::settings()?;
     let repository = match &settings.repository {
         FoundRepository::At(git_dir) => Some(Repository::open(git_dir)?),
         FoundRepository::NotFound | FoundRepository::Refused { .. } => None,

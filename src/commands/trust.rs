@@ -3,6 +3,7 @@
 
 use crate::cli::{Trust, TrustAdd, TrustSource};
 use crate::command_error::{CommandError, ErrorKind};
+use crate::commands::configured;
 use crate::commands::stdout::print;
 use crate::crypto::Sha256Digest;
 use crate::escape;
@@ -21,7 +22,7 @@ use crate::verify::{SctRequirement, Verifier};
 /// # Errors
 /// [`CommandError`]: 1 when it failed, 2 for a bad name, 4 for unusable trust material.
 pub fn run(request: &Trust, now: jiff::Timestamp) -> Result<u8, CommandError> {
-    let settings = Settings::read()?;
+    let settings = configured::settings()?;
     let store = TrustStore::new(&settings.folders);
     match request {
         Trust::Add(request) => add(&store, request, &settings, now),

@@ -12,6 +12,7 @@
 
 mod disk_faults;
 mod durability;
+mod from_gitsign;
 mod git_sign;
 mod history;
 mod identity_policy;

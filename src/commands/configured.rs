@@ -1,0 +1,36 @@
+//! The settings of a command, with the instance that signs.
+
+use crate::instance::Instance;
+use crate::settings::gitsign::GitsignServices;
+use crate::settings::{Settings, SettingsError};
+use crate::signing_config::Service;
+use crate::trust_store::TrustStore;
+
+/// Reads the settings. Where `waxseal.instance` is not set and gitsign was told to use both services of an instance that
+/// is known, it is that one.
+///
+/// # Errors
+/// [`SettingsError`] names the setting.
+pub(super) fn settings() -> Result<Settings, SettingsError> {
+    let mut settings = Settings::read()?;
+    if let Some(services) = &settings.gitsign {
+        let store = TrustStore::new(&settings.folders);
+        // An instance that cannot be read is none that could sign, and whoever asks for it by name will hear why.
+        let names = store.names().unwrap_or_default();
+        let known = names.iter().filter_map(|name| store.load(name).ok());
+        let mut found = known.filter(|instance| is_of(instance, services));
+        // Two of them are a question that only the user can answer.
+        settings.instance = match (found.next(), found.next()) {
+            (Some(one), None) => Some(one.name.to_string()),
+            _ => None,
+        };
+    }
+    Ok(settings)
+}
+
+fn is_of(instance: &Instance, services: &GitsignServices) -> bool {
+    let Some(config) = &instance.signing_config else { return false };
+    let at = |service: &Service, address: &str| service.url.trim_end_matches('/') == address.trim_end_matches('/');
+    let mut logs = config.rekor_tlog_urls.iter().chain(config.opt_in_logs());
+    config.ca_urls.iter().any(|authority| at(authority, &services.fulcio)) && logs.any(|log| at(log, &services.rekor))
+}
