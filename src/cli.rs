@@ -10,6 +10,7 @@ use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod gpg_flags;
 mod serve_flags;
+mod show_flags;
 mod verify_flags;
 
 pub use serve_flags::{
@@ -17,12 +18,17 @@ pub use serve_flags::{
     ServeEnv, ServeInit, ServeRotate, ServeUser,
 };
 
+pub use show_flags::{Show, ShowFormat};
+
 use serve_flags::ServeLine;
-use verify_flags::VerifyFlags;
+use show_flags::ShowFlags;
+use verify_flags::{ExplainFlags, VerifyFlags, VerifyTagFlags};
 
 /// What one run of the program is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Invocation {
+    /// Verify one object and say why.
+    Explain(Verify),
     /// The hidden browser of tests and of `scripts/try`.
     FollowLogin(FollowLogin),
     /// Sign the payload as Git asks for it.
@@ -39,10 +45,14 @@ pub enum Invocation {
     Serve(Serve),
     /// Look after the folder of an embedded Sigstore.
     ServeCommand(ServeCommand),
+    /// Show what an object claims.
+    Show(Show),
     /// Look after the instances that are trusted.
     Trust(Trust),
     /// Verify objects of the repository.
     Verify(Verify),
+    /// Verify tags by name.
+    VerifyTag(Verify),
 }
 
 /// `waxseal --status-fd=2 -bsau KEY`, and the other spellings of it.
@@ -92,11 +102,13 @@ pub enum StatusFd {
     Inherited(u32),
 }
 
-/// `waxseal verify`
-#[derive(Debug, PartialEq, Eq)]
+/// `waxseal verify`, `waxseal verify-tag`, `waxseal explain`
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verify {
-    /// Revisions and ranges as they were typed; empty: HEAD.
+    /// Revisions and ranges, or names of tags, as they were typed; empty: HEAD.
     pub revisions: Vec<OsString>,
+    /// Which of the two.
+    pub named: Named,
     /// JSON lines, not lines for people.
     pub json: bool,
     /// The only trusted root of this run.
@@ -111,6 +123,15 @@ pub struct Verify {
     pub allow_empty: bool,
     /// Certificates need not prove that they were logged.
     pub insecure_ignore_sct: bool,
+}
+
+/// What the arguments name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// Whatever Git takes for a revision.
+    Revisions,
+    /// What stands behind `refs/tags/`.
+    Tags,
 }
 
 /// Who may sign, as far as flags say.
@@ -347,8 +368,11 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
                 line.resolve().ok_or_else(|| UsageError::Command("waxseal serve needs --data".to_owned()))
             }
             OwnCommand::Policy { command } => Ok(Invocation::Policy(command)),
+            OwnCommand::Show(flags) => Ok(Invocation::Show(flags.resolve())),
             OwnCommand::Trust { command } => Ok(Invocation::Trust(command)),
+            OwnCommand::Explain(flags) => flags.resolve().map(Invocation::Explain),
             OwnCommand::Verify(flags) => flags.resolve().map(Invocation::Verify),
+            OwnCommand::VerifyTag(flags) => flags.resolve().map(Invocation::VerifyTag),
         },
         Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             Err(UsageError::Nothing { help: error.render().to_string() })
@@ -377,6 +401,8 @@ struct OwnCommandLine {
 
 #[derive(Subcommand)]
 enum OwnCommand {
+    /// Show the whole proof of one object, and what would change the verdict
+    Explain(ExplainFlags),
     #[command(hide = true)]
     FollowLogin(FollowLogin),
     #[command(hide = true)]
@@ -388,6 +414,8 @@ enum OwnCommand {
     },
     /// Run a Sigstore of your own: login, certificate authority, logs
     Serve(ServeLine),
+    /// Show what a signature claims; verifies nothing
+    Show(ShowFlags),
     /// Add, list, show and remove trusted Sigstore instances
     Trust {
         #[command(subcommand)]
@@ -395,6 +423,8 @@ enum OwnCommand {
     },
     /// Verify signed commits and tags
     Verify(VerifyFlags),
+    /// Verify signed tags by name
+    VerifyTag(VerifyTagFlags),
 }
 
 #[cfg(test)]

@@ -136,6 +136,12 @@ impl From<RepositoryError> for CommandError {
         let text = Self::usage(&error);
         match error {
             RepositoryError::Form(_) => text.hint("give a revision, or a range A..B; several may be given"),
+            RepositoryError::LightweightTag { .. } => {
+                text.hint("\"waxseal verify\" judges the commit; \"git tag -s\" makes a tag that is signed")
+            }
+            RepositoryError::NoTag(_) => {
+                text.hint("\"git tag --list\" lists them; \"waxseal verify\" takes any revision")
+            }
             RepositoryError::NotSignable { .. } | RepositoryError::Unknown(_) | RepositoryError::Unusable(_) => text,
         }
     }

@@ -5,7 +5,10 @@ use jiff::Timestamp;
 use crate::cli::Invocation;
 use crate::command_error::CommandError;
 
+mod claims;
 mod configured;
+pub mod explain;
+mod facts;
 pub mod follow_login;
 pub mod git_sign;
 pub mod git_verify;
@@ -15,10 +18,12 @@ pub mod open_browser;
 pub mod policy;
 pub mod policy_source;
 pub mod serve;
+pub mod show;
 mod status_fd;
 mod stdout;
 pub mod trust;
 pub mod verify;
+pub mod verify_tag;
 
 /// Runs one invocation and returns the program's exit code.
 ///
@@ -26,14 +31,17 @@ pub mod verify;
 /// [`CommandError`], which has an exit code of its own.
 pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> {
     match invocation {
+        Invocation::Explain(request) => explain::run(request, now),
         Invocation::FollowLogin(request) => follow_login::run(request).map(|()| 0),
         Invocation::GitSign(request) => git_sign::run(request, now).map(|()| 0),
         Invocation::GitVerify(request) => git_verify::run(request, now),
         Invocation::Policy(command) => policy::run(command, now),
         Invocation::OpenBrowser(request) => open_browser::run(request).map(|()| 0),
         Invocation::Print(text) => stdout::print(&format!("{}\n", text.trim_end())).map(|()| 0),
+        Invocation::Show(request) => show::run(request),
         Invocation::Trust(request) => trust::run(request, now),
         Invocation::Verify(request) => verify::run(request, now),
+        Invocation::VerifyTag(request) => verify_tag::run(request, now),
         Invocation::Serve(request) => serve::run(request, now).map(|()| 0),
         Invocation::ServeCommand(request) => serve::command(request, now).map(|()| 0),
     }

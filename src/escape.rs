@@ -53,6 +53,29 @@ pub fn json_line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     Ok(line)
 }
 
+/// JSON indented by two spaces, with a line feed, as Go writes it: `<`, `>` and `&` as `\u` escapes, and so whatever is
+/// invisible.
+///
+/// # Errors
+/// What `value` says when it cannot be serialised.
+pub fn json_indented(value: &impl Serialize) -> serde_json::Result<String> {
+    let plain = serde_json::to_string_pretty(value)?;
+    let mut text = String::with_capacity(plain.len() + 1);
+    for character in plain.chars() {
+        // Those that structure JSON are none of these but the line feed, which stands in no string as itself.
+        if character != '\n' && (misleading(character) || "<>&".contains(character)) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing into a String cannot fail.
+                write!(text, "\\u{unit:04x}").unwrap_or_default();
+            }
+        } else {
+            text.push(character);
+        }
+    }
+    text.push('\n');
+    Ok(text)
+}
+
 struct VisibleJson;
 
 impl Formatter for VisibleJson {
@@ -148,6 +171,12 @@ mod tests {
         );
         assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
         assert_eq!(json(b"\xff"), serde_json::json!({ "base64": "/w==" }));
+    }
+
+    #[test]
+    fn indented_json_is_gos() {
+        let out = json_indented(&serde_json::json!({ "a": ["x <a@b> & \u{202e}\n"] })).unwrap();
+        assert_eq!(out, "{\n  \"a\": [\n    \"x \\u003ca@b\\u003e \\u0026 \\u202e\\n\"\n  ]\n}\n");
     }
 
     proptest::proptest! {

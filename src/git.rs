@@ -8,6 +8,7 @@ use crate::signature::SignatureFormat;
 use crate::signature::git::BindingError;
 use crate::signature::payload::{PayloadKind, has_ordered_headers};
 use crate::verify::error::VerifyError;
+use crate::verify::findings::Findings;
 use crate::verify::{Rejection, Verdict, Verifier};
 
 /// A commit or tag, split into what was signed and the signature.
@@ -42,12 +43,33 @@ impl SignedObject {
     /// object than whoever reads the next.
     #[must_use]
     pub fn verdict(&self, verifier: &Verifier) -> Verdict {
+        match self.signature() {
+            Ok(signature) => verifier.verdict(&self.payload, signature),
+            Err(verdict) => *verdict,
+        }
+    }
+
+    /// The verdict, and what each step found, of a verified object too; nothing where there was no step to take.
+    #[must_use]
+    pub fn explain(&self, verifier: &Verifier) -> (Verdict, Findings) {
+        match self.signature() {
+            Ok(signature) => verifier.explain(&self.payload, signature),
+            Err(verdict) => (*verdict, Findings::default()),
+        }
+    }
+
+    /// The object's one signature.
+    ///
+    /// # Errors
+    /// The verdict on an object that has none or several, or has it out of place.
+    pub fn signature(&self) -> Result<&[u8], Box<Verdict>> {
+        let rejected = |error| Err(Box::new(Verdict::Rejected(Rejection::of(error))));
         let several = self.signatures.len() + self.other_signatures;
         match self.signatures.as_slice() {
-            [] => Verdict::Unsigned,
-            _ if several > 1 => Verdict::Rejected(Rejection::of(VerifyError::SeveralSignatures(several))),
-            _ if !self.in_order => Verdict::Rejected(Rejection::of(VerifyError::Binding(BindingError::Headers))),
-            [signature, ..] => verifier.verdict(&self.payload, signature),
+            [] => Err(Box::new(Verdict::Unsigned)),
+            _ if several > 1 => rejected(VerifyError::SeveralSignatures(several)),
+            _ if !self.in_order => rejected(VerifyError::Binding(BindingError::Headers)),
+            [signature, ..] => Ok(signature),
         }
     }
 

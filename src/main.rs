@@ -32,14 +32,17 @@ fn prepare_for_bugs(invocation: &Invocation) {
                 report_bug(bug, EXIT_FAILED);
             }));
         }
-        Invocation::FollowLogin(_)
+        Invocation::Explain(_)
+        | Invocation::FollowLogin(_)
         | Invocation::OpenBrowser(_)
         | Invocation::Policy(_)
         | Invocation::Print(_)
         | Invocation::Serve(_)
         | Invocation::ServeCommand(_)
+        | Invocation::Show(_)
         | Invocation::Trust(_)
-        | Invocation::Verify(_) => {}
+        | Invocation::Verify(_)
+        | Invocation::VerifyTag(_) => {}
     }
 }
 

@@ -5,11 +5,13 @@
 //! not a yes.
 
 mod check;
+mod explain;
 mod file;
 mod pattern;
 mod rule;
 
 pub use self::check::{Finding, Problem};
+pub use self::explain::RuleAnswer;
 pub(crate) use self::file::MAX_BYTES;
 pub use self::file::{BadPolicy, BadRule, Exemption, PolicyFile};
 pub use self::pattern::{BadPattern, Pattern};

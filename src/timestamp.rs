@@ -5,5 +5,5 @@ mod token;
 mod tst_info;
 
 pub use request::{MalformedRequest, TimeStampReq, TimeStampResp};
-pub use token::{TimestampAuthorities, TimestampSigner, TokenError, VerifiedToken};
+pub use token::{TimestampAuthorities, TimestampSigner, TokenError, UnverifiedToken, VerifiedToken};
 pub use tst_info::{MessageImprint, TstInfo};

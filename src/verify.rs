@@ -49,12 +49,25 @@ impl Verifier {
     /// The verdict on the object that Git hashed as `payload` and `armor`.
     #[must_use]
     pub fn verdict(&self, payload: &[u8], armor: &[u8]) -> Verdict {
+        self.run(payload, armor, |_weighing| ()).0
+    }
+
+    /// The verdict, and what each step found under the instance that it is from, of a verified object too. Takes longer
+    /// than [`verdict`](Self::verdict), and decides the same.
+    #[must_use]
+    pub fn explain(&self, payload: &[u8], armor: &[u8]) -> (Verdict, Findings) {
+        let (verdict, findings) = self.run(payload, armor, |weighing| weighing.findings());
+        (verdict, findings.unwrap_or_default())
+    }
+
+    /// `record` takes down what is to be kept of the instance that the verdict is from.
+    fn run<R>(&self, payload: &[u8], armor: &[u8], record: impl Fn(&Weighing<'_>) -> R) -> (Verdict, Option<R>) {
         match SignatureFormat::of(armor) {
             SignatureFormat::X509 => match open(payload, armor) {
-                Ok(signature) => self.verify(&signature),
-                Err(error) => Verdict::Rejected(Rejection::of(VerifyError::Malformed(error))),
+                Ok(signature) => self.verify(&signature, record),
+                Err(error) => (Verdict::Rejected(Rejection::of(VerifyError::Malformed(error))), None),
             },
-            other => Verdict::OtherFormat(other),
+            other => (Verdict::OtherFormat(other), None),
         }
     }
 
@@ -71,12 +84,17 @@ impl Verifier {
 
     /// The verdict under whichever instance issued the certificate. Where several did, as copies of one another do, one
     /// that verifies is enough, and one under which nothing is wrong says more than one that lacks a log.
-    fn verify(&self, signature: &GitSignature) -> Verdict {
+    fn verify<R>(&self, signature: &GitSignature, record: impl Fn(&Weighing<'_>) -> R) -> (Verdict, Option<R>) {
         let leaf = &signature.material.certificate;
-        let mut best: Option<Verdict> = None;
+        let mut best: Option<(Verdict, Option<R>)> = None;
         for trusted in &self.instances {
+            let mut recorded = None;
             let verdict = match trusted.authorities.issuer_of(leaf) {
-                Ok(issued_by) => self.verify_under(trusted, &issued_by, signature),
+                Ok(issued_by) => {
+                    let weighing = self.weighing_under(trusted, &issued_by, signature);
+                    recorded = Some(record(&weighing));
+                    weighing.verdict()
+                }
                 Err(PathError::UnknownAuthority { .. }) => continue,
                 Err(PathError::BrokenAuthority { subject }) => {
                     let missing = Missing::TrustMaterial { instance: trusted.instance.name.clone(), subject };
@@ -86,20 +104,27 @@ impl Verifier {
             };
             match (&mut best, verdict) {
                 // Each of them vouches; which one counts is for the policy to say.
-                (Some(Verdict::Verified(first)), Verdict::Verified(other)) => first.instances.extend(other.instances),
-                (Some(best), verdict) if best.rank() <= verdict.rank() => {}
-                (_, verdict) => best = Some(verdict),
+                (Some((Verdict::Verified(first), _)), Verdict::Verified(other)) => {
+                    first.instances.extend(other.instances);
+                }
+                (Some((best, _)), verdict) if best.rank() <= verdict.rank() => {}
+                (_, verdict) => best = Some((verdict, recorded)),
             }
         }
         best.unwrap_or_else(|| {
             let claims = CertificateClaims::read(leaf).ok();
             let unknown = PathError::UnknownAuthority { issuer: crate::x509::display_name(leaf.issuer()) };
-            Verdict::Rejected(Rejection { claims, ..Rejection::of(VerifyError::Path(unknown)) })
+            (Verdict::Rejected(Rejection { claims, ..Rejection::of(VerifyError::Path(unknown)) }), None)
         })
     }
 
     /// client-spec §4, a line a step; RFC sections at their right.
-    fn verify_under(&self, trusted: &TrustedInstance, issued_by: &IssuedBy<'_>, signature: &GitSignature) -> Verdict {
+    fn weighing_under<'a>(
+        &self,
+        trusted: &'a TrustedInstance,
+        issued_by: &IssuedBy<'_>,
+        signature: &'a GitSignature,
+    ) -> Weighing<'a> {
         let material = &signature.material;
         let leaf = SigningCertificate::read(material.certificate.clone()); //                  RFC 5280 §4.2
         let sct = self.verify_sct(trusted, issued_by, material); //                            §4.3, RFC 6962 §3.2
@@ -108,7 +133,7 @@ impl Verifier {
         let times = self.verified_times(trusted, material, &entry); //                         §4.2, RFC 3161
         let path = path_at_each(issued_by, &material.certificate, &times, &sct); //            §4.3, RFC 5280 §6
         let binding = signature.binding; //                                                    RFC 5652 §5.4
-        Weighing { leaf, sct, signed, entry, times, path, binding, signature, trusted, scts: self.scts }.verdict()
+        Weighing { leaf, sct, signed, entry, times, path, binding, signature, trusted, scts: self.scts }
     }
 
     fn verify_sct(

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use waxseal::command_error::ErrorKind;
 use waxseal::settings::KEYS;
+use waxseal::settings::gitsign::{self, Fate};
 
 #[test]
 fn every_setting_is_documented() {
@@ -20,6 +21,29 @@ fn every_setting_is_documented() {
         writeln!(table, "| `waxseal.{name}` | `{variable}` | {scope} | {value} | {default} | {about} |").unwrap();
     }
     assert!(read("docs/configuration.md").contains(&table), "docs/configuration.md lacks this table:\n{table}");
+}
+
+#[test]
+fn every_setting_of_gitsigns_is_documented() {
+    let mut table =
+        String::from("| git config | environment | waxseal reads it as | how, or why not |\n|---|---|---|---|\n");
+    for key in gitsign::KEYS {
+        let name = if key.name.is_empty() { String::new() } else { format!("`gitsign.{}`", key.name) };
+        let variables: Vec<_> = key.variables.iter().map(|variable| format!("`{variable}`")).collect();
+        let (target, about) = match key.fate {
+            Fate::Ignored(why) => ("not read".to_owned(), why),
+            Fate::ReadAs(target, how) => (format!("`{target}`"), how),
+        };
+        writeln!(table, "| {name} | {} | {target} | {about} |", variables.join(", ")).unwrap();
+    }
+    assert!(read("docs/from-gitsign.md").contains(&table), "docs/from-gitsign.md lacks this table:\n{table}");
+    // What is promised to be read is read: nothing else in the sources names gitsign's settings.
+    let targets: BTreeSet<String> = KEYS.iter().map(|key| format!("waxseal.{}", key.name)).collect();
+    for key in gitsign::KEYS {
+        if let Fate::ReadAs(target, _) = key.fate {
+            assert!(targets.contains(target) || target == "WAXSEAL_ID_TOKEN", "{target}");
+        }
+    }
 }
 
 #[test]
@@ -51,6 +75,11 @@ fn every_reason_code_is_documented() {
         .iter()
         .filter_map(|cell| Some(cell.strip_prefix('`')?.strip_suffix('`')?.to_owned()))
         .collect();
+    for row in read("docs/errors.md").lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [_, cause, cure] = cells[..] else { panic!("a reason has a cause and a cure: {row}") };
+        assert!(cause.len() > 10 && cure.len() > 10, "{row}");
+    }
     let undocumented: Vec<_> = reasons.difference(&documented).collect();
     let invented: Vec<_> = documented.difference(&reasons).collect();
     assert!(undocumented.is_empty() && invented.is_empty(), "undocumented: {undocumented:?}, not in src: {invented:?}");

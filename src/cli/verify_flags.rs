@@ -1,17 +1,44 @@
-//! The flags of `waxseal verify`, and what they mean together.
+//! The flags of the commands that give a verdict, and what they mean together.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use super::{AdmittedFlags, Pattern, UsageError, Verify};
+use super::{AdmittedFlags, Named, Pattern, UsageError, Verify};
 
 #[derive(Args)]
 pub(super) struct VerifyFlags {
     /// Commits, tags, or ranges A..B; HEAD when none is given. An annotated tag is the tag object itself
     #[arg(value_name = "REV | A..B | TAG")]
     revisions: Vec<OsString>,
+    #[command(flatten)]
+    judging: JudgingFlags,
+    /// Succeed when there is no object to verify
+    #[arg(long)]
+    allow_empty: bool,
+}
+
+#[derive(Args)]
+pub(super) struct VerifyTagFlags {
+    /// What stands behind refs/tags/
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<OsString>,
+    #[command(flatten)]
+    judging: JudgingFlags,
+}
+
+#[derive(Args)]
+pub(super) struct ExplainFlags {
+    /// A commit or tag; HEAD when none is given. An annotated tag is the tag object itself
+    #[arg(value_name = "OBJECT")]
+    object: Option<OsString>,
+    #[command(flatten)]
+    judging: JudgingFlags,
+}
+
+#[derive(Args)]
+struct JudgingFlags {
     /// Print JSON, one object a line
     #[arg(long)]
     json: bool,
@@ -44,9 +71,6 @@ pub(super) struct VerifyFlags {
     /// The instance that must have issued the certificate
     #[arg(long, value_name = "NAME")]
     instance: Option<String>,
-    /// Succeed when there is no object to verify
-    #[arg(long)]
-    allow_empty: bool,
     /// Do not ask for proof that certificates were logged
     #[arg(long, action = ArgAction::SetTrue)]
     insecure_ignore_sct: bool,
@@ -54,6 +78,24 @@ pub(super) struct VerifyFlags {
 
 impl VerifyFlags {
     pub(super) fn resolve(self) -> Result<Verify, UsageError> {
+        Ok(Verify { allow_empty: self.allow_empty, ..self.judging.resolve(self.revisions)? })
+    }
+}
+
+impl VerifyTagFlags {
+    pub(super) fn resolve(self) -> Result<Verify, UsageError> {
+        Ok(Verify { named: Named::Tags, ..self.judging.resolve(self.names)? })
+    }
+}
+
+impl ExplainFlags {
+    pub(super) fn resolve(self) -> Result<Verify, UsageError> {
+        self.judging.resolve(self.object.into_iter().collect())
+    }
+}
+
+impl JudgingFlags {
+    fn resolve(self, revisions: Vec<OsString>) -> Result<Verify, UsageError> {
         let pattern = |exact: Option<String>, regexp: Option<String>| {
             exact.map(Pattern::Exact).or_else(|| regexp.map(Pattern::Regexp))
         };
@@ -80,13 +122,14 @@ impl VerifyFlags {
             return Err(UsageError::InstanceWithoutIdentity);
         }
         Ok(Verify {
-            revisions: self.revisions,
+            revisions,
+            named: Named::Revisions,
             json: self.json,
             trusted_root: self.trusted_root,
             admitted,
             reference: self.r#ref,
             instance: self.instance,
-            allow_empty: self.allow_empty,
+            allow_empty: false,
             insecure_ignore_sct: self.insecure_ignore_sct,
         })
     }

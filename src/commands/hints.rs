@@ -44,6 +44,7 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
         "sct-absent" => {
             "certificates of before June 2022 have none; \"waxseal verify --insecure-ignore-sct\" does not ask"
         }
+        "tag-name" => "somebody gave the tag a new name; fetch it from where it comes from, or judge it by its id",
         "trust-material" => "trust-material: remove the instance and add it again",
         "unknown-ca" => {
             let known = known(trusted);

@@ -8,22 +8,23 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::policy_source::LoadedPolicy;
-use super::{identity_policy, stdout};
-use crate::cli::{AdmittedFlags, Verify};
+use super::{configured, identity_policy, stdout};
+use crate::cli::{AdmittedFlags, Named, Verify};
 use crate::command_error::{CommandError, ErrorKind};
-use crate::git::repository::{FoundObject, Repository, Selected};
+use crate::git::repository::{FoundObject, RawObject, Repository, Selected};
 use crate::git::{HashKind, SignedObject};
 use crate::instance::{Instance, InstanceName};
 use crate::policy::IdentityPolicy;
 use crate::settings::{FoundRepository, Refusal, Settings};
+use crate::signature::payload::header;
 use crate::trust_store::{self, TrustStore};
-use crate::verify::error::Missing;
+use crate::verify::error::{Missing, VerifyError};
 use crate::verify::{SctRequirement, Undecided, Verdict, Verifier};
 
-mod json;
-mod judged;
+pub(super) mod json;
+pub(super) mod judged;
 mod report;
-mod surroundings;
+pub(super) mod surroundings;
 
 use judged::{Judged, Tally};
 use surroundings::Surroundings;
@@ -34,75 +35,77 @@ use surroundings::Surroundings;
 /// [`CommandError`]: 2 for arguments, repository and revisions, 4 for trust material, 5 for a policy that is invalid,
 /// 3 when the output cannot be written.
 pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
-    let settings = Settings::read()?;
-    let repository = open(&settings.repository)?;
-    let hash = repository.hash_kind()?;
-    let selected = repository.select(&request.revisions)?;
-    let policy = default_instance(request, &settings).and_then(|default| {
-        let (policy, surroundings) = match policy_file(request, &settings) {
-            Some(source) => {
-                let loaded = LoadedPolicy::read(source, Some(&repository), &default)?;
-                loaded.refuse_if_judged(&repository, &selected)?;
-                let surroundings = Surroundings::of(&loaded, request, &repository, &selected)?;
-                (IdentityPolicy::File(Box::new(loaded.file)), surroundings)
-            }
-            None if request.reference.is_some() => {
-                return Err(
-                    CommandError::usage("--ref means something to a policy file only").hint("--policy names one")
-                );
-            }
-            None => {
-                let policy = identity_policy::from_flags(&request.admitted, &settings, &default)?;
-                (policy, Surroundings::unasked(selected.len()))
-            }
-        };
-        Ok((policy, default, surroundings))
-    });
-    if let Err(error) = &policy
-        && error.kind() == ErrorKind::Usage
-    {
-        // It outranks unusable trust material, as an invalid setting does not.
-        return policy.map(|_policy| 0);
-    }
-    let verifier = Verifier::new(instances(request, &settings)?, now, sct_requirement(request))?;
-    check_instance(request, &verifier)?;
-    let (policy, default_instance, surroundings) = policy?;
-    let run = Run {
-        request,
-        allow: &settings.allow,
-        default_instance,
-        repository: &repository,
-        hash,
-        selected: &selected,
-        policy,
-        surroundings,
-        verifier,
-    };
-    match run.print() {
-        Ok(exit_code) => Ok(exit_code),
-        // Whoever closed the pipe does not want to hear of it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ErrorKind::Undecided.exit_code()),
-        Err(error) => Err(CommandError::new(ErrorKind::Undecided, format!("the output could not be written: {error}"))),
-    }
+    Run::prepare(request, now, |repository| Ok(repository.select(&request.revisions)?))?.report()
 }
 
-/// Everything that one run needs, ready.
-struct Run<'a> {
-    request: &'a Verify,
-    /// `waxseal.allow`
-    allow: &'a [String],
+/// Everything that one run needs, ready: what is asked for is in the repository, and what it is judged by can be read.
+pub(super) struct Run<'a> {
+    pub(super) request: &'a Verify,
+    pub(super) settings: Settings,
     /// What a rule without an instance means.
     default_instance: InstanceName,
-    repository: &'a Repository,
+    pub(super) repository: Repository,
     hash: HashKind,
-    selected: &'a [Selected],
-    policy: IdentityPolicy,
+    pub(super) selected: Vec<Selected>,
+    pub(super) policy: IdentityPolicy,
     /// What the policy asks besides the signature.
-    surroundings: Surroundings,
-    verifier: Verifier,
+    pub(super) surroundings: Surroundings,
+    pub(super) verifier: Verifier,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// Reads settings, repository, policy and trust material; `select` finds what is asked for.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub(super) fn prepare(
+        request: &'a Verify,
+        now: Timestamp,
+        select: impl FnOnce(&Repository) -> Result<Vec<Selected>, CommandError>,
+    ) -> Result<Self, CommandError> {
+        let settings = configured::settings()?;
+        let repository = open(&settings.repository)?;
+        let hash = repository.hash_kind()?;
+        let selected = select(&repository)?;
+        let policy = default_instance(request, &settings).and_then(|default| {
+            let (policy, surroundings) = match policy_file(request, &settings) {
+                Some(source) => {
+                    let loaded = LoadedPolicy::read(source, Some(&repository), &default)?;
+                    loaded.refuse_if_judged(&repository, &selected)?;
+                    let surroundings = Surroundings::of(&loaded, request, &repository, &selected)?;
+                    (IdentityPolicy::File(Box::new(loaded.file)), surroundings)
+                }
+                None if request.reference.is_some() => {
+                    return Err(
+                        CommandError::usage("--ref means something to a policy file only").hint("--policy names one")
+                    );
+                }
+                None => {
+                    let policy = identity_policy::from_flags(&request.admitted, &settings, &default)?;
+                    (policy, Surroundings::unasked(selected.len()))
+                }
+            };
+            Ok((policy, default, surroundings))
+        });
+        let policy = match policy {
+            // It outranks unusable trust material, as an invalid setting does not.
+            Err(error) if error.kind() == ErrorKind::Usage => return Err(error),
+            policy => policy,
+        };
+        let verifier = Verifier::new(instances(request, &settings)?, now, sct_requirement(request))?;
+        check_instance(request, &verifier)?;
+        let (policy, default_instance, surroundings) = policy?;
+        Ok(Self { request, settings, default_instance, repository, hash, selected, policy, surroundings, verifier })
+    }
+
+    /// Prints the verdicts and returns the exit code.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Undecided`] when the output cannot be written.
+    pub(super) fn report(&self) -> Result<u8, CommandError> {
+        written(self.print())
+    }
+
     fn print(&self) -> io::Result<u8> {
         if stdout::was_closed() {
             return Err(stdout::closed());
@@ -137,16 +140,60 @@ impl Run<'_> {
 
     fn judge<'f>(&self, found: &'f FoundObject, position: usize) -> Judged<'f> {
         let verdict = match &found.content {
-            Ok(object) => SignedObject::parse(object.kind, self.hash, &object.bytes).verdict(&self.verifier),
+            Ok(object) => self.split(object).verdict(&self.verifier),
             Err(error) => Verdict::Undecided(Undecided::because(Missing::from(error))),
         };
+        self.judged(found, verdict, position)
+    }
+
+    /// A commit or tag, taken apart as the repository's Git does.
+    pub(super) fn split(&self, object: &RawObject) -> SignedObject {
+        SignedObject::parse(object.kind, self.hash, &object.bytes)
+    }
+
+    /// The verdict with what the policy says of the signer. `position` is that of the argument that named the object.
+    pub(super) fn judged<'f>(&self, found: &'f FoundObject, verdict: Verdict, position: usize) -> Judged<'f> {
         let object = found.id.to_string();
-        let circumstances = self.surroundings.circumstances(self.repository, found, &object, position);
+        let mut circumstances = self.surroundings.circumstances(&self.repository, found, &object, position);
+        let verdict = match self.misnamed(found, position) {
+            Some(error) => {
+                // An exemption is of the object, not of what somebody else made its name.
+                circumstances.object = None;
+                verdict.with_error(error)
+            }
+            None => verdict,
+        };
         Judged::new(found, verdict, &self.policy, &circumstances)
+    }
+
+    /// Whether a tag that was asked for by name says that it has another one.
+    fn misnamed(&self, found: &FoundObject, position: usize) -> Option<VerifyError> {
+        let Named::Tags = self.request.named else { return None };
+        let named = self.request.revisions.get(position)?.as_encoded_bytes().strip_prefix(TAGS.as_bytes())?;
+        let object = found.content.as_ref().ok()?;
+        let says = header(&object.bytes, "tag").unwrap_or_default();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (says != named).then(|| VerifyError::TagName { named: text(named), says: text(says) })
     }
 }
 
-fn open(found: &FoundRepository) -> Result<Repository, CommandError> {
+/// How writing ended, as an exit code.
+///
+/// # Errors
+/// [`ErrorKind::Undecided`] when the output could not be written.
+pub(super) fn written(done: io::Result<u8>) -> Result<u8, CommandError> {
+    match done {
+        Ok(exit_code) => Ok(exit_code),
+        // Whoever closed the pipe does not want to hear of it.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ErrorKind::Undecided.exit_code()),
+        Err(error) => Err(CommandError::new(ErrorKind::Undecided, format!("the output could not be written: {error}"))),
+    }
+}
+
+/// Where tags are.
+pub(super) const TAGS: &str = "refs/tags/";
+
+pub(super) fn open(found: &FoundRepository) -> Result<Repository, CommandError> {
     match found {
         FoundRepository::At(git_dir) => Ok(Repository::open(git_dir)?),
         FoundRepository::NotFound => Err(CommandError::usage("there is no Git repository here")),

@@ -4,7 +4,7 @@
 //! not used: what is verified is what the objects themselves say.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use gix::bstr::{BStr, ByteSlice as _};
@@ -86,6 +86,24 @@ impl Repository {
                 Err(_not_text) => Err(RepositoryError::Unknown(revision.as_encoded_bytes().to_vec())),
             })
             .collect()
+    }
+
+    /// The tag object that the ref `full` names, such as `refs/tags/v1`; none that is merely called so elsewhere.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] when there is no such ref, or it points at no tag object.
+    pub fn annotated_tag(&self, full: &OsStr) -> Result<ObjectId, RepositoryError> {
+        let name = || full.as_encoded_bytes().to_vec();
+        let no_tag = || RepositoryError::NoTag(name());
+        let full = gix::path::os_str_into_bstr(full).map_err(|_not_text| no_tag())?;
+        let found = self.inner.try_find_reference(full).ok().flatten();
+        let mut found = found.filter(|found| found.name().as_bstr() == full).ok_or_else(no_tag)?;
+        let id = found.follow_to_object().map_err(|_error| no_tag())?.detach();
+        match self.inner.try_find_header(id).ok().flatten().map(|header| header.kind()) {
+            // One that is not there is for the verdict.
+            Some(Kind::Tag) | None => Ok(id),
+            Some(kind) => Err(RepositoryError::LightweightTag { name: name(), kind: kind.to_string() }),
+        }
     }
 
     /// The objects of `selected`, each read once: of a range the newest commit first, as `git log` has them.
@@ -224,6 +242,17 @@ pub enum RepositoryError {
     /// A form of revision that names something else than one object or one range.
     #[error("{revision:?} is neither one revision nor a range A..B", revision = .0.as_bstr())]
     Form(Vec<u8>),
+    /// A ref among the tags without a tag object: nobody can sign that.
+    #[error("{name:?} is a lightweight tag: it points at a {kind}, and there is no tag that could be signed", name = .name.as_bstr())]
+    LightweightTag {
+        /// Its full name.
+        name: Vec<u8>,
+        /// What it points at.
+        kind: String,
+    },
+    /// No ref of that name.
+    #[error("there is no tag {name:?}", name = .0.as_bstr())]
+    NoTag(Vec<u8>),
     /// A revision names a file or folder.
     #[error("{revision:?} is a {kind}, and only commits and tags are signed", revision = .revision.as_bstr())]
     NotSignable {

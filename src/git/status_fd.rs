@@ -124,6 +124,7 @@ fn rejected(rejection: &Rejection) -> Answer {
         | VerifyError::Path(_)
         | VerifyError::Sct(_)
         | VerifyError::SeveralSignatures(_)
+        | VerifyError::TagName { .. }
         | VerifyError::Signature
         | VerifyError::Token(_) => failed("", 0, ""),
     }

@@ -69,7 +69,16 @@ impl Rule {
     /// Whether it could ever admit somebody who *claims* this identity.
     #[must_use]
     pub fn could_admit(&self, claims: &CertificateClaims, instance: Option<&InstanceName>) -> bool {
-        self.is_about(claims, instance).and_then(|()| self.includes(claims, None)).is_ok()
+        self.answer_to_claim(claims, instance).is_ok()
+    }
+
+    /// The same with the reason.
+    pub(super) fn answer_to_claim(
+        &self,
+        claims: &CertificateClaims,
+        instance: Option<&InstanceName>,
+    ) -> Result<(), Mismatch> {
+        self.is_about(claims, instance).and_then(|()| self.includes(claims, None))
     }
 
     fn is_about(&self, claims: &CertificateClaims, instance: Option<&InstanceName>) -> Result<(), Mismatch> {

@@ -85,6 +85,35 @@ impl TimeStampReq {
     }
 }
 
+/// What a token says: claims, to be shown.
+#[derive(Clone, Debug)]
+pub struct UnverifiedToken {
+    /// When, what, under which policy.
+    pub info: TstInfo,
+    /// Who says that it signed: the issuer and number of its certificate, or its key's identifier.
+    pub signer: String,
+}
+
+impl UnverifiedToken {
+    /// Reads a token (DER of its `ContentInfo`) and verifies nothing.
+    ///
+    /// # Errors
+    /// [`TokenError`] when it is none.
+    pub fn read(token: &[u8]) -> Result<Self, TokenError> {
+        let token = Token::from_der(token)?;
+        let signer = match &token.signer {
+            SignerIdentifier::IssuerAndSerialNumber(name) => {
+                let issuer = crate::x509::display_name(&name.issuer);
+                format!("certificate {} of {issuer}", hex::encode(name.serial_number.as_bytes()))
+            }
+            SignerIdentifier::SubjectKeyIdentifier(identifier) => {
+                format!("key {}", hex::encode(identifier.0.as_bytes()))
+            }
+        };
+        Ok(Self { info: token.info, signer })
+    }
+}
+
 /// A token whose imprint, signature and signer were verified; only [`TimestampAuthorities::verify`] makes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifiedToken {

@@ -49,6 +49,14 @@ pub enum VerifyError {
     /// The certificate's key did not make this signature.
     #[error("the signature does not verify with the certificate's key")]
     Signature,
+    /// The tag was given the name of another.
+    #[error("the tag says that it is {says:?}, and the repository has it as {named:?}")]
+    TagName {
+        /// Behind `refs/tags/`.
+        named: String,
+        /// Its `tag` header.
+        says: String,
+    },
     /// An RFC 3161 token.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -88,6 +96,7 @@ impl VerifyError {
             Self::Sct(_) => "sct",
             Self::SeveralSignatures(_) => "several-signatures",
             Self::Signature => "bad-signature",
+            Self::TagName { .. } => "tag-name",
             Self::Token(TokenError::UnknownAuthority) => "unknown-tsa",
             Self::Token(TokenError::Path(
                 PathError::AuthorityOutsideValidity { .. } | PathError::IssuerOutsideValidity { .. },

@@ -1,4 +1,5 @@
-//! What each step found, for objects that are not verified. Nothing here can become a verified signature.
+//! What each step found: of every object that is not verified, of others where it is asked for. Nothing here can become a
+//! verified signature.
 
 use jiff::Timestamp;
 
@@ -33,6 +34,8 @@ pub struct Finding {
 pub enum Step {
     /// The leaf's form.
     Certificate,
+    /// Whether the instance may vouch for identities of the OIDC issuer.
+    Issuer,
     /// Inclusion, checkpoint and promise.
     LogEntry,
     /// The payload's digest.
@@ -53,6 +56,7 @@ impl Step {
     pub fn name(self) -> &'static str {
         match self {
             Self::Certificate => "certificate",
+            Self::Issuer => "issuer",
             Self::LogEntry => "log_entry",
             Self::Payload => "payload",
             Self::Path => "path",

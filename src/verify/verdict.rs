@@ -43,6 +43,25 @@ impl Verdict {
         }
     }
 
+    /// The same for an object with which something is wrong besides its signature. Where there is no signature that
+    /// waxseal could judge, nothing is claimed that could be wrong.
+    #[must_use]
+    pub fn with_error(self, error: VerifyError) -> Self {
+        let rejection = match self {
+            Self::Verified(signature) => Rejection { claims: Some(signature.identity), ..Rejection::of(error) },
+            Self::Rejected(mut rejection) => {
+                rejection.errors.push(error);
+                Rejection { payload_alone: None, ..rejection }
+            }
+            Self::Undecided(undecided) => {
+                let claims = undecided.findings.claims.clone();
+                Rejection { claims, findings: undecided.findings, ..Rejection::of(error) }
+            }
+            Self::Unsigned | Self::OtherFormat(_) => return self,
+        };
+        Self::Rejected(rejection)
+    }
+
     /// Lower is worth more when several instances answer.
     pub(super) fn rank(&self) -> u8 {
         match self {
@@ -229,6 +248,12 @@ impl Undecided {
     #[must_use]
     pub fn missing(&self) -> &Missing {
         self.missing.first().unwrap_or(&Missing::LogEntry)
+    }
+
+    /// All that is missing, what counts first.
+    #[must_use]
+    pub fn all_missing(&self) -> &[Missing] {
+        &self.missing
     }
 
     /// What held, and what each step found.

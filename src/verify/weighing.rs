@@ -68,11 +68,7 @@ impl Weighing<'_> {
         errors.extend(self.leaf.as_ref().err().cloned().map(VerifyError::Leaf));
         errors.extend(self.path.as_ref().err().cloned().map(VerifyError::Path));
         if let Ok(leaf) = &self.leaf {
-            let issuer = &leaf.claims().issuer;
-            if !self.trusted.instance.bounds.admits_issuer(issuer) {
-                let instance = self.trusted.instance.name.clone();
-                errors.push(VerifyError::IssuerNotAdmitted { issuer: issuer.clone(), instance });
-            }
+            errors.extend(self.issuer_not_admitted(leaf));
         }
         if let Checked::Wrong(error) = &self.sct {
             errors.push(error.clone());
@@ -90,6 +86,14 @@ impl Weighing<'_> {
             errors.push(VerifyError::Binding(error));
         }
         errors
+    }
+
+    fn issuer_not_admitted(&self, leaf: &SigningCertificate) -> Option<VerifyError> {
+        let (issuer, instance) = (&leaf.claims().issuer, &self.trusted.instance);
+        (!instance.bounds.admits_issuer(issuer)).then(|| {
+            let instance = instance.name.clone();
+            VerifyError::IssuerNotAdmitted { issuer: issuer.clone(), instance }
+        })
     }
 
     fn missing(&self) -> Vec<Missing> {
@@ -112,7 +116,8 @@ impl Weighing<'_> {
         missing
     }
 
-    fn findings(&self) -> Findings {
+    /// What each step found. Nothing in it can become a verified signature.
+    pub(super) fn findings(&self) -> Findings {
         let step = |step, outcome| Finding { step, outcome };
         let leaf = match &self.leaf {
             Ok(_) => Outcome::Held("a signing certificate".to_owned()),
@@ -130,11 +135,18 @@ impl Weighing<'_> {
             Ok(()) => Outcome::Held("by the certificate's key".to_owned()),
             Err(error) => Outcome::Wrong(error.clone()),
         };
+        let issuer = self.leaf.as_ref().ok().map(|leaf| match self.issuer_not_admitted(leaf) {
+            None => Outcome::Held("one that the instance may vouch for".to_owned()),
+            Some(error) => Outcome::Wrong(error),
+        });
         let payload = match self.binding {
             Ok(()) => Outcome::Held("is what was signed".to_owned()),
             Err(error) => Outcome::Wrong(VerifyError::Binding(error)),
         };
-        let entry = self.entry.outcome(|entry| format!("log {} index {}", entry.log_id, entry.log_index));
+        let entry = match (&self.entry, self.signature.material.unsupported) {
+            (Checked::Missing(Missing::LogEntry), Some(unsupported)) => Outcome::Missing(unsupported.into()),
+            (entry, _) => entry.outcome(|entry| format!("log {} index {}", entry.log_id, entry.log_index)),
+        };
         let times = self.times.outcome(|times| {
             let each = times.iter().map(|time| format!("{} ({})", time.at(), time.source()));
             each.collect::<Vec<_>>().join(", ")
@@ -152,7 +164,7 @@ impl Weighing<'_> {
             claims: self.leaf.as_ref().ok().map(|leaf| leaf.claims().clone()),
             instance: Some(self.trusted.instance.name.clone()),
             signing_time: self.signature.signing_time,
-            steps: steps.into(),
+            steps: steps.into_iter().chain(issuer.map(|outcome| step(Step::Issuer, outcome))).collect(),
         }
     }
 }

@@ -33,6 +33,55 @@ pub(super) fn oidc_issuer(certificate: &Certificate) -> Result<String, LeafError
     }
 }
 
+/// The extensions of the arc that a certificate has, in its order, by name; values without their DER. One that is not known
+/// is called `unknown`, and its value is hexadecimal.
+#[must_use]
+pub fn named_extensions(certificate: &Certificate) -> Vec<(&'static str, Vec<u8>)> {
+    let mut named = Vec::new();
+    for extension in certificate.extensions() {
+        let Some(number) = extension.extn_id.arcs().last().filter(|_| extension.extn_id.parent() == Some(FULCIO))
+        else {
+            continue;
+        };
+        let raw = extension.extn_value.as_bytes();
+        let known = NAMES.iter().find(|(known, _)| *known == number);
+        named.push(match known {
+            // The first ones are the bare bytes of a text.
+            Some((1..=6, name)) => (*name, raw.to_vec()),
+            Some((_, name)) => (*name, String::from_der(raw).map_or_else(|_| raw.to_vec(), String::into_bytes)),
+            None => ("unknown", format!("{}: {}", extension.extn_id, hex::encode(raw)).into_bytes()),
+        });
+    }
+    named
+}
+
+/// sigstore/fulcio `docs/oid-info.md`, names in snake case.
+const NAMES: [(u32, &str); 23] = [
+    (1, "issuer_v1"),
+    (2, "github_workflow_trigger"),
+    (3, "github_workflow_sha"),
+    (4, "github_workflow_name"),
+    (5, "github_workflow_repository"),
+    (6, "github_workflow_ref"),
+    (8, "issuer_v2"),
+    (9, "build_signer_uri"),
+    (10, "build_signer_digest"),
+    (11, "runner_environment"),
+    (12, "source_repository_uri"),
+    (13, "source_repository_digest"),
+    (14, "source_repository_ref"),
+    (15, "source_repository_identifier"),
+    (16, "source_repository_owner_uri"),
+    (17, "source_repository_owner_identifier"),
+    (18, "build_config_uri"),
+    (19, "build_config_digest"),
+    (20, "build_trigger"),
+    (21, "run_invocation_uri"),
+    (22, "source_repository_visibility_at_signing"),
+    (23, "deployment_environment"),
+    (24, "token_subject"),
+];
+
 /// What a certificate says of the CI job that signed, for issuers of type `ci-provider`; each is `None` where the extension
 /// is absent or not a DER `UTF8String`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

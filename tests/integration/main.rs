@@ -12,6 +12,7 @@
 
 mod disk_faults;
 mod durability;
+mod explain;
 mod from_gitsign;
 mod git_sign;
 mod history;
@@ -26,6 +27,8 @@ mod rekor_v2;
 mod rotation;
 mod sandbox;
 mod server_limits;
+mod show;
 mod stack;
 mod status_fd;
 mod terminal;
+mod verify_tag;

@@ -33,19 +33,19 @@ struct Header<'a> {
 }
 
 #[derive(Serialize)]
-struct Policy {
-    source: String,
-    sha256: String,
+pub(in crate::commands) struct Policy {
+    pub(in crate::commands) source: String,
+    pub(in crate::commands) sha256: String,
 }
 
 #[derive(Serialize)]
-struct Instance<'a> {
+pub(in crate::commands) struct Instance<'a> {
     name: &'a str,
     trusted_root_sha256: String,
 }
 
 #[derive(Serialize)]
-struct Object<'a> {
+pub(in crate::commands) struct Object<'a> {
     r#type: &'static str,
     oid: String,
     kind: Option<&'static str>,
@@ -93,10 +93,6 @@ struct Counts {
 }
 
 pub(super) fn header(out: &mut impl Write, run: &Run<'_>) -> io::Result<()> {
-    let instances = run.verifier.instances().map(|instance| Instance {
-        name: instance.name.as_str(),
-        trusted_root_sha256: instance.trusted_root.sha256().to_string(),
-    });
     let revisions = run.request.revisions.iter().map(|revision| revision.as_encoded_bytes());
     let range = revisions.collect::<Vec<_>>().join(&b' ');
     line(
@@ -104,10 +100,10 @@ pub(super) fn header(out: &mut impl Write, run: &Run<'_>) -> io::Result<()> {
         &Header {
             r#type: "header",
             schema: 1,
-            tool: concat!("waxseal ", env!("CARGO_PKG_VERSION")),
+            tool: TOOL,
             range: if range.is_empty() { json!("HEAD") } else { escape::json(range) },
             policy: policy(run),
-            instances: instances.collect(),
+            instances: instances(run),
             network: false,
             insecure_ignore_sct: run.verifier.scts() == SctRequirement::InsecureIgnore,
         },
@@ -115,6 +111,11 @@ pub(super) fn header(out: &mut impl Write, run: &Run<'_>) -> io::Result<()> {
 }
 
 pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()> {
+    line(out, &object_of(judged))
+}
+
+/// What is known of one object.
+pub(in crate::commands) fn object_of<'a>(judged: &'a Judged<'_>) -> Object<'a> {
     let verified = match &judged.verdict {
         Verdict::Verified(signature) => Some(signature.as_ref()),
         Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Undecided(_) | Verdict::Unsigned => None,
@@ -127,37 +128,34 @@ pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()
         Allowed::No(_) => (Some(false), None),
         Allowed::Yes(rule) => (Some(true), Some(rule.as_str())),
     };
-    line(
-        out,
-        &Object {
-            r#type: "object",
-            oid: judged.found.id.to_string(),
-            kind: judged.kind().map(ObjectKind::as_str),
-            verdict: verdict(&judged.verdict),
-            allowed,
-            rule,
-            reason: judged.reason(),
-            detail: judged.detail(),
-            identity: verified.map(|signature| signature.san().as_str()),
-            identity_kind: verified.map(|signature| signature.san().kind()),
-            issuer: verified.map(VerifiedSignature::issuer),
-            instance: verified.map(|signature| signature.instance().as_str()),
-            signature: signature(judged),
-            time: verified
-                .map(|signature| json!({ "value": signature.time().to_string(), "source": signature.time_source() })),
-            log: verified.map(|signature| {
-                let version = signature.rekor_version().as_str();
-                json!({ "id": signature.log_id().to_string(), "index": signature.log_index(), "version": version })
-            }),
-            certificate_sha256: verified.map(|signature| Sha256Digest::of(signature.certificate().der()).to_string()),
-            author: text(description.author),
-            committer: text(description.committer),
-            subject: text(description.subject),
-            findings: findings(&judged.verdict),
-            cached: false,
-            changes_policy: judged.changes_policy,
-        },
-    )
+    Object {
+        r#type: "object",
+        oid: judged.found.id.to_string(),
+        kind: judged.kind().map(ObjectKind::as_str),
+        verdict: verdict(&judged.verdict),
+        allowed,
+        rule,
+        reason: judged.reason(),
+        detail: judged.detail(),
+        identity: verified.map(|signature| signature.san().as_str()),
+        identity_kind: verified.map(|signature| signature.san().kind()),
+        issuer: verified.map(VerifiedSignature::issuer),
+        instance: verified.map(|signature| signature.instance().as_str()),
+        signature: signature(judged),
+        time: verified
+            .map(|signature| json!({ "value": signature.time().to_string(), "source": signature.time_source() })),
+        log: verified.map(|signature| {
+            let version = signature.rekor_version().as_str();
+            json!({ "id": signature.log_id().to_string(), "index": signature.log_index(), "version": version })
+        }),
+        certificate_sha256: verified.map(|signature| Sha256Digest::of(signature.certificate().der()).to_string()),
+        author: text(description.author),
+        committer: text(description.committer),
+        subject: text(description.subject),
+        findings: findings(&judged.verdict),
+        cached: false,
+        changes_policy: judged.changes_policy,
+    }
 }
 
 pub(super) fn footer(out: &mut impl Write, tally: &Tally, exit: u8) -> io::Result<()> {
@@ -176,12 +174,24 @@ pub(super) fn footer(out: &mut impl Write, tally: &Tally, exit: u8) -> io::Resul
     line(out, &Footer { r#type: "footer", counts, exit })
 }
 
+/// Who was believed.
+pub(in crate::commands) fn instances<'a>(run: &'a Run<'_>) -> Vec<Instance<'a>> {
+    let instances = run.verifier.instances().map(|instance| Instance {
+        name: instance.name.as_str(),
+        trusted_root_sha256: instance.trusted_root.sha256().to_string(),
+    });
+    instances.collect()
+}
+
+/// What printed it.
+pub(in crate::commands) const TOOL: &str = concat!("waxseal ", env!("CARGO_PKG_VERSION"));
+
 fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     out.write_all(&escape::json_line(value)?)
 }
 
 /// Where the policy came from, and a digest that changes when it does.
-fn policy(run: &Run<'_>) -> Option<Policy> {
+pub(in crate::commands) fn policy(run: &Run<'_>) -> Option<Policy> {
     let (source, text) = match (&run.policy, &run.request.admitted) {
         (IdentityPolicy::NotGiven, _) => return None,
         (IdentityPolicy::File(file), _) => {
@@ -196,7 +206,7 @@ fn policy(run: &Run<'_>) -> Option<Policy> {
             };
             ("flags", [word(identity), word(issuer)].join("\n"))
         }
-        (_, AdmittedFlags::Policy(_) | AdmittedFlags::Unsaid) => ("waxseal.allow", run.allow.join("\n")),
+        (_, AdmittedFlags::Policy(_) | AdmittedFlags::Unsaid) => ("waxseal.allow", run.settings.allow.join("\n")),
     };
     let parts = [text.as_bytes(), b"\n", run.default_instance.as_str().as_bytes()];
     Some(Policy { source: source.to_owned(), sha256: Sha256Digest::of_parts(&parts).to_string() })

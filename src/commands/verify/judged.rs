@@ -10,7 +10,7 @@ use crate::verify::Verdict;
 use crate::verify::error::Missing;
 
 /// An object and all that is known of it.
-pub(super) struct Judged<'a> {
+pub(in crate::commands) struct Judged<'a> {
     pub found: &'a FoundObject,
     pub verdict: Verdict,
     pub allowed: Allowed,
@@ -19,7 +19,7 @@ pub(super) struct Judged<'a> {
 }
 
 impl<'a> Judged<'a> {
-    pub(super) fn new(
+    pub(in crate::commands) fn new(
         found: &'a FoundObject,
         mut verdict: Verdict,
         policy: &IdentityPolicy,
@@ -50,7 +50,7 @@ impl<'a> Judged<'a> {
     }
 
     /// The code of `docs/errors.md`; `None` for verified and allowed.
-    pub(super) fn reason(&self) -> Option<&'static str> {
+    pub(in crate::commands) fn reason(&self) -> Option<&'static str> {
         match (&self.verdict, &self.allowed) {
             (_, Allowed::Exempt(_)) => Some("exempt"),
             (Verdict::Verified(_), Allowed::AnyIdentity | Allowed::Yes(_)) => None,
@@ -62,7 +62,7 @@ impl<'a> Judged<'a> {
     }
 
     /// Why, in a sentence; `None` for verified and allowed.
-    pub(super) fn detail(&self) -> Option<String> {
+    pub(in crate::commands) fn detail(&self) -> Option<String> {
         match (&self.verdict, &self.allowed) {
             (_, Allowed::Exempt(reason)) => Some(reason.clone()),
             (Verdict::Verified(_), Allowed::AnyIdentity | Allowed::Yes(_)) => None,
@@ -79,11 +79,11 @@ impl<'a> Judged<'a> {
         }
     }
 
-    pub(super) fn kind(&self) -> Option<ObjectKind> {
+    pub(in crate::commands) fn kind(&self) -> Option<ObjectKind> {
         self.found.content.as_ref().ok().map(|object| object.kind)
     }
 
-    pub(super) fn description(&self) -> Description<'_> {
+    pub(in crate::commands) fn description(&self) -> Description<'_> {
         match &self.found.content {
             Ok(object) => Description::of(object.kind, &object.bytes),
             Err(_unreadable) => Description::default(),
@@ -92,7 +92,7 @@ impl<'a> Judged<'a> {
 }
 
 /// What is not known, and whose question it was.
-pub(super) fn asked(rule: Option<&str>, asks: &Mismatch) -> String {
+pub(in crate::commands) fn asked(rule: Option<&str>, asks: &Mismatch) -> String {
     rule.map_or_else(|| asks.to_string(), |rule| format!("rule {rule:?}: {asks}"))
 }
 
@@ -109,7 +109,7 @@ impl From<&UnreadableObject> for Missing {
 
 /// How many of each.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(in crate::commands) struct Tally {
     pub verified: u64,
     pub rejected: u64,
     pub undecided: u64,
@@ -131,7 +131,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn count(&mut self, judged: &Judged<'_>) {
+    pub(in crate::commands) fn count(&mut self, judged: &Judged<'_>) {
         self.tags += u64::from(judged.kind() == Some(ObjectKind::Tag));
         if matches!(judged.allowed, Allowed::Exempt(_)) {
             self.exempt += 1;
@@ -160,12 +160,12 @@ impl Tally {
         self.reasons.extend(judged.reason().filter(|reason| !self.reasons.contains(reason)));
     }
 
-    pub(super) fn objects(&self) -> u64 {
+    pub(in crate::commands) fn objects(&self) -> u64 {
         self.verified + self.rejected + self.undecided + self.unsigned + self.other + self.exempt
     }
 
     /// `docs/errors.md`, "Exit codes"; what ends a run earlier is not here.
-    pub(super) fn exit_code(&self, policy: &IdentityPolicy, allow_empty: bool) -> u8 {
+    pub(in crate::commands) fn exit_code(&self, policy: &IdentityPolicy, allow_empty: bool) -> u8 {
         let error = if self.rejected + self.unsigned + self.not_allowed > 0 {
             ErrorKind::Failed
         } else if self.undecided + self.other + self.cannot_tell > 0 || (self.objects() == 0 && !allow_empty) {

@@ -12,7 +12,7 @@ use crate::policy::{Circumstances, Start};
 
 /// What is the same for all objects of a run.
 #[derive(Debug)]
-pub(super) struct Surroundings {
+pub(in crate::commands) struct Surroundings {
     /// For each argument the ref that it names.
     references: Vec<Option<String>>,
     /// The path of the policy file in the repository; `None` where no commit can change it.
@@ -20,12 +20,12 @@ pub(super) struct Surroundings {
     /// The commits before the policy's start; `None` where the history is incomplete.
     before_start: Option<HashSet<ObjectId>>,
     /// Where the policy came from, for the report.
-    pub(super) source: Option<String>,
+    pub(in crate::commands) source: Option<String>,
 }
 
 impl Surroundings {
     /// Those of a run whose policy asks nothing.
-    pub(super) fn unasked(arguments: usize) -> Self {
+    pub(in crate::commands) fn unasked(arguments: usize) -> Self {
         Self { references: vec![None; arguments], path: None, before_start: Some(HashSet::new()), source: None }
     }
 
@@ -33,7 +33,7 @@ impl Surroundings {
     ///
     /// # Errors
     /// [`ErrorKind::Policy`] when its start commit is not there, [`ErrorKind::Usage`] for `--ref`.
-    pub(super) fn of(
+    pub(in crate::commands) fn of(
         policy: &LoadedPolicy,
         request: &Verify,
         repository: &Repository,
@@ -66,7 +66,7 @@ impl Surroundings {
     }
 
     /// Those of one object, which the argument at `position` named.
-    pub(super) fn circumstances<'a>(
+    pub(in crate::commands) fn circumstances<'a>(
         &'a self,
         repository: &Repository,
         found: &'a FoundObject,

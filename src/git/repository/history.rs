@@ -42,6 +42,25 @@ impl Repository {
         Some(reference.name().as_bstr().to_string())
     }
 
+    /// The first address of a remote. Over HTTP without user and password: either may be a secret.
+    #[must_use]
+    pub fn remote_url(&self, remote: &str) -> Option<String> {
+        let config = self.inner.config_snapshot();
+        let urls = config.plumbing().strings_by("remote", Some(BStr::new(remote)), "url")?;
+        let url = urls.first()?.to_string();
+        Some(match url::Url::parse(&url) {
+            Ok(mut parsed) if parsed.scheme().starts_with("http") && parsed.has_authority() => {
+                if parsed.username().is_empty() && parsed.password().is_none() {
+                    return Some(url);
+                }
+                // Addresses with a host can always be without either.
+                parsed.set_password(None).and_then(|()| parsed.set_username("")).ok()?;
+                parsed.to_string()
+            }
+            _ => url,
+        })
+    }
+
     /// The file at `path` as the commit that `revision` names has it.
     ///
     /// # Errors

@@ -1,0 +1,106 @@
+//! `waxseal explain`: one object, its whole proof step by step with what each step looked at, and what would change the
+//! verdict. Decides what `waxseal verify` decides, by the same code.
+
+use std::io::{self, Write as _};
+
+use jiff::Timestamp;
+
+use super::stdout;
+use super::verify::judged::{Judged, Tally};
+use super::verify::{Run, written};
+use crate::cli::Verify;
+use crate::command_error::{CommandError, ErrorKind};
+use crate::git::repository::{FoundObject, Selected};
+use crate::policy::RuleAnswer;
+use crate::verify::error::Missing;
+use crate::verify::findings::Findings;
+use crate::verify::{Undecided, Verdict};
+
+mod inputs;
+mod json;
+mod next;
+mod steps;
+mod tree;
+
+use steps::StepReport;
+
+/// Explains the object that `request` names and returns the exit code that `waxseal verify` has for it.
+///
+/// # Errors
+/// [`CommandError`], as `waxseal verify`; 2 for a range, 3 where there is no object.
+pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
+    let run = Run::prepare(request, now, |repository| {
+        let selected = repository.select(&request.revisions)?;
+        match selected.as_slice() {
+            [Selected::Range { .. }] => Err(CommandError::usage("a range has no one proof")
+                .hint("name one commit or tag; \"waxseal verify\" takes ranges")),
+            _ => Ok(selected),
+        }
+    })?;
+    let Some(found) = run.repository.objects(&run.selected).next() else {
+        return Err(CommandError::new(ErrorKind::Undecided, "HEAD has no commit yet"));
+    };
+    let (verdict, findings) = match &found.content {
+        Ok(object) => run.split(object).explain(&run.verifier),
+        Err(error) => (Verdict::Undecided(Undecided::because(Missing::from(error))), Findings::default()),
+    };
+    let explanation = Explanation::new(&run, &found, verdict, &findings);
+    written(explanation.print())
+}
+
+/// All that is to be said of one object.
+struct Explanation<'a> {
+    run: &'a Run<'a>,
+    judged: Judged<'a>,
+    steps: Vec<StepReport>,
+    /// What each rule of the policy says of the signer, or of the claimed one.
+    rules: Vec<RuleAnswer>,
+    /// What would change the verdict.
+    next: Vec<String>,
+    exit_code: u8,
+}
+
+impl<'a> Explanation<'a> {
+    fn new(run: &'a Run<'a>, found: &'a FoundObject, verdict: Verdict, findings: &Findings) -> Self {
+        let steps = steps::of(run, found, &verdict, findings);
+        let judged = run.judged(found, verdict, 0);
+        let mut tally = Tally::default();
+        tally.count(&judged);
+        Self {
+            exit_code: tally.exit_code(&run.policy, false),
+            rules: rules(run, found, &judged),
+            next: next::of(run, &judged),
+            run,
+            judged,
+            steps,
+        }
+    }
+
+    fn print(&self) -> io::Result<u8> {
+        if stdout::was_closed() {
+            return Err(stdout::closed());
+        }
+        let mut out = io::stdout().lock();
+        if self.run.request.json {
+            json::print(&mut out, self)?;
+        } else {
+            tree::print(&mut out, self)?;
+        }
+        out.flush()?;
+        Ok(self.exit_code)
+    }
+}
+
+fn rules(run: &Run<'_>, found: &FoundObject, judged: &Judged<'_>) -> Vec<RuleAnswer> {
+    let object = found.id.to_string();
+    let circumstances = run.surroundings.circumstances(&run.repository, found, &object, 0);
+    match &judged.verdict {
+        Verdict::Verified(signature) => run.policy.answers(signature, &circumstances),
+        Verdict::Undecided(undecided) => match &undecided.findings().claims {
+            Some(claims) => run.policy.answers_to_claim(claims, undecided.findings().instance.as_ref()),
+            None => Vec::new(),
+        },
+        // Whom nobody vouches for, no rule is asked about.
+        Verdict::Rejected(_) | Verdict::Unsigned | Verdict::OtherFormat(_) => Vec::new(),
+    }
+}
