@@ -1,5 +1,6 @@
 //! The services of an instance: which address for which job, and asking them.
 
+pub mod consistency;
 pub mod fulcio;
 pub mod http;
 pub mod rekor;

@@ -17,6 +17,7 @@ pub mod proto;
 pub mod proto_json;
 pub mod rekor_json;
 pub mod rekor_v2;
+pub mod tiles;
 
 use crate::crypto::{DigestAlgorithm, KeyKind, Sha256Digest, SignatureAlgorithm};
 use crate::trusted_root::LogId;

@@ -73,7 +73,13 @@ impl Checkpoint {
     /// Whether the origin ends in a tree ID, as Rekor v1 writes it and nothing else does.
     #[must_use]
     pub fn is_of_rekor_v1(&self) -> bool {
-        self.origin.rsplit_once(" - ").is_some_and(|(_, tree_id)| decimal(tree_id).is_some())
+        self.tree_id().is_some()
+    }
+
+    /// Rekor v1's number for the tree: what follows the last ` - ` of the origin.
+    #[must_use]
+    pub fn tree_id(&self) -> Option<u64> {
+        self.origin.rsplit_once(" - ").and_then(|(_, tree_id)| decimal(tree_id))
     }
 
     /// The text that is signed.
@@ -107,6 +113,12 @@ impl VerifiedCheckpoint {
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.0.origin
+    }
+
+    /// Rekor v1's number for the tree, which its origin ends in.
+    #[must_use]
+    pub fn tree_id(&self) -> Option<u64> {
+        self.0.tree_id()
     }
 
     /// Number of leaves.

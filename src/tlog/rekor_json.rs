@@ -108,6 +108,24 @@ pub fn answer(id: &EntryId, entry: &TransparencyLogEntry) -> Value {
     }})
 }
 
+/// Reads an answer to `GET /api/v1/log/proof`: the hashes of a consistency proof, which prove nothing by themselves.
+///
+/// # Errors
+/// [`MalformedAnswer`] names what is wrong.
+pub fn consistency_proof(json: &[u8]) -> Result<Vec<Sha256Digest>, MalformedAnswer> {
+    #[derive(Deserialize)]
+    struct Answer {
+        hashes: Option<Vec<String>>,
+    }
+    let answer: Answer = serde_json::from_slice(json).map_err(|_| MalformedAnswer::NotAProof)?;
+    let hashes = answer.hashes.unwrap_or_default();
+    // One more than an audit path can have.
+    if hashes.len() > MAX_PROOF_HASHES + 1 {
+        return Err(MalformedAnswer::TooManyHashes);
+    }
+    hashes.iter().map(|text| hash("hashes", text)).collect()
+}
+
 /// Not a Rekor v1 server's answer about one entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedAnswer {
@@ -123,6 +141,9 @@ pub enum MalformedAnswer {
     /// A member's value is not what it should be.
     #[error("{0} of the log entry is malformed")]
     Member(&'static str),
+    /// Not JSON of a proof's shape.
+    #[error("the answer is not the JSON of a consistency proof")]
+    NotAProof,
     /// The entry ID is another body's.
     #[error("the log entry's ID is not that of its body")]
     OtherBody,
@@ -249,6 +270,21 @@ mod tests {
         assert_eq!(changed("\"logIndex\":1", "\"logIndex\":-1"), Err(MalformedAnswer::Json));
         assert_eq!(changed(&"07".repeat(32), "07"), Err(MalformedAnswer::Member("logID")));
         assert_eq!(changed("\"AQI=\"", "\"AQI\""), Err(MalformedAnswer::Member("signedEntryTimestamp")));
+    }
+
+    #[test]
+    fn a_consistency_proof_is_a_list_of_hashes() {
+        let hash = "07".repeat(32);
+        let proof = consistency_proof(format!(r#"{{"rootHash":"{hash}","hashes":["{hash}"]}}"#).as_bytes());
+        assert_eq!(proof, Ok(vec![Sha256Digest([7; 32])]));
+        assert_eq!(consistency_proof(b"{}"), Ok(vec![]));
+        assert_eq!(consistency_proof(b"[]"), Err(MalformedAnswer::NotAProof));
+        assert_eq!(consistency_proof(br#"{"hashes":["x"]}"#), Err(MalformedAnswer::Member("hashes")));
+        let many = vec![format!("{hash:?}"); 65].join(",");
+        assert_eq!(
+            consistency_proof(format!(r#"{{"hashes":[{many}]}}"#).as_bytes()),
+            Err(MalformedAnswer::TooManyHashes)
+        );
     }
 
     #[test]
