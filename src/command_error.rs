@@ -7,6 +7,7 @@ use crate::cli::UsageError;
 use crate::escape;
 use crate::git::repository::RepositoryError;
 use crate::instance::InstanceName;
+use crate::seen_checkpoints::ObserveError;
 use crate::services::http::{NetworkError, Problem, ServiceError};
 use crate::settings::SettingsError;
 use crate::trust_store::TrustStoreError;
@@ -113,6 +114,24 @@ impl ErrorKind {
             Self::Undecided => 3,
             Self::TrustMaterial => 4,
             Self::Policy => 5,
+        }
+    }
+}
+
+impl From<ObserveError> for CommandError {
+    fn from(error: ObserveError) -> Self {
+        let contradiction = match error {
+            ObserveError::Alarm(alarm) => alarm,
+            ObserveError::Checkpoint(error) => return Self::failed(error),
+        };
+        let failed = Self::failed(&contradiction)
+            .hint("a log only ever grows: ask its operator what happened, and show the two files to others who use it");
+        match &contradiction.kept.file {
+            Some(file) => failed.hint(format_args!(
+                "if it was put back from a backup and you accept that, remove {}: the log is believed anew then",
+                file.display()
+            )),
+            None => failed,
         }
     }
 }

@@ -42,6 +42,7 @@ pub mod x509;
 // edge
 pub mod credential;
 pub mod oidc;
+pub mod seen_checkpoints;
 pub mod services;
 pub mod settings;
 pub mod sign;

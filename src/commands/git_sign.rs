@@ -23,6 +23,7 @@ use crate::credential::{Issuance, RequestedSigner};
 use crate::identity_token::IdentityToken;
 use crate::instance::Instance;
 use crate::oidc::{Login, LoginError, Opener};
+use crate::seen_checkpoints::{Before, LiveCheckpoint, SeenCheckpoints};
 use crate::services::Services;
 use crate::services::http::{Http, Network};
 use crate::settings::{DEFAULT_CLIENT_ID, Folders, Settings};
@@ -30,6 +31,7 @@ use crate::sign;
 use crate::signature::git;
 use crate::terminal::Terminal;
 use crate::trust_store::TrustStore;
+use crate::trusted_root::TransparencyLogInstance;
 use crate::verify::{SctRequirement, VerifiedSignature, Verifier};
 
 /// Signs as `request` wants it. Exit code 0 only when the whole signature was written.
@@ -63,6 +65,10 @@ struct Signed {
     der: Vec<u8>,
     armor: String,
     at: Timestamp,
+    /// The log's word for its own size, from its answer.
+    checkpoint: Option<String>,
+    /// What was known of logs before it was asked.
+    before: Before,
 }
 
 impl Signing<'_> {
@@ -82,11 +88,15 @@ impl Signing<'_> {
             .enable_all()
             .build()
             .map_err(|error| CommandError::failed(format_args!("cannot set up network access: {error}")))?;
-        let signed = runtime.block_on(self.sign(payload, &instance, &http, &services, &consent, now));
+        let outcome = runtime.block_on(async {
+            let signed = self.sign(payload, &instance, &http, &services, &consent, now).await?;
+            let (verified, log) = self_check(payload, &signed, trusted, &services)?;
+            self.watch_log(&signed, log, &http, &services).await?;
+            Ok::<_, CommandError>((signed, verified))
+        });
         // A name that is still being looked up is not waited for.
         runtime.shutdown_background();
-        let signed = signed?;
-        let verified = self_check(payload, &signed, trusted, &services)?;
+        let (signed, verified) = outcome?;
         output.write(if self.request.armor { signed.armor.as_bytes() } else { &signed.der })?;
         // A detached signature (D) by ECDSA (19) with SHA-256 (8) and class 00.
         let fingerprint = verified.certificate().sha1_fingerprint();
@@ -132,11 +142,33 @@ impl Signing<'_> {
         };
         let credential = issuance.issue(http, &token, now).await.map_err(failure::credential)?;
         let attributes = SignedAttributes::for_payload(payload, now).map_err(failure::bug)?;
+        let before = SeenCheckpoints::new(&self.settings.folders).before_request();
         let material = sign::sign(attributes.message(), &credential, http, services).await.map_err(failure::service)?;
         let entry = material.log_entry.as_ref();
         let (certificate, tokens) = (&material.certificate, &material.timestamps);
         let der = git::seal(&attributes, certificate, &material.signature, entry, tokens).map_err(failure::bug)?;
-        Ok(Signed { armor: armor::encode(&der), der, at: now })
+        let proof = entry.and_then(|entry| entry.inclusion_proof.as_ref());
+        let checkpoint = proof.map(|proof| proof.checkpoint.clone());
+        Ok(Signed { armor: armor::encode(&der), der, at: now, checkpoint, before })
+    }
+
+    /// Holds the log's answer against what it said before. Who shows two histories proves nothing with either.
+    async fn watch_log(
+        &self,
+        signed: &Signed,
+        log: Option<TransparencyLogInstance>,
+        http: &Http,
+        services: &Services,
+    ) -> Result<(), CommandError> {
+        let (Some(log), Some(checkpoint)) = (log, &signed.checkpoint) else { return Ok(()) };
+        let service = &services.transparency_log;
+        let answer = LiveCheckpoint { log: &log, service, envelope: checkpoint, at: signed.at };
+        let seen = SeenCheckpoints::new(&self.settings.folders);
+        let observed = seen.observe(http, &answer, &signed.before).await.map_err(failure::of_log)?;
+        if let Some(notice) = observed.notice() {
+            failure::warn(&notice, self.terminal);
+        }
+        Ok(())
     }
 
     /// The token from the environment, else one from a login; and the time when it was there.
@@ -173,15 +205,18 @@ impl Signing<'_> {
     }
 }
 
-/// The same verifier that Git will call passes the signature, or nobody gets to see it.
+/// The same verifier that Git will call passes the signature, or nobody gets to see it. Gives the log that holds it, too.
 fn self_check(
     payload: &[u8],
     signed: &Signed,
     trusted: Vec<Instance>,
     services: &Services,
-) -> Result<VerifiedSignature, CommandError> {
+) -> Result<(VerifiedSignature, Option<TransparencyLogInstance>), CommandError> {
     let verifier = Verifier::new(trusted, signed.at, SctRequirement::default()).map_err(failure::failed)?;
-    failure::of_self_check(verifier.verdict(payload, signed.armor.as_bytes()), services)
+    let verified = failure::of_self_check(verifier.verdict(payload, signed.armor.as_bytes()), services)?;
+    let mut logs = verifier.instances().flat_map(|instance| &instance.trusted_root.transparency_logs);
+    let log = logs.find(|log| log.log_id == verified.log_id()).cloned();
+    Ok((verified, log))
 }
 
 fn status_unwritten(error: io::Error) -> CommandError {

@@ -12,6 +12,7 @@ use crate::escape;
 use crate::identity_token::MalformedIdentityToken;
 use crate::instance::InstanceName;
 use crate::oidc::{BadTemplate, LoginError};
+use crate::seen_checkpoints::ObserveError;
 use crate::services::{NoService, Problem, ServiceError, ServiceName, Services};
 use crate::terminal::Terminal;
 use crate::verify::error::{Missing, VerifyError};
@@ -166,6 +167,21 @@ pub(super) fn service(error: ServiceError) -> CommandError {
         }
     };
     CommandError::failed(error).hint(hint)
+}
+
+/// A log that contradicts itself.
+pub(super) fn of_log(error: ObserveError) -> CommandError {
+    CommandError::from(error).hint("the finished signature was not written")
+}
+
+/// Says what is no failure, on the terminal and on stderr: Git shows the latter to nobody, other callers may.
+pub(super) fn warn(notice: &str, terminal: &Terminal) {
+    let mut stderr = io::stderr();
+    if !stderr.is_terminal() {
+        terminal.news(format_args!("warning: {notice}"));
+    }
+    // There is nobody left to tell that this failed.
+    writeln!(stderr, "waxseal: warning: {}", escape::terminal(notice)).unwrap_or_default();
 }
 
 pub(super) fn bug(error: impl Display) -> CommandError {
