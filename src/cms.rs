@@ -6,12 +6,11 @@
 
 pub mod armor;
 pub mod attributes;
+mod certificate_set;
 
 use cms::cert::CertificateChoices;
 use cms::content_info::{CmsVersion, ContentInfo};
-use cms::signed_data::{
-    EncapsulatedContentInfo, SignedData as RawSignedData, SignerIdentifier, SignerInfo as RawSignerInfo, SignerInfos,
-};
+use cms::signed_data::{EncapsulatedContentInfo, SignerIdentifier, SignerInfo as RawSignerInfo, SignerInfos};
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5911::{ID_DATA, ID_SIGNED_DATA};
 use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ID_SHA_256, RSA_ENCRYPTION};
@@ -22,6 +21,7 @@ use x509_cert::attr::Attribute;
 use x509_cert::serial_number::SerialNumber;
 
 use self::attributes::{AttributesError, SignedAttributes, SignedAttributesClaims};
+use self::certificate_set::{CertificateSet, RawSignedData};
 use crate::crypto::{DigestAlgorithm, SignatureAlgorithm};
 use crate::x509::{Certificate, MalformedCertificate};
 
@@ -126,7 +126,7 @@ fn seal_parts(
         version: CmsVersion::V1,
         digest_algorithms: SetOfVec::try_from(vec![sha256])?,
         encap_content_info: EncapsulatedContentInfo { econtent_type: ID_DATA, econtent: None },
-        certificates: Some(vec![CertificateChoices::Certificate(leaf)].try_into()?),
+        certificates: Some(CertificateSet(vec![CertificateChoices::Certificate(leaf)])),
         crls: None,
         signer_infos: SignerInfos::try_from(vec![signer])?,
     };
@@ -203,6 +203,10 @@ fn strict_envelope(
     let [digest] = signed_data.digest_algorithms.as_slice() else { return Err(NotStrict::DigestAlgorithms) };
     if digest.oid != signer.digest_alg.oid {
         return Err(NotStrict::DigestAlgorithms);
+    }
+    let sorted = signed_data.certificates.as_ref().map_or(Ok(true), CertificateSet::is_sorted);
+    if !sorted.map_err(|_| NotStrict::NotDer)? {
+        return Err(NotStrict::NotDer);
     }
     // What does not encode back to itself was not DER: other bytes would have had the same meaning.
     let inner = signed_data.to_der().map_err(|_| NotStrict::NotDer)?;
