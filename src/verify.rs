@@ -12,7 +12,7 @@ mod weighing;
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::log_entry::RekorVersion;
+pub use self::log_entry::{BodyVersion, RekorVersion};
 pub use self::verdict::{Rejection, Undecided, Verdict, VerifiedSignature};
 
 use self::error::{EntryError, Missing, VerifyError};

@@ -206,8 +206,9 @@ fn good(signature: &VerifiedSignature, allowed: &Allowed) -> String {
         Allowed::No(_) => ", NOT allowed".to_owned(),
         Allowed::Yes(rule) => format!(", allowed ({rule})"),
     };
+    let label = signature.mislabelled().map(|label| format!(" ({label})")).unwrap_or_default();
     let line = format!(
-        "good signature by {} via {}, {}, log {}{judged}",
+        "good signature by {} via {}, {}, log {}{label}{judged}",
         signature.san(),
         signature.issuer(),
         signature.time(),

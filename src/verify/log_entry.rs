@@ -17,10 +17,22 @@ pub(super) struct LoggedEntry {
     pub(super) log_id: LogId,
     pub(super) log_index: u64,
     pub(super) version: RekorVersion,
+    /// What version of a body it calls itself.
+    pub(super) label: BodyVersion,
     /// The log's own word for when; Rekor v2 gives none.
     pub(super) promise: Option<VerifiedPromise>,
     /// When the log is trusted.
     pub(super) valid_for: TimeRange,
+}
+
+impl LoggedEntry {
+    /// What to say where label and proof differ.
+    pub(super) fn mislabelled(&self) -> Option<&'static str> {
+        match (self.version, self.label) {
+            (RekorVersion::V2, BodyVersion::V001) => Some("an entry of Rekor v2, labelled 0.0.1"),
+            (RekorVersion::V1, BodyVersion::V001 | BodyVersion::V002) | (RekorVersion::V2, BodyVersion::V002) => None,
+        }
+    }
 }
 
 /// Which of Rekor's APIs an entry comes from.
@@ -43,6 +55,26 @@ impl RekorVersion {
     }
 }
 
+/// Which version of a `hashedrekord` body an entry calls itself; what it is, its proof says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyVersion {
+    /// `0.0.1`: Rekor v1's, and what gitsign calls everything.
+    V001,
+    /// `0.0.2`: Rekor v2's.
+    V002,
+}
+
+impl BodyVersion {
+    /// As the entry has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V001 => "0.0.1",
+            Self::V002 => "0.0.2",
+        }
+    }
+}
+
 /// Verifies what came along of inclusion proof, checkpoint and promise, over the body that this signature gives: a body
 /// that came along proves nothing.
 pub(super) fn verify(material: &VerificationMaterial, message: &[u8], instance: &Instance) -> Checked<LoggedEntry> {
@@ -52,7 +84,7 @@ pub(super) fn verify(material: &VerificationMaterial, message: &[u8], instance: 
         return wrong(EntryError::UnknownLog(entry.log_id));
     };
     match version(entry) {
-        Ok(version) => verify_in(log, entry, version, material, message),
+        Ok(versions) => verify_in(log, entry, versions, material, message),
         Err(error) => wrong(error),
     }
 }
@@ -60,7 +92,7 @@ pub(super) fn verify(material: &VerificationMaterial, message: &[u8], instance: 
 fn verify_in(
     log: &TransparencyLogInstance,
     entry: &TransparencyLogEntry,
-    version: RekorVersion,
+    (version, label): (RekorVersion, BodyVersion),
     material: &VerificationMaterial,
     message: &[u8],
 ) -> Checked<LoggedEntry> {
@@ -90,7 +122,7 @@ fn verify_in(
         (RekorVersion::V1 | RekorVersion::V2, _, Some(_)) => {}
     }
     let (log_id, valid_for) = (log.log_id, log.valid_for);
-    Checked::Held(LoggedEntry { log_id, log_index: entry.log_index, version, promise, valid_for })
+    Checked::Held(LoggedEntry { log_id, log_index: entry.log_index, version, label, promise, valid_for })
 }
 
 fn verify_inclusion(proof: &InclusionProof, log: &TransparencyLogInstance, body: &[u8]) -> Result<(), EntryError> {
@@ -132,21 +164,22 @@ fn body(version: RekorVersion, material: &VerificationMaterial, message: &[u8]) 
 
 /// Which API an entry comes from. gitsign labels what it gets from v2 as 0.0.1 all the same; a v1 checkpoint gives
 /// itself away by the tree ID in its origin (as sigstore-go tells them apart).
-fn version(entry: &TransparencyLogEntry) -> Result<RekorVersion, EntryError> {
+fn version(entry: &TransparencyLogEntry) -> Result<(RekorVersion, BodyVersion), EntryError> {
     let (kind, version) = (entry.kind_version.kind.as_str(), entry.kind_version.version.as_str());
     match (kind, version) {
         ("hashedrekord", "0.0.1") => {}
-        ("hashedrekord", "0.0.2") => return Ok(RekorVersion::V2),
+        ("hashedrekord", "0.0.2") => return Ok((RekorVersion::V2, BodyVersion::V002)),
         _ => return Err(EntryError::KindVersion { kind: kind.to_owned(), version: version.to_owned() }),
     }
     let Some(proof) = entry.inclusion_proof.as_ref().filter(|proof| !proof.checkpoint.is_empty()) else {
-        return Ok(RekorVersion::V1);
+        return Ok((RekorVersion::V1, BodyVersion::V001));
     };
     let checkpoint = SignedNote::parse(&proof.checkpoint)
         .map_err(CheckpointError::from)
         .and_then(|note| Checkpoint::parse(note.text))
         .map_err(EntryError::Checkpoint)?;
-    Ok(if checkpoint.is_of_rekor_v1() { RekorVersion::V1 } else { RekorVersion::V2 })
+    let version = if checkpoint.is_of_rekor_v1() { RekorVersion::V1 } else { RekorVersion::V2 };
+    Ok((version, BodyVersion::V001))
 }
 
 fn wrong<T>(error: EntryError) -> Checked<T> {

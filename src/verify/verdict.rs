@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::error::{EntryError, Missing, VerifyError};
 use super::findings::Findings;
-use super::log_entry::{LoggedEntry, RekorVersion};
+use super::log_entry::{BodyVersion, LoggedEntry, RekorVersion};
 use super::times::VerifiedTime;
 use crate::instance::InstanceName;
 use crate::signature::SignatureFormat;
@@ -168,6 +168,18 @@ impl VerifiedSignature {
     #[must_use]
     pub fn rekor_version(&self) -> RekorVersion {
         self.entry.version
+    }
+
+    /// Which version of a body the entry calls itself. gitsign stores entries of Rekor v2 as 0.0.1.
+    #[must_use]
+    pub fn entry_label(&self) -> BodyVersion {
+        self.entry.label
+    }
+
+    /// What to say where label and proof differ.
+    #[must_use]
+    pub fn mislabelled(&self) -> Option<&'static str> {
+        self.entry.mislabelled()
     }
 
     /// The leaf certificate.

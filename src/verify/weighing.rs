@@ -145,7 +145,10 @@ impl Weighing<'_> {
         };
         let entry = match (&self.entry, self.signature.material.unsupported) {
             (Checked::Missing(Missing::LogEntry), Some(unsupported)) => Outcome::Missing(unsupported.into()),
-            (entry, _) => entry.outcome(|entry| format!("log {} index {}", entry.log_id, entry.log_index)),
+            (entry, _) => entry.outcome(|entry| {
+                let label = entry.mislabelled().map(|label| format!(", {label}")).unwrap_or_default();
+                format!("log {} index {}{label}", entry.log_id, entry.log_index)
+            }),
         };
         let times = self.times.outcome(|times| {
             let each = times.iter().map(|time| format!("{} ({})", time.at(), time.source()));

@@ -145,8 +145,12 @@ pub(in crate::commands) fn object_of<'a>(judged: &'a Judged<'_>) -> Object<'a> {
         time: verified
             .map(|signature| json!({ "value": signature.time().to_string(), "source": signature.time_source() })),
         log: verified.map(|signature| {
-            let version = signature.rekor_version().as_str();
-            json!({ "id": signature.log_id().to_string(), "index": signature.log_index(), "version": version })
+            json!({
+                "id": signature.log_id().to_string(),
+                "index": signature.log_index(),
+                "version": signature.rekor_version().as_str(),
+                "labelled": signature.entry_label().as_str(),
+            })
         }),
         certificate_sha256: verified.map(|signature| Sha256Digest::of(signature.certificate().der()).to_string()),
         author: text(description.author),

@@ -25,7 +25,8 @@ pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()
                 Allowed::AnyIdentity | Allowed::Exempt(_) | Allowed::NobodyAsked | Allowed::Yes(_) => "verified",
             };
             let time = signature.time().strftime("%Y-%m-%dT%H:%M:%SZ");
-            (word, format!("{} ({})  {time}", signature.san(), signature.issuer()))
+            let label = signature.mislabelled().map(|label| format!("  {label}")).unwrap_or_default();
+            (word, format!("{} ({})  {time}{label}", signature.san(), signature.issuer()))
         }
         Verdict::Rejected(rejection) => {
             let claims = rejection.claims().or(rejection.findings().claims.as_ref());
