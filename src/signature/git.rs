@@ -87,12 +87,14 @@ struct Evidence {
 impl Evidence {
     fn read(attributes: &[UnsignedAttribute]) -> Result<Self, MalformedSignature> {
         let mut evidence = Self::default();
-        // In the layout by field, 57264.3.1 is one field among others and not an OCTET STRING that holds an entry.
+        // In the layout by field, 57264.3.1 is one field among others and not an OCTET STRING that holds an entry. One
+        // that does is an entry whatever stands beside it, and is checked.
         let by_field = attributes.iter().any(|attribute| BY_FIELD.contains(&attribute.oid));
         for attribute in attributes {
+            let holds_no_entry = !attribute.values.iter().any(|value| value.first() == Some(&OCTET_STRING));
             if attribute.oid == ID_AA_TIME_STAMP_TOKEN {
                 evidence.timestamps.extend(attribute.values.iter().cloned());
-            } else if by_field && attribute.oid == LOG_ENTRY || BY_FIELD.contains(&attribute.oid) {
+            } else if by_field && attribute.oid == LOG_ENTRY && holds_no_entry || BY_FIELD.contains(&attribute.oid) {
                 evidence.unsupported = Some(UnsupportedEvidence::EntryByField);
             } else if attribute.oid == LOG_ENTRY {
                 let [value] = attribute.values.as_slice() else { return Err(MalformedSignature::LogEntries) };
@@ -184,6 +186,9 @@ const BY_FIELD: [ObjectIdentifier; 9] = [
     ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.3.8"),
     ObjectIdentifier::new_unwrap("1.3.6.1.4.1.57264.3.9"),
 ];
+
+/// The identifier octet.
+const OCTET_STRING: u8 = 0x04;
 
 /// sigstore-go reads 32.
 const MAX_TIMESTAMPS: usize = 32;
