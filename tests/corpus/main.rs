@@ -13,14 +13,17 @@
 mod git;
 mod objects;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use objects::{Corpus, Row};
 use waxseal::cms::armor;
 use waxseal::git::{HashKind, SignedObject};
 use waxseal::instance::{Instance, InstanceBounds, InstanceName};
+use waxseal::signature;
 use waxseal::trusted_root::TrustedRoot;
-use waxseal::verify::findings::{Outcome, Step};
-use waxseal::verify::{SctRequirement, Verdict, Verifier};
+use waxseal::verify::findings::{Findings, Outcome, Step};
+use waxseal::verify::{RekorVersion, SctRequirement, Verdict, Verifier};
 
 #[test]
 fn public_good_objects_get_their_verdicts() {
@@ -56,35 +59,97 @@ fn public_good_objects_get_their_verdicts() {
     assert_eq!(seen, [12, 1040, 1, 4]);
 }
 
+/// Each column of the index that says what an independent verifier finds is compared: verdict, what the entry was proved
+/// as, its label, the token.
 #[test]
 fn real_servers_objects_get_their_verdicts() {
     let Some(corpus) = Corpus::open("real-servers") else { return };
     let verifier = verifier(&corpus);
-    let mut seen = 0;
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (batch, hash) in [("objects.sha1.batch", HashKind::Sha1), ("objects.sha256.batch", HashKind::Sha256)] {
         corpus.each(batch, |row, raw| {
-            seen += 1;
             let object = SignedObject::parse(row.kind(), hash, raw);
             assert_eq!(object.to_bytes().as_deref(), Some(raw), "{}", row.oid());
+            let opened = signature::git::open(&object.payload, &object.signatures[0]).unwrap();
+            let token = if opened.material.timestamps.is_empty() { "-" } else { "yes" };
+            assert_eq!(token, row.get("tsa_token"), "{}", row.oid());
+            let label = opened.material.log_entry.as_ref().map(|entry| &entry.kind_version);
+            let label = label.map_or("-".to_owned(), |label| format!("{}/{}", label.kind, label.version));
+            assert_eq!(label, row.get("log_entry"), "{}", row.oid());
+
             let verdict = object.verdict(&verifier);
-            match (row.get("embedded_verdict"), &verdict) {
-                ("verified", Verdict::Verified(signature)) => {
+            let (word, proved_as, source) = match &verdict {
+                Verdict::Verified(signature) => {
                     let san = row.get("subject_alternative_name");
                     assert_eq!(signature.san().as_str(), san.strip_prefix("otherName:").unwrap_or(san));
-                    assert_eq!(format!("v{}", signature.rekor_version().as_str()), row.get("proved_as"));
-                    let source = if row.get("tsa_token") == "yes" { "timestamp" } else { "log" };
-                    assert_eq!(signature.time_source(), source);
+                    assert_eq!(signature.issuer(), row.get("oidc_issuer"));
+                    assert_eq!(format!("hashedrekord/{}", signature.entry_label().as_str()), label);
+                    let mislabelled = signature.rekor_version() == RekorVersion::V2;
+                    assert_eq!(signature.mislabelled().is_some(), mislabelled, "gitsign labels everything 0.0.1");
+                    ("verified", format!("v{}", signature.rekor_version().as_str()), signature.time_source())
                 }
-                ("undecided", Verdict::Undecided(undecided)) => {
+                Verdict::Undecided(undecided) => {
+                    held_offline(row, &verdict);
                     let missing = if row.get("log_entry") == "-" { "log-entry-absent" } else { "time-absent" };
                     assert_eq!(undecided.missing().reason(), missing, "{}", row.oid());
-                    held_offline(row, &verdict);
+                    let proved_as = match outcome(undecided.findings(), Step::LogEntry) {
+                        Some(Outcome::Held(detail)) if detail.contains("an entry of Rekor v2") => "v2",
+                        Some(Outcome::Held(_)) => "v1",
+                        Some(Outcome::Missing(_)) => "-",
+                        other => panic!("{}: {other:?}", row.oid()),
+                    };
+                    let source = match outcome(undecided.findings(), Step::Time) {
+                        Some(Outcome::Held(detail)) if detail.ends_with("(timestamp)") => "timestamp",
+                        Some(Outcome::Missing(_)) => "-",
+                        other => panic!("{}: {other:?}", row.oid()),
+                    };
+                    ("undecided", proved_as.to_owned(), source)
                 }
                 _ => panic!("{} {}: {verdict:#?}", row.oid(), row.get("written_with")),
-            }
+            };
+            assert_eq!(word, row.get("embedded_verdict"), "{}", row.oid());
+            assert_eq!(proved_as, row.get("proved_as"), "{}", row.oid());
+            let expected = match (row.get("tsa_token"), row.get("log_entry")) {
+                ("yes", _) => "timestamp",
+                (_, "-") => "-",
+                _ if proved_as == "v1" => "log",
+                _ => "-",
+            };
+            assert_eq!(source, expected, "{}", row.oid());
+            *seen
+                .entry(format!("{word} {} {}", row.get("written_with"), row.get("gitsign_verify_commit")))
+                .or_default() += 1;
         });
     }
-    assert_eq!(seen, 97);
+    assert_eq!(seen.values().sum::<usize>(), 97);
+    let count =
+        |which: &str| seen.iter().filter(|(kind, _)| kind.contains(which)).map(|(_, count)| count).sum::<usize>();
+    assert_eq!((count("verified "), count("undecided "), count(" accepts")), (57, 40, 40), "{seen:?}");
+}
+
+/// gitsign.md 4.1: some hold the intermediate, too, which comes first in a set; 4.6: CRLF and no final line feed.
+#[test]
+fn real_objects_with_two_certificates_and_with_odd_line_ends_are_read_as_git_cuts_them() {
+    let Some(corpus) = Corpus::open("public-good") else { return };
+    let verifier = verifier(&corpus);
+    let [mut two, mut crlf, mut open_ended] = [0; 3];
+    corpus.each("objects.batch", |row, raw| {
+        let object = SignedObject::parse(row.kind(), HashKind::Sha1, raw);
+        let several = row.get("certificates") != "1" && row.get("certificate_authority") == "public-good";
+        let message =
+            object.payload.windows(2).position(|two| two == b"\n\n").map_or(&[][..], |end| &object.payload[end..]);
+        let (has_crlf, ends_open) = (message.windows(2).any(|two| two == b"\r\n"), !message.ends_with(b"\n"));
+        two += usize::from(several);
+        crlf += usize::from(has_crlf);
+        open_ended += usize::from(ends_open);
+        if several || (has_crlf || ends_open) && row.get("certificate_authority") == "public-good" {
+            let verdict = object.verdict(&verifier);
+            if !matches!(verdict, Verdict::Verified(_)) {
+                held_offline(row, &verdict);
+            }
+        }
+    });
+    assert!(two > 0 && crlf > 0 && open_ended > 0, "{two} {crlf} {open_ended}");
 }
 
 /// Each byte of three real offline signatures changed, in the DER and in the text around it: never verified, never a
@@ -122,9 +187,7 @@ fn no_changed_byte_of_three_real_signatures_verifies() {
 /// Of an undecided object the path, the SCT where there is one, the CMS signature and the digest held.
 fn held_offline(row: &Row, verdict: &Verdict) {
     let Verdict::Undecided(undecided) = verdict else { panic!("{verdict:?}") };
-    let outcome = |step: Step| {
-        undecided.findings().steps.iter().find(|finding| finding.step == step).map(|finding| &finding.outcome)
-    };
+    let outcome = |step: Step| outcome(undecided.findings(), step);
     for step in [Step::Certificate, Step::Path, Step::Signature, Step::Payload] {
         assert!(matches!(outcome(step), Some(Outcome::Held(_))), "{}: {step:?} {:?}", row.oid(), outcome(step));
     }
@@ -133,6 +196,10 @@ fn held_offline(row: &Row, verdict: &Verdict) {
         ("False", Some(Outcome::Missing(missing))) => assert_eq!(missing.reason(), "sct-absent"),
         (sct, other) => panic!("{}: sct {sct} {other:?}", row.oid()),
     }
+}
+
+fn outcome(findings: &Findings, step: Step) -> Option<&Outcome> {
+    findings.steps.iter().find(|finding| finding.step == step).map(|finding| &finding.outcome)
 }
 
 fn verifier(corpus: &Corpus) -> Verifier {

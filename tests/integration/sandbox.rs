@@ -19,6 +19,7 @@ use waxseal::signature;
 mod authority;
 mod client;
 pub(crate) mod front;
+pub(crate) mod made;
 mod stack;
 
 pub(crate) use authority::Authority;
