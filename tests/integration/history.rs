@@ -123,7 +123,7 @@ fn without_a_policy_everything_is_shown_and_nothing_accepted() {
         (
             "undecided    ",
             "the signature carries no log entry; only the log itself could show one; held: certificate, path, sct, \
-             signature, payload; claims to be alice@example.org (STACK/oidc)  Say hello",
+             signature, payload, issuer; claims to be alice@example.org (STACK/oidc)  Say hello",
         ),
         ("UNSIGNED     ", "no signature  Say hello"),
         ("NOT ALLOWED  ", "an OpenPGP signature, which no rule covers  Say hello"),
