@@ -117,3 +117,58 @@ async fn extends(
 
 /// In one file.
 pub(super) const MAX_SEEN: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{ServiceKey, ServiceKeyKind, Sha256Digest};
+    use crate::tlog::checkpoint::Checkpoint;
+    use crate::tlog::note;
+    use crate::trusted_root::{TimeRange, TransparencyLogInstance};
+
+    fn sighting(tree_size: u64, root: &[u8]) -> Sighting {
+        let key = ServiceKey::generate(ServiceKeyKind::Ed25519).unwrap();
+        let log_id = note::log_id("log.example", key.verifying_key());
+        let valid_for = TimeRange { start: jiff::Timestamp::UNIX_EPOCH, end: None };
+        let log =
+            TransparencyLogInstance { base_url: String::new(), key: key.verifying_key().clone(), log_id, valid_for };
+        let root_hash = Sha256Digest::of(root);
+        let checkpoint =
+            Checkpoint { origin: "log.example".to_owned(), tree_size, root_hash, extension_lines: Vec::new() };
+        let envelope = checkpoint.sign("log.example", &key, &log_id).unwrap();
+        Sighting {
+            fetched: jiff::Timestamp::UNIX_EPOCH,
+            address: "https://log.example".to_owned(),
+            checkpoint: Checkpoint::verify(&envelope, &log).unwrap(),
+            envelope,
+        }
+    }
+
+    #[test]
+    fn numbers_alone_convict_who_shrank_or_has_two_roots() {
+        let kept = [sighting(7, b"seven")];
+        let kind = |new: &Sighting, before: bool| compare(&kept, new, |_| before).map_err(|found| found.kind);
+        assert_eq!(kind(&sighting(6, b"six"), true).unwrap_err(), AlarmKind::Shrunk);
+        assert_eq!(kind(&sighting(7, b"other"), true).unwrap_err(), AlarmKind::Forked);
+        assert_eq!(kind(&sighting(7, b"other"), false).unwrap_err(), AlarmKind::Forked);
+        assert!(kind(&sighting(7, b"seven"), true).unwrap().same.is_some());
+        assert_eq!(kind(&sighting(6, b"six"), false).unwrap().larger.len(), 1, "stored while it was on its way");
+        assert_eq!(kind(&sighting(8, b"eight"), true).unwrap().smaller.len(), 1);
+    }
+
+    /// Nobody is there to prove anything: everything stays, the oldest and the newest where there are too many.
+    #[tokio::test]
+    async fn what_nobody_proves_is_kept_within_bounds() {
+        let (http, service) = (Http::default(), TransparencyLog::RekorV2("http://elsewhere.example".to_owned()));
+        let mut seen: Vec<Sighting> = Vec::new();
+        for size in 1..12 {
+            let new = sighting(size, &size.to_be_bytes());
+            let open = compare(&seen, &new, |_| true).unwrap();
+            let compared = prove(open, &http, &service, &new).await.unwrap();
+            assert_eq!(compared.unproved.is_some(), size > 1);
+            seen = compared.left;
+        }
+        let sizes: Vec<u64> = seen.iter().map(|kept| kept.checkpoint.tree_size()).collect();
+        assert_eq!(sizes, [1, 2, 3, 4, 5, 6, 7, 11]);
+    }
+}

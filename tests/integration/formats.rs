@@ -9,12 +9,13 @@ use waxseal::timestamp::{TimeStampReq, TimeStampResp};
 use waxseal::tlog::checkpoint::Checkpoint;
 use waxseal::tlog::{InclusionPromise, InclusionProof, KindVersion, TransparencyLogEntry, hashedrekord, merkle, note};
 use waxseal::trusted_root::{TimeRange, TransparencyLogInstance, TrustedRoot};
+use waxseal::x509::Certificate;
 
 use super::sandbox::made::sequence;
 use super::sandbox::made::{
     INTEGER, Made, OCTET_STRING, PRINTABLE_STRING, Signer, UTF8_STRING, attribute, payload, tlv,
 };
-use super::sandbox::{ALICE, Ran, Sandbox, WAXSEAL, http};
+use super::sandbox::{ALICE, Ran, Sandbox, Stack, WAXSEAL, http};
 
 #[test]
 fn leaf_keys_of_every_kind_that_a_log_takes_verify_on_both_logs() {
@@ -350,6 +351,47 @@ fn the_signature_of_the_other_hash_function_is_nobodys() {
     assert_eq!(opened.binding, Ok(()));
 }
 
+/// Two operators may call their authorities alike; which of them issued a certificate its key says, and whose SCT it is.
+#[test]
+fn two_authorities_of_one_name_are_told_apart_by_their_keys() {
+    let mut sandbox = Sandbox::with_stack();
+    sandbox.git(["commit", "-q", "--allow-empty", "-S", "-m", "one"]).success();
+    let url = sandbox.url().to_owned();
+    let root = || {
+        let answer = http("GET", &format!("{url}/trust/trusted_root.json"), "", b"");
+        TrustedRoot::parse(&answer.body).unwrap()
+    };
+    let own = root();
+    sandbox.kill_stack();
+    // Another stack at the same address, and so of the same name.
+    let mut serve = sandbox.command(WAXSEAL);
+    serve.args(["serve", "--listen", url.strip_prefix("http://").unwrap(), "--data"]).arg(sandbox.path("other"));
+    let _other = Stack::start(serve);
+    let other = root();
+    assert_ne!(own.certificate_authorities[0].chain, other.certificate_authorities[0].chain);
+    let names = |root: &TrustedRoot| {
+        let chain = root.certificate_authorities[0].chain.iter();
+        chain.map(|der| Certificate::from_der(der).unwrap().subject().clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&own), names(&other));
+    let verify = |root: &TrustedRoot| {
+        let file = sandbox.write("root.json", root.to_json());
+        sandbox.waxseal(["verify", "--any-identity", "--trusted-root", file.to_str().unwrap(), "HEAD"])
+    };
+    let both = |first: &TrustedRoot, second: &TrustedRoot| {
+        let mut both = first.clone();
+        both.certificate_authorities.extend(second.certificate_authorities.clone());
+        both.ct_logs.extend(second.ct_logs.clone());
+        both.transparency_logs.extend(second.transparency_logs.clone());
+        both.timestamp_authorities.extend(second.timestamp_authorities.clone());
+        both
+    };
+    verify(&both(&other, &own)).success();
+    verify(&both(&own, &other)).success();
+    let rejected = verify(&other).code(1).out();
+    assert!(rejected.starts_with("REJECTED "), "{rejected}");
+}
+
 /// A token of the stack's authority.
 pub(super) fn stamp(sandbox: &Sandbox, made: &Made) -> Vec<u8> {
     let request = TimeStampReq::for_message(&made.signature, [5; 16]).unwrap().to_der().unwrap();
@@ -392,8 +434,13 @@ fn own_log(sandbox: &Sandbox, made: &Made) -> (TrustedRoot, TransparencyLogEntry
     let verifier = hashedrekord::Verifier::Certificate(made.leaf.der());
     let body = hashedrekord::canonical_body_over(made.digest, &digest, &made.signature, verifier);
     let root_hash = merkle::leaf_hash(&body);
-    let checkpoint =
-        Checkpoint { origin: "log.example.org - 7".to_owned(), tree_size: 1, root_hash, extension_lines: vec![] };
+    let checkpoint = Checkpoint {
+        origin: "log.example.org - 7".to_owned(),
+        tree_size: 1,
+        root_hash,
+        // As Rekor wrote it in 2023.
+        extension_lines: vec!["Timestamp: 1685981480000000000".to_owned()],
+    };
     let entry = TransparencyLogEntry {
         log_index: 0,
         log_id,

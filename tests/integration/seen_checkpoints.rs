@@ -7,9 +7,15 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use waxseal::seen_checkpoints::{AlarmKind, Before, LiveCheckpoint, ObserveError, Observed, SeenCheckpoints};
+use waxseal::services::TransparencyLog;
+use waxseal::services::http::Http;
+use waxseal::settings::Folders;
+use waxseal::trusted_root::{LogId, TransparencyLogInstance, TrustedRoot};
+
 use super::outage::{refused, services, sign};
 use super::sandbox::front::{Front, Reply, Request, reply};
-use super::sandbox::{ALICE, Ran, Sandbox, WAXSEAL};
+use super::sandbox::{ALICE, Ran, Sandbox, WAXSEAL, http};
 
 const LOGS: [&str; 2] = ["v1", "v2"];
 
@@ -225,6 +231,48 @@ fn signers_at_the_same_time_accuse_nobody() {
         let kept = newest(&sandbox);
         assert_eq!((kept.seen.len(), size(&kept.seen[0].checkpoint)), (1, 13), "the largest is kept");
     }
+}
+
+/// An answer that was on its way while another process stored a newer one is not later than that, and yet of one history.
+#[test]
+fn an_answer_to_a_request_that_began_before_is_not_an_older_log() {
+    let sandbox = Sandbox::with_stack();
+    let token = sandbox.token(ALICE);
+    let root = TrustedRoot::parse(&http("GET", &format!("{}/trust/trusted_root.json", sandbox.url()), "", b"").body);
+    let log = &root.unwrap().transparency_logs[0];
+    let service = TransparencyLog::RekorV1(format!("{}/rekor", sandbox.url()));
+    let state = sandbox.path("home/.local/state/waxseal");
+    let seen = SeenCheckpoints::new(&Folders { state: Some(state), ..Folders::default() });
+    let http = Http::default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let observe = |envelope: &str, before: &Before| {
+        let at = "2026-11-26T00:00:00Z".parse().unwrap();
+        runtime.block_on(seen.observe(&http, &LiveCheckpoint { log, service: &service, envelope, at }, before))
+    };
+    sign(&sandbox, &token).success();
+    sign(&sandbox, &token).success();
+    let older = newest(&sandbox).seen[0].checkpoint.clone();
+    std::fs::remove_file(newest(&sandbox).path).unwrap();
+
+    let began = seen.before_request();
+    sign(&sandbox, &token).success();
+    let newer = newest(&sandbox).seen;
+    assert!(matches!(observe(&older, &began), Ok(Observed::Extends)));
+    assert_eq!(newest(&sandbox).seen, newer, "the larger one stays");
+    let Err(ObserveError::Alarm(alarm)) = observe(&older, &seen.before_request()) else { panic!("the same, later") };
+    assert_eq!((alarm.kind, alarm.kept.tree_size, alarm.new.tree_size), (AlarmKind::Shrunk, 4, 3));
+    let other_log = TransparencyLogInstance { log_id: LogId([0; 32]), ..log.clone() };
+    let at = "2026-11-26T00:00:00Z".parse().unwrap();
+    let answer = LiveCheckpoint { log: &other_log, service: &service, envelope: &older, at };
+    let other = runtime.block_on(seen.observe(&http, &answer, &began));
+    assert!(matches!(other, Err(ObserveError::Checkpoint(_))), "{other:?}");
+    // Where nothing can be kept, that is said.
+    let nowhere = SeenCheckpoints::new(&Folders::default());
+    let answer = LiveCheckpoint { log: &other_log, ..answer };
+    assert!(runtime.block_on(nowhere.observe(&http, &answer, &nowhere.before_request())).is_err());
+    let answer = LiveCheckpoint { log, ..answer };
+    let observed = runtime.block_on(nowhere.observe(&http, &answer, &nowhere.before_request())).unwrap();
+    assert!(observed.notice().unwrap().starts_with("there is no home folder to keep the log's checkpoint in"));
 }
 
 struct Kept {
