@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+mod evidence_flags;
 mod gpg_flags;
 mod serve_flags;
 mod show_flags;
 mod verify_flags;
 
+pub use evidence_flags::EvidenceCommand;
 pub use serve_flags::{
     BadRateLimit, Client, LimitedClass, Listen, OneUser, RateLimit, Serve, ServeBackup, ServeClock, ServeCommand,
     ServeEnv, ServeInit, ServeRotate, ServeUser,
@@ -27,6 +29,8 @@ use verify_flags::{ExplainFlags, VerifyFlags, VerifyTagFlags};
 /// What one run of the program is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Invocation {
+    /// Get and keep what signatures do not carry.
+    Evidence(EvidenceCommand),
     /// Verify one object and say why.
     Explain(Verify),
     /// The hidden browser of tests and of `scripts/try`.
@@ -111,6 +115,10 @@ pub struct Verify {
     pub named: Named,
     /// JSON lines, not lines for people.
     pub json: bool,
+    /// The log is asked for what a signature does not carry.
+    pub online: bool,
+    /// No connection is opened, whatever the settings say.
+    pub offline: bool,
     /// The only trusted root of this run.
     pub trusted_root: Option<PathBuf>,
     /// Who may have signed.
@@ -362,6 +370,7 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
         .and_then(|mut matches| OwnCommandLine::from_arg_matches_mut(&mut matches));
     match parsed {
         Ok(line) => match line.command {
+            OwnCommand::Evidence { command } => Ok(Invocation::Evidence(command)),
             OwnCommand::FollowLogin(follow) => Ok(Invocation::FollowLogin(follow)),
             OwnCommand::OpenBrowser(open) => Ok(Invocation::OpenBrowser(open)),
             OwnCommand::Serve(line) => {
@@ -401,6 +410,11 @@ struct OwnCommandLine {
 
 #[derive(Subcommand)]
 enum OwnCommand {
+    /// Get and keep the log entries that signatures do not carry
+    Evidence {
+        #[command(subcommand)]
+        command: EvidenceCommand,
+    },
     /// Show the whole proof of one object, and what would change the verdict
     Explain(ExplainFlags),
     #[command(hide = true)]

@@ -7,6 +7,7 @@ use crate::command_error::CommandError;
 
 mod claims;
 mod configured;
+pub mod evidence;
 pub mod explain;
 mod facts;
 pub mod follow_login;
@@ -15,6 +16,7 @@ pub mod git_verify;
 mod hints;
 pub mod identity_policy;
 pub mod open_browser;
+mod outside_evidence;
 pub mod policy;
 pub mod policy_source;
 pub mod serve;
@@ -31,6 +33,7 @@ pub mod verify_tag;
 /// [`CommandError`], which has an exit code of its own.
 pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> {
     match invocation {
+        Invocation::Evidence(command) => evidence::run(command, now),
         Invocation::Explain(request) => explain::run(request, now),
         Invocation::FollowLogin(request) => follow_login::run(request).map(|()| 0),
         Invocation::GitSign(request) => git_sign::run(request, now).map(|()| 0),

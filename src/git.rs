@@ -6,7 +6,7 @@ pub mod status_fd;
 
 use crate::signature::SignatureFormat;
 use crate::signature::git::BindingError;
-use crate::signature::payload::{PayloadKind, has_ordered_headers};
+use crate::signature::payload::{PayloadKind, has_ordered_headers, with_header};
 use crate::verify::error::VerifyError;
 use crate::verify::findings::Findings;
 use crate::verify::{Rejection, Verdict, Verifier};
@@ -109,7 +109,7 @@ impl SignedObject {
 #[must_use]
 pub fn signed_bytes(kind: ObjectKind, hash: HashKind, payload: &[u8], signature: &[u8]) -> Option<Vec<u8>> {
     match kind {
-        ObjectKind::Commit => insert_header(payload, hash.commit_header(), signature),
+        ObjectKind::Commit => with_header(payload, hash.commit_header(), signature),
         ObjectKind::Tag => Some([payload, signature].concat()),
     }
 }
@@ -208,24 +208,6 @@ fn split_headers(raw: &[u8], name: Option<&str>) -> Split {
         payload.extend_from_slice(line);
     }
     Split { payload, signatures, other_signatures }
-}
-
-/// Puts the signature where Git does: last among the headers, each further line behind a space.
-fn insert_header(payload: &[u8], name: &str, signature: &[u8]) -> Option<Vec<u8>> {
-    let end = payload.windows(2).position(|two| two == b"\n\n")? + 1;
-    let (headers, message) = payload.split_at(end);
-    let mut object = Vec::with_capacity(payload.len() + signature.len() + 64);
-    object.extend_from_slice(headers);
-    object.extend_from_slice(name.as_bytes());
-    for line in signature.split_inclusive(|byte| *byte == b'\n') {
-        object.push(b' ');
-        object.extend_from_slice(line);
-    }
-    if object.last() != Some(&b'\n') {
-        object.push(b'\n');
-    }
-    object.extend_from_slice(message);
-    Some(object)
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub mod causes;
 pub mod cms;
 pub mod crypto;
 pub mod escape;
+pub mod evidence;
 pub mod git;
 pub mod identity_token;
 pub mod instance;

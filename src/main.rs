@@ -32,7 +32,8 @@ fn prepare_for_bugs(invocation: &Invocation) {
                 report_bug(bug, EXIT_FAILED);
             }));
         }
-        Invocation::Explain(_)
+        Invocation::Evidence(_)
+        | Invocation::Explain(_)
         | Invocation::FollowLogin(_)
         | Invocation::OpenBrowser(_)
         | Invocation::Policy(_)

@@ -4,6 +4,7 @@ pub mod consistency;
 pub mod fulcio;
 pub mod http;
 pub mod rekor;
+pub mod rekor_search;
 pub mod rekor_v2;
 pub mod tsa;
 

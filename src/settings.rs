@@ -27,7 +27,7 @@ pub use keys::{KEYS, Key, Shape};
 pub use network::{NetworkSettings, ProxySetting};
 
 use gitsign::{Fallbacks, GitsignServices};
-use keys::{ACCEPT_PUBLIC, ALLOW, BROWSER, CLIENT_ID, INSTANCE, LOG, LOGIN_HINT, POLICY, TIMESTAMP, TRUST};
+use keys::{ACCEPT_PUBLIC, ALLOW, BROWSER, CLIENT_ID, INSTANCE, LOG, LOGIN_HINT, ONLINE, POLICY, TIMESTAMP, TRUST};
 use source::{Source, boolean};
 
 /// The settings of one run.
@@ -55,6 +55,8 @@ pub struct Settings {
     pub log: LogChoice,
     /// `waxseal.timestamp`: when a timestamp authority is asked.
     pub timestamp: TimestampChoice,
+    /// `waxseal.online`: verifying may ask logs for what signatures do not carry.
+    pub online: bool,
     /// How this machine reaches others.
     pub network: NetworkSettings,
     /// `WAXSEAL_ID_TOKEN`, else `SIGSTORE_ID_TOKEN`: an identity token, so that no login is needed.
@@ -144,6 +146,7 @@ impl Settings {
             accept_public: source.boolean(&ACCEPT_PUBLIC)?,
             log: source.choice(&LOG)?.or(gitsign.log).unwrap_or_default(),
             timestamp: source.choice(&TIMESTAMP)?.unwrap_or_default(),
+            online: source.boolean(&ONLINE)?,
             network: source.network(home)?,
             identity_token: identity_token.map(|token| Secret(Zeroizing::new(token.trim().to_owned()))),
             may_prompt,

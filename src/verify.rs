@@ -6,6 +6,7 @@
 pub mod error;
 pub mod findings;
 mod log_entry;
+mod outside;
 pub mod times;
 mod verdict;
 mod weighing;
@@ -13,6 +14,7 @@ mod weighing;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::log_entry::{BodyVersion, RekorVersion};
+pub use self::outside::{Given, Refusal};
 pub use self::verdict::{Rejection, Undecided, Verdict, VerifiedSignature};
 
 use self::error::{EntryError, Missing, VerifyError};
@@ -24,6 +26,7 @@ use crate::instance::{Instance, InstanceName};
 use crate::signature::git::{GitSignature, open};
 use crate::signature::{SignatureFormat, VerificationMaterial};
 use crate::timestamp::{TimestampAuthorities, TokenError};
+use crate::tlog::TransparencyLogEntry;
 use crate::x509::path::{Authorities, AuthorityError, IssuedBy, PathError, VerifiedPath};
 use crate::x509::sct::{SctError, VerifiedSct, verify_embedded};
 use crate::x509::{Certificate, CertificateClaims, LeafError, SigningCertificate};
@@ -64,7 +67,7 @@ impl Verifier {
     fn run<R>(&self, payload: &[u8], armor: &[u8], record: impl Fn(&Weighing<'_>) -> R) -> (Verdict, Option<R>) {
         match SignatureFormat::of(armor) {
             SignatureFormat::X509 => match open(payload, armor) {
-                Ok(signature) => self.verify(&signature, record),
+                Ok(signature) => self.verify(&signature, None, record),
                 Err(error) => (Verdict::Rejected(Rejection::of(VerifyError::Malformed(error))), None),
             },
             other => (Verdict::OtherFormat(other), None),
@@ -84,14 +87,20 @@ impl Verifier {
 
     /// The verdict under whichever instance issued the certificate. Where several did, as copies of one another do, one
     /// that verifies is enough, and one under which nothing is wrong says more than one that lacks a log.
-    fn verify<R>(&self, signature: &GitSignature, record: impl Fn(&Weighing<'_>) -> R) -> (Verdict, Option<R>) {
+    /// `outside` is an entry that takes the place of the signature's own.
+    fn verify<R>(
+        &self,
+        signature: &GitSignature,
+        outside: Option<&TransparencyLogEntry>,
+        record: impl Fn(&Weighing<'_>) -> R,
+    ) -> (Verdict, Option<R>) {
         let leaf = &signature.material.certificate;
         let mut best: Option<(Verdict, Option<R>)> = None;
         for trusted in &self.instances {
             let mut recorded = None;
             let verdict = match trusted.authorities.issuer_of(leaf) {
                 Ok(issued_by) => {
-                    let weighing = self.weighing_under(trusted, &issued_by, signature);
+                    let weighing = self.weighing_under(trusted, &issued_by, signature, outside);
                     recorded = Some(record(&weighing));
                     weighing.verdict()
                 }
@@ -124,12 +133,13 @@ impl Verifier {
         trusted: &'a TrustedInstance,
         issued_by: &IssuedBy<'_>,
         signature: &'a GitSignature,
+        outside: Option<&TransparencyLogEntry>,
     ) -> Weighing<'a> {
         let material = &signature.material;
         let leaf = SigningCertificate::read(material.certificate.clone()); //                  RFC 5280 §4.2
         let sct = self.verify_sct(trusted, issued_by, material); //                            §4.3, RFC 6962 §3.2
         let signed = verify_signature(&leaf, &signature.message, material); //                 §4.5, RFC 5652 §5.4
-        let entry = log_entry::verify(material, &signature.message, &trusted.instance); //     §4.4, RFC 6962 §2.1.1
+        let entry = log_entry::verify(material, &signature.message, &trusted.instance, outside); // §4.4, RFC 6962 §2.1.1
         let times = self.verified_times(trusted, material, &entry); //                         §4.2, RFC 3161
         let path = path_at_each(issued_by, &material.certificate, &times, &sct); //            §4.3, RFC 5280 §6
         let binding = signature.binding; //                                                    RFC 5652 §5.4

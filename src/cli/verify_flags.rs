@@ -42,6 +42,12 @@ struct JudgingFlags {
     /// Print JSON, one object a line
     #[arg(long)]
     json: bool,
+    /// Ask the log for the entry that a signature of gitsign's online mode does not carry
+    #[arg(long, conflicts_with = "offline")]
+    online: bool,
+    /// Open no connection, whatever waxseal.online says
+    #[arg(long)]
+    offline: bool,
     /// Trust this trusted_root.json and nothing else
     #[arg(long, value_name = "FILE")]
     trusted_root: Option<PathBuf>,
@@ -125,6 +131,8 @@ impl JudgingFlags {
             revisions,
             named: Named::Revisions,
             json: self.json,
+            online: self.online,
+            offline: self.offline,
             trusted_root: self.trusted_root,
             admitted,
             reference: self.r#ref,

@@ -5,11 +5,13 @@ use std::io::{self, Write as _};
 
 use jiff::Timestamp;
 
+use super::outside_evidence::Completed;
 use super::stdout;
 use super::verify::judged::{Judged, Tally};
 use super::verify::{Run, written};
 use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
+use crate::git::SignedObject;
 use crate::git::repository::{FoundObject, Selected};
 use crate::policy::RuleAnswer;
 use crate::verify::error::Missing;
@@ -40,12 +42,30 @@ pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
     let Some(found) = run.repository.objects(&run.selected).next() else {
         return Err(CommandError::new(ErrorKind::Undecided, "HEAD has no commit yet"));
     };
-    let (verdict, findings) = match &found.content {
-        Ok(object) => run.split(object).explain(&run.verifier),
-        Err(error) => (Verdict::Undecided(Undecided::because(Missing::from(error))), Findings::default()),
+    let (completed, findings) = match &found.content {
+        Ok(object) => explained(&run, &found, &run.split(object)),
+        Err(error) => {
+            let verdict = Verdict::Undecided(Undecided::because(Missing::from(error)));
+            (Completed::of(verdict), Findings::default())
+        }
     };
-    let explanation = Explanation::new(&run, &found, verdict, &findings);
+    let explanation = Explanation::new(&run, &found, completed, &findings);
     written(explanation.print())
+}
+
+/// The verdict with what notes and logs know of the object, and what each step found of that.
+fn explained(run: &Run<'_>, found: &FoundObject, object: &SignedObject) -> (Completed, Findings) {
+    let (verdict, findings) = object.explain(&run.verifier);
+    if !verdict.wants_log_entry() {
+        return (Completed::of(verdict), findings);
+    }
+    let completed = run.completed(found, object, verdict);
+    let findings = match (&completed.verdict, &completed.entry, object.signature()) {
+        (_, Some(entry), Ok(armor)) => run.verifier.findings_given(&object.payload, armor, entry),
+        (Verdict::Undecided(undecided), ..) => undecided.findings().clone(),
+        _ => findings,
+    };
+    (completed, findings)
 }
 
 /// All that is to be said of one object.
@@ -61,9 +81,9 @@ struct Explanation<'a> {
 }
 
 impl<'a> Explanation<'a> {
-    fn new(run: &'a Run<'a>, found: &'a FoundObject, verdict: Verdict, findings: &Findings) -> Self {
-        let steps = steps::of(run, found, &verdict, findings);
-        let judged = run.judged(found, verdict, 0);
+    fn new(run: &'a Run<'a>, found: &'a FoundObject, completed: Completed, findings: &Findings) -> Self {
+        let steps = steps::of(run, found, &completed, findings);
+        let judged = run.judged(found, completed, 0);
         let mut tally = Tally::default();
         tally.count(&judged);
         Self {

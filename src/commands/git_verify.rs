@@ -1,6 +1,7 @@
 //! `git verify-commit`, `git log --show-signature` and every other caller: one signature, one payload, status lines.
 //!
-//! Reads two inputs and the settings; opens no socket, no terminal, and starts no process.
+//! Reads two inputs, the settings, and the object's note where the signature carries no log entry; opens no terminal,
+//! starts no process, and no socket unless `waxseal.online` says so.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -9,7 +10,7 @@ use jiff::Timestamp;
 
 use super::policy_source::LoadedPolicy;
 use super::status_fd::StatusOutput;
-use super::{configured, hints, identity_policy};
+use super::{configured, hints, identity_policy, outside_evidence};
 use crate::cli::{GitVerify, Input, StatusFd};
 use crate::command_error::CommandError;
 use crate::escape;
@@ -18,7 +19,7 @@ use crate::git::description::Description;
 use crate::git::repository::Repository;
 use crate::git::status_fd::{Answer, Reader, answer, failure, undecided};
 use crate::policy::{Allowed, Circumstances, IdentityPolicy, Start};
-use crate::settings::FoundRepository;
+use crate::settings::{FoundRepository, Settings};
 use crate::signature::SignatureFormat;
 use crate::signature::payload::PayloadKind;
 use crate::trust_store::TrustStore;
@@ -82,7 +83,12 @@ impl Judgement {
         };
         let instances = TrustStore::new(&settings.folders).trusted(&settings)?;
         let verifier = Verifier::new(instances, now, SctRequirement::default())?;
-        let mut verdict = verifier.verdict(payload, signature);
+        let verdict = verifier.verdict(payload, signature);
+        let mut verdict = if verdict.wants_log_entry() {
+            complete(&verifier, verdict, payload, signature, &settings)?
+        } else {
+            verdict
+        };
         let allowed = match &mut verdict {
             Verdict::Verified(signature) => policy.judge(signature, &circumstances),
             Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Undecided(_) | Verdict::Unsigned => {
@@ -118,6 +124,29 @@ impl Judgement {
             }
         }
     }
+}
+
+/// What the object's note, and the log if it may be asked, know of a signature that carries no log entry.
+fn complete(
+    verifier: &Verifier,
+    verdict: Verdict,
+    payload: &[u8],
+    armor: &[u8],
+    settings: &Settings,
+) -> Result<Verdict, CommandError> {
+    let repository = match &settings.repository {
+        // What cannot be opened has no notes; that must not make a signature worse.
+        FoundRepository::At(git_dir) => Repository::open(git_dir).ok(),
+        FoundRepository::NotFound | FoundRepository::Refused { .. } => None,
+    };
+    let id = repository.as_ref().and_then(|repository| {
+        let id = repository.id_of(object_kind(payload)?, payload, armor)?;
+        Some((repository, id))
+    });
+    let budget = outside_evidence::BUDGET_OF_GIT;
+    let mut search = settings.online.then(|| outside_evidence::search(&settings.network, budget)).transpose()?;
+    let object = outside_evidence::Object { payload, armor };
+    Ok(outside_evidence::complete(verifier, verdict, object, id, search.as_mut()).verdict)
 }
 
 fn print(request: &GitVerify, answer: &Answer, words: &str) -> Result<u8, CommandError> {

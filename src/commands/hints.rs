@@ -29,8 +29,19 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
         "clock" => "clock: set the local clock",
         "issuer-not-admitted" => "instance.toml of the instance lists the issuers that it may vouch for",
         "log-entry-absent" => {
-            "log-entry-absent: signed in gitsign's online mode, which leaves the proof in the log's hands"
+            "log-entry-absent: signed in gitsign's online mode, which leaves the proof in the log's hands: \"waxseal evidence \
+             fetch\" gets and keeps it, \"waxseal verify --online\" asks the log"
         }
+        "log-entry-not-found" => {
+            "log-entry-not-found: the object was rewritten after it was signed, or never logged; ask the signer to sign again"
+        }
+        "log-not-searchable" => {
+            "log-not-searchable: Rekor v2 has no search; ask the signer to sign again, offline mode"
+        }
+        "log-search-incomplete" => {
+            "log-search-incomplete: too many entries share the certificate; ask the signer to sign again"
+        }
+        "log-unavailable" => "log-unavailable: is the network up, and the log running? then ask again",
         "malformed-object" | "several-signatures" => {
             "Git does not make such an object; look at it with \"git cat-file -p\""
         }

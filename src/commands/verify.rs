@@ -2,11 +2,13 @@
 //!
 //! Objects stream through one verifier: memory does not grow with what is printed.
 
+use std::cell::RefCell;
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::outside_evidence::{self, Completed, complete};
 use super::policy_source::LoadedPolicy;
 use super::{configured, identity_policy, stdout};
 use crate::cli::{AdmittedFlags, Named, Verify};
@@ -15,6 +17,7 @@ use crate::git::repository::{FoundObject, RawObject, Repository, Selected};
 use crate::git::{HashKind, SignedObject};
 use crate::instance::{Instance, InstanceName};
 use crate::policy::IdentityPolicy;
+use crate::services::rekor_search::LogSearch;
 use crate::settings::{FoundRepository, Refusal, Settings};
 use crate::signature::payload::header;
 use crate::trust_store::{self, TrustStore};
@@ -51,6 +54,8 @@ pub(super) struct Run<'a> {
     /// What the policy asks besides the signature.
     pub(super) surroundings: Surroundings,
     pub(super) verifier: Verifier,
+    /// The logs, if they may be asked.
+    search: Option<RefCell<LogSearch>>,
 }
 
 impl<'a> Run<'a> {
@@ -95,7 +100,21 @@ impl<'a> Run<'a> {
         let verifier = Verifier::new(instances(request, &settings)?, now, sct_requirement(request))?;
         check_instance(request, &verifier)?;
         let (policy, default_instance, surroundings) = policy?;
-        Ok(Self { request, settings, default_instance, repository, hash, selected, policy, surroundings, verifier })
+        let online = request.online || settings.online && !request.offline;
+        let search =
+            online.then(|| outside_evidence::search(&settings.network, outside_evidence::BUDGET)).transpose()?;
+        Ok(Self {
+            request,
+            settings,
+            default_instance,
+            repository,
+            hash,
+            selected,
+            policy,
+            surroundings,
+            verifier,
+            search: search.map(RefCell::new),
+        })
     }
 
     /// Prints the verdicts and returns the exit code.
@@ -139,11 +158,27 @@ impl<'a> Run<'a> {
     }
 
     fn judge<'f>(&self, found: &'f FoundObject, position: usize) -> Judged<'f> {
-        let verdict = match &found.content {
-            Ok(object) => self.split(object).verdict(&self.verifier),
-            Err(error) => Verdict::Undecided(Undecided::because(Missing::from(error))),
+        let completed = match &found.content {
+            Ok(object) => {
+                let object = self.split(object);
+                self.completed(found, &object, object.verdict(&self.verifier))
+            }
+            Err(error) => Completed::of(Verdict::Undecided(Undecided::because(Missing::from(error)))),
         };
-        self.judged(found, verdict, position)
+        self.judged(found, completed, position)
+    }
+
+    /// Whether logs may be asked.
+    pub(super) fn asks_network(&self) -> bool {
+        self.search.is_some()
+    }
+
+    /// `verdict` with what is known of the object outside it.
+    pub(super) fn completed(&self, found: &FoundObject, object: &SignedObject, verdict: Verdict) -> Completed {
+        let Ok(armor) = object.signature() else { return Completed::of(verdict) };
+        let object = outside_evidence::Object { payload: &object.payload, armor };
+        let mut search = self.search.as_ref().map(RefCell::borrow_mut);
+        complete(&self.verifier, verdict, object, Some((&self.repository, found.id)), search.as_deref_mut())
     }
 
     /// A commit or tag, taken apart as the repository's Git does.
@@ -152,18 +187,18 @@ impl<'a> Run<'a> {
     }
 
     /// The verdict with what the policy says of the signer. `position` is that of the argument that named the object.
-    pub(super) fn judged<'f>(&self, found: &'f FoundObject, verdict: Verdict, position: usize) -> Judged<'f> {
+    pub(super) fn judged<'f>(&self, found: &'f FoundObject, completed: Completed, position: usize) -> Judged<'f> {
         let object = found.id.to_string();
         let mut circumstances = self.surroundings.circumstances(&self.repository, found, &object, position);
-        let verdict = match self.misnamed(found, position) {
+        let completed = match self.misnamed(found, position) {
             Some(error) => {
                 // An exemption is of the object, not of what somebody else made its name.
                 circumstances.object = None;
-                verdict.with_error(error)
+                Completed { verdict: completed.verdict.with_error(error), ..completed }
             }
-            None => verdict,
+            None => completed,
         };
-        Judged::new(found, verdict, &self.policy, &circumstances)
+        Judged::new(found, completed, &self.policy, &circumstances)
     }
 
     /// Whether a tag that was asked for by name says that it has another one.
@@ -193,6 +228,7 @@ pub(super) fn written(done: io::Result<u8>) -> Result<u8, CommandError> {
 /// Where tags are.
 pub(super) const TAGS: &str = "refs/tags/";
 
+/// The repository, if there is one that Git would use.
 pub(super) fn open(found: &FoundRepository) -> Result<Repository, CommandError> {
     match found {
         FoundRepository::At(git_dir) => Ok(Repository::open(git_dir)?),

@@ -110,3 +110,14 @@ impl fmt::Display for DigestAlgorithm {
 pub fn sha1_fingerprint(der: &[u8]) -> String {
     hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der))
 }
+
+/// Lower-case hex SHA-1 of the concatenation of `parts`: how Git names an object. Nothing may rest on it alone: two
+/// objects can be made to share a name.
+#[must_use]
+pub fn sha1_name(parts: &[&[u8]]) -> String {
+    let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+    for part in parts {
+        context.update(part);
+    }
+    hex::encode(context.finish())
+}

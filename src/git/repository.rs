@@ -1,4 +1,5 @@
-//! The user's repository: revisions and ranges, and the raw bytes of the objects they name. Reads only.
+//! The user's repository: revisions and ranges, and the raw bytes of the objects they name. Reads only, but for notes that
+//! keep evidence ([`notes`]).
 //!
 //! Replace refs are off: what `refs/replace` puts in an object's place is not what anybody signed. The commit graph is
 //! not used: what is verified is what the objects themselves say.
@@ -14,6 +15,7 @@ use gix::revision::plumbing::Spec;
 pub use gix::ObjectId;
 
 mod history;
+mod notes;
 mod walk;
 
 use super::{HashKind, ObjectKind};
@@ -21,6 +23,7 @@ use crate::causes::causes;
 use walk::Walk;
 
 pub use history::{FileAt, HistoryError};
+pub use notes::{EVIDENCE_REF, NotesError};
 
 /// An opened repository.
 pub struct Repository {

@@ -49,8 +49,20 @@ impl fmt::Display for Shape {
 }
 
 /// Every setting.
-pub const KEYS: [&Key; 11] =
-    [&ACCEPT_PUBLIC, &ALLOW, &BROWSER, &CA_FILE, &CLIENT_ID, &INSTANCE, &LOG, &LOGIN_HINT, &POLICY, &TIMESTAMP, &TRUST];
+pub const KEYS: [&Key; 12] = [
+    &ACCEPT_PUBLIC,
+    &ALLOW,
+    &BROWSER,
+    &CA_FILE,
+    &CLIENT_ID,
+    &INSTANCE,
+    &LOG,
+    &LOGIN_HINT,
+    &ONLINE,
+    &POLICY,
+    &TIMESTAMP,
+    &TRUST,
+];
 
 pub(super) const ACCEPT_PUBLIC: Key = Key {
     name: "acceptPublic",
@@ -79,7 +91,7 @@ pub(super) const BROWSER: Key = Key {
 pub(super) const CA_FILE: Key = Key {
     name: "caFile",
     variable: "WAXSEAL_CA_FILE",
-    scope: "signing",
+    scope: "both",
     value: Shape::Path,
     default: "none",
     about: "PEM certificates that may vouch for https services, beside the system's; `waxseal trust add` reads it too",
@@ -115,6 +127,14 @@ pub(super) const LOGIN_HINT: Key = Key {
     value: Shape::Text,
     default: "none",
     about: "the account that the login page suggests",
+};
+pub(super) const ONLINE: Key = Key {
+    name: "online",
+    variable: "WAXSEAL_ONLINE",
+    scope: "verifying",
+    value: Shape::Boolean,
+    default: "false",
+    about: "ask logs for what signatures of gitsign's online mode do not carry, in git's own calls too (`docs/evidence.md`)",
 };
 pub(super) const POLICY: Key = Key {
     name: "policy",

@@ -68,6 +68,26 @@ pub fn has_ordered_headers(payload: &[u8]) -> bool {
     }
 }
 
+/// A commit's bytes with a signature put in where Git does: as the header `name`, last among them, each further line
+/// behind a space. `None` where the headers do not end.
+#[must_use]
+pub fn with_header(payload: &[u8], name: &str, signature: &[u8]) -> Option<Vec<u8>> {
+    let end = payload.windows(2).position(|two| two == b"\n\n")? + 1;
+    let (headers, message) = payload.split_at(end);
+    let mut object = Vec::with_capacity(payload.len() + signature.len() + 64);
+    object.extend_from_slice(headers);
+    object.extend_from_slice(name.as_bytes());
+    for line in signature.split_inclusive(|byte| *byte == b'\n') {
+        object.push(b' ');
+        object.extend_from_slice(line);
+    }
+    if object.last() != Some(&b'\n') {
+        object.push(b'\n');
+    }
+    object.extend_from_slice(message);
+    Some(object)
+}
+
 /// Name and value of each header line; continuation lines, which begin with a space, are passed over.
 fn headers(payload: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     payload.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty()).filter_map(|line| {

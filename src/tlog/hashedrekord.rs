@@ -199,6 +199,14 @@ pub fn pem(verifier: Verifier<'_>) -> String {
     text
 }
 
+/// The signature that a body 0.0.1 holds; `None` where it is no such body. Nothing else of it is looked at: who verifies
+/// it builds the whole body again.
+#[must_use]
+pub fn signature_in(body: &[u8]) -> Option<Vec<u8>> {
+    let body: Body = serde_json::from_slice(body).ok()?;
+    STANDARD.decode(&body.spec.signature.content).ok()
+}
+
 /// The canonical body for a proposal's `spec`, its signature over the digest verified.
 pub(super) fn proposed_body(spec: &str) -> Result<Vec<u8>, ProposedEntryError> {
     let spec: Spec = serde_json::from_str(spec).map_err(ProposedEntryError::spec(KIND))?;
@@ -233,6 +241,11 @@ pub(super) fn digest_length(algorithm: DigestAlgorithm) -> usize {
         DigestAlgorithm::Sha384 => 48,
         DigestAlgorithm::Sha512 => 64,
     }
+}
+
+#[derive(Deserialize)]
+struct Body {
+    spec: Spec,
 }
 
 #[derive(Deserialize)]

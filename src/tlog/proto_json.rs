@@ -1,8 +1,9 @@
-//! A Rekor v2 server's answer about one entry: a `TransparencyLogEntry` in protobuf's JSON.
+//! A `TransparencyLogEntry` in protobuf's JSON: a Rekor v2 server's answer about one entry, and a line of a note.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{InclusionPromise, InclusionProof, KindVersion, MAX_PROOF_HASHES, TransparencyLogEntry};
 use crate::crypto::Sha256Digest;
@@ -27,6 +28,39 @@ pub fn read(json: &[u8]) -> Result<TransparencyLogEntry, MalformedEntryJson> {
         inclusion_proof: entry.inclusion_proof.map(Proof::read).transpose()?,
         canonicalized_body: base64("canonicalizedBody", &entry.canonicalized_body)?,
     })
+}
+
+/// The JSON that [`read`] reads, on one line without its end. Members in alphabetical order: the same entry gives the same
+/// line.
+#[must_use]
+pub fn line(entry: &TransparencyLogEntry) -> String {
+    let mut value = json!({
+        "canonicalizedBody": STANDARD.encode(&entry.canonicalized_body),
+        "integratedTime": entry.integrated_time.to_string(),
+        "kindVersion": { "kind": entry.kind_version.kind, "version": entry.kind_version.version },
+        "logId": { "keyId": STANDARD.encode(entry.log_id.0) },
+        "logIndex": entry.log_index.to_string(),
+    });
+    let mut insert =
+        |name: &str, member: Value| value.as_object_mut().and_then(|entry| entry.insert(name.to_owned(), member));
+    if let Some(promise) = &entry.inclusion_promise {
+        let _absent = insert(
+            "inclusionPromise",
+            json!({ "signedEntryTimestamp": STANDARD.encode(&promise.signed_entry_timestamp) }),
+        );
+    }
+    if let Some(proof) = &entry.inclusion_proof {
+        let hashes: Vec<String> = proof.hashes.iter().map(|hash| STANDARD.encode(hash)).collect();
+        let proof = json!({
+            "checkpoint": { "envelope": proof.checkpoint },
+            "hashes": hashes,
+            "logIndex": proof.leaf_index.to_string(),
+            "rootHash": STANDARD.encode(proof.root_hash),
+            "treeSize": proof.tree_size.to_string(),
+        });
+        let _absent = insert("inclusionProof", proof);
+    }
+    value.to_string()
 }
 
 /// Not an entry in protobuf's JSON.
@@ -196,6 +230,21 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_read_again() {
+        let with_promise = TransparencyLogEntry {
+            inclusion_promise: Some(InclusionPromise { signed_entry_timestamp: vec![1, 2] }),
+            integrated_time: 1_700_000_000,
+            ..entry()
+        };
+        let bare = TransparencyLogEntry { inclusion_proof: None, ..entry() };
+        for entry in [entry(), with_promise, bare] {
+            let line = line(&entry);
+            assert!(!line.contains('\n'));
+            assert_eq!(read(line.as_bytes()), Ok(entry));
+        }
+    }
+
+    #[test]
     fn names_what_is_wrong() {
         let changed = |from: &str, to: &str| {
             assert!(answer().contains(from), "{from}");
@@ -220,7 +269,7 @@ mod tests {
         let exchanges = std::fs::read_to_string(corpus.join("exchanges.jsonl")).unwrap();
         let mut read_ones = 0;
         for line in exchanges.lines() {
-            let exchange: serde_json::Value = serde_json::from_str(line).unwrap();
+            let exchange: Value = serde_json::from_str(line).unwrap();
             if exchange["server"] != "rekor-v2" || exchange["status"] != 201 {
                 continue;
             }

@@ -54,7 +54,24 @@ impl fmt::Display for EntryId {
 /// # Errors
 /// [`MalformedAnswer`] names what is wrong.
 pub fn read(json: &[u8]) -> Result<(EntryId, TransparencyLogEntry), MalformedAnswer> {
-    let answer: Map<String, Value> = serde_json::from_slice(json).map_err(|_| MalformedAnswer::Json)?;
+    read_one(serde_json::from_slice(json).map_err(|_| MalformedAnswer::Json)?)
+}
+
+/// Reads an answer about several entries, each as [`read`] does. What cannot be read is passed over: it may be a kind
+/// that other people log.
+///
+/// # Errors
+/// [`MalformedAnswer::Json`] when it is no list.
+pub fn read_several(json: &[u8]) -> Result<Vec<(EntryId, TransparencyLogEntry)>, MalformedAnswer> {
+    let answers: Vec<Value> = serde_json::from_slice(json).map_err(|_| MalformedAnswer::Json)?;
+    let one = |answer| match answer {
+        Value::Object(answer) => read_one(answer).ok(),
+        _ => None,
+    };
+    Ok(answers.into_iter().filter_map(one).collect())
+}
+
+fn read_one(answer: Map<String, Value>) -> Result<(EntryId, TransparencyLogEntry), MalformedAnswer> {
     let mut members = answer.into_iter();
     let (Some((id, entry)), None) = (members.next(), members.next()) else { return Err(MalformedAnswer::Count) };
     let id: EntryId = id.parse()?;
@@ -252,6 +269,14 @@ mod tests {
     fn round_trip() {
         let (id, entry) = entry();
         assert_eq!(read(answer(&id, &entry).to_string().as_bytes()), Ok((id, entry)));
+    }
+
+    #[test]
+    fn of_several_the_malformed_are_passed_over() {
+        let (id, entry) = entry();
+        let answers = json!([{}, answer(&id, &entry), 1, { "x": {} }]);
+        assert_eq!(read_several(answers.to_string().as_bytes()), Ok(vec![(id, entry)]));
+        assert_eq!(read_several(b"{}"), Err(MalformedAnswer::Json));
     }
 
     #[test]

@@ -175,6 +175,21 @@ pub enum Missing {
     /// The signature says nothing of a log.
     #[error("the signature carries no log entry; only the log itself could show one")]
     LogEntry,
+    /// The log was searched, and answered.
+    #[error("the signature carries no log entry, and the log has none for this object")]
+    LogEntryNotFound,
+    /// Only Rekor v1 has a search.
+    #[error("the signature carries no log entry, and {0} has no log that can be searched (Rekor v1)")]
+    LogNotSearchable(InstanceName),
+    /// More entries than are read, or not all given.
+    #[error(
+        "the signature carries no log entry; of the log's entries with this certificate not all could be read, and none \
+         of the others is about this object"
+    )]
+    LogSearchIncomplete,
+    /// No answer, or none that can be used: whether there is an entry remains open.
+    #[error("the signature carries no log entry, and the log could not be searched: {0}")]
+    LogUnavailable(String),
     /// The repository has no such object.
     #[error("the object is missing")]
     ObjectMissing,
@@ -214,6 +229,10 @@ impl Missing {
             Self::Clock { .. } => "clock",
             Self::InclusionProof => "inclusion-proof-absent",
             Self::LogEntry => "log-entry-absent",
+            Self::LogEntryNotFound => "log-entry-not-found",
+            Self::LogNotSearchable(_) => "log-not-searchable",
+            Self::LogSearchIncomplete => "log-search-incomplete",
+            Self::LogUnavailable(_) => "log-unavailable",
             Self::ObjectMissing => "object-missing",
             Self::ObjectUnreadable(_) => "object-unreadable",
             Self::Promise => "inclusion-promise-absent",

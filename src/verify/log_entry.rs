@@ -77,14 +77,44 @@ impl BodyVersion {
 
 /// Verifies what came along of inclusion proof, checkpoint and promise, over the body that this signature gives: a body
 /// that came along proves nothing.
-pub(super) fn verify(material: &VerificationMaterial, message: &[u8], instance: &Instance) -> Checked<LoggedEntry> {
+///
+/// `outside` takes the place of the signature's own entry.
+pub(super) fn verify(
+    material: &VerificationMaterial,
+    message: &[u8],
+    instance: &Instance,
+    outside: Option<&TransparencyLogEntry>,
+) -> Checked<LoggedEntry> {
+    if let Some(entry) = outside {
+        return verify_outside(entry, instance);
+    }
     let Some(entry) = &material.log_entry else { return Checked::Missing(Missing::LogEntry) };
+    verify_over(entry, instance, |version| body(version, material, message))
+}
+
+/// The same of an entry whose body was found to be the one that the object gives ([`crate::evidence::matches`]).
+fn verify_outside(entry: &TransparencyLogEntry, instance: &Instance) -> Checked<LoggedEntry> {
+    verify_over(entry, instance, |version| match version {
+        RekorVersion::V1 => Some(entry.canonicalized_body.clone()),
+        // The body is of version 0.0.1.
+        RekorVersion::V2 => None,
+    })
+}
+
+fn verify_over(
+    entry: &TransparencyLogEntry,
+    instance: &Instance,
+    body: impl FnOnce(RekorVersion) -> Option<Vec<u8>>,
+) -> Checked<LoggedEntry> {
     let logs = &instance.trusted_root.transparency_logs;
     let Some(log) = logs.iter().find(|log| log.log_id == entry.log_id) else {
         return wrong(EntryError::UnknownLog(entry.log_id));
     };
     match version(entry) {
-        Ok(versions) => verify_in(log, entry, versions, material, message),
+        Ok(versions) => match body(versions.0) {
+            Some(body) => verify_in(log, entry, versions, &body),
+            None => wrong(EntryError::Body),
+        },
         Err(error) => wrong(error),
     }
 }
@@ -93,20 +123,18 @@ fn verify_in(
     log: &TransparencyLogInstance,
     entry: &TransparencyLogEntry,
     (version, label): (RekorVersion, BodyVersion),
-    material: &VerificationMaterial,
-    message: &[u8],
+    body: &[u8],
 ) -> Checked<LoggedEntry> {
-    let Some(body) = body(version, material, message) else { return wrong(EntryError::Body) };
     if !entry.canonicalized_body.is_empty() && entry.canonicalized_body != body {
         return wrong(EntryError::Body);
     }
     // Each is looked at whatever becomes of the other, and a wrong one outweighs one that is not there.
-    let included = entry.inclusion_proof.as_ref().map(|proof| verify_inclusion(proof, log, &body));
+    let included = entry.inclusion_proof.as_ref().map(|proof| verify_inclusion(proof, log, body));
     if let Some(Err(error)) = included {
         return wrong(error);
     }
     let promise = entry.inclusion_promise.as_ref().filter(|promise| !promise.signed_entry_timestamp.is_empty());
-    let promise = match promise.map(|promise| promise.verify(entry, &body, log)).transpose() {
+    let promise = match promise.map(|promise| promise.verify(entry, body, log)).transpose() {
         Ok(promise) => promise,
         Err(error) => return wrong(EntryError::Promise(error)),
     };

@@ -23,6 +23,7 @@ mod login;
 mod monitoring;
 mod network;
 mod offline;
+mod online_evidence;
 mod outage;
 mod policy_file;
 mod rekor_v2;

@@ -20,10 +20,12 @@ mod authority;
 mod client;
 pub(crate) mod front;
 pub(crate) mod made;
+mod online;
 mod stack;
 
 pub(crate) use authority::Authority;
 pub(crate) use client::{Answer, FORM, JSON, http, token_form};
+pub(crate) use online::OnlineSigner;
 pub(crate) use stack::{Stack, free_port};
 
 pub(crate) const WAXSEAL: &str = env!("CARGO_BIN_EXE_waxseal");

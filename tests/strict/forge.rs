@@ -166,8 +166,12 @@ impl Forge {
 
     /// The DER of the signature.
     pub(crate) fn sign(&self, recipe: &Recipe) -> Vec<u8> {
-        let key = SigningKey::generate();
-        let leaf = self.leaf(recipe, &key);
+        self.sign_with(recipe, &SigningKey::generate())
+    }
+
+    /// The same by this key.
+    pub(crate) fn sign_with(&self, recipe: &Recipe, key: &SigningKey) -> Vec<u8> {
+        let leaf = self.leaf(recipe, key);
         let attributes = recipe.signed_attributes.concat();
         let message = tlv(SET, &attributes);
         let signature = if recipe.other_key_signs { SigningKey::generate().sign(&message) } else { key.sign(&message) };
@@ -227,9 +231,14 @@ impl Forge {
                 hashedrekord::canonical_body_0_0_2(message.as_ref(), signature, verifier, key)
             }
         };
+        self.logged(recipe, &body)
+    }
+
+    /// The log's entry with this body, which is left out.
+    pub(crate) fn logged(&self, recipe: &Recipe, body: &[u8]) -> TransparencyLogEntry {
         // A tree of three: someone else's leaf, ours, someone else's.
         let others = [merkle::leaf_hash(b"left"), merkle::leaf_hash(b"right")];
-        let root = merkle::node_hash(&merkle::node_hash(&others[0], &merkle::leaf_hash(&body)), &others[1]);
+        let root = merkle::node_hash(&merkle::node_hash(&others[0], &merkle::leaf_hash(body)), &others[1]);
         let checkpoint =
             Checkpoint { origin: recipe.origin.to_owned(), tree_size: 3, root_hash: root, extension_lines: vec![] };
         let is_v1 = recipe.rekor == Rekor::V1;
@@ -243,7 +252,7 @@ impl Forge {
             kind_version: KindVersion { kind: "hashedrekord".to_owned(), version: version.to_owned() },
             integrated_time,
             inclusion_promise: match recipe.rekor {
-                Rekor::V1 => Some(InclusionPromise::make(&body, integrated_time, &log_id, log_index, key).unwrap()),
+                Rekor::V1 => Some(InclusionPromise::make(body, integrated_time, &log_id, log_index, key).unwrap()),
                 Rekor::V2 => None,
                 Rekor::V2Labelled001 => Some(InclusionPromise { signed_entry_timestamp: vec![] }),
             },

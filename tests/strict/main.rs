@@ -5,6 +5,7 @@
 
 mod der;
 mod forge;
+mod outside;
 mod tamper;
 
 use der::{BOOLEAN, INTEGER, OCTET_STRING, SEQUENCE, UTF8_STRING, oid, tlv, utc_time};

@@ -66,7 +66,7 @@ pub(super) fn print(out: &mut impl Write, explanation: &Explanation<'_>) -> io::
         r#type: "explanation",
         schema: 1,
         tool: TOOL,
-        network: false,
+        network: explanation.run.asks_network(),
         instances: instances(explanation.run),
         object: object_of(&explanation.judged),
         steps: steps.collect(),

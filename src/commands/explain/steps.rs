@@ -4,6 +4,7 @@ use super::inputs::Inputs;
 use crate::cms::SignedData;
 use crate::cms::armor;
 use crate::commands::facts::Facts;
+use crate::commands::outside_evidence::Completed;
 use crate::commands::verify::Run;
 use crate::git::repository::FoundObject;
 use crate::signature::SignatureFormat;
@@ -25,11 +26,15 @@ pub(super) struct StepReport {
 }
 
 /// Every step in the order in which people ask: what is this, who is it by, what proves it, is it about this content.
-pub(super) fn of(run: &Run<'_>, found: &FoundObject, verdict: &Verdict, findings: &Findings) -> Vec<StepReport> {
+pub(super) fn of(run: &Run<'_>, found: &FoundObject, completed: &Completed, findings: &Findings) -> Vec<StepReport> {
+    let verdict = &completed.verdict;
     let object = found.content.as_ref().ok().map(|object| run.split(object));
     let armor = object.as_ref().and_then(|object| object.signature().ok());
     let signed_data = armor.and_then(|armor| SignedData::from_der(&armor::decode(armor).ok()?).ok());
-    let opened = object.as_ref().zip(armor).and_then(|(object, armor)| open(&object.payload, armor).ok());
+    let mut opened = object.as_ref().zip(armor).and_then(|(object, armor)| open(&object.payload, armor).ok());
+    if let (Some(opened), Some(entry)) = (&mut opened, &completed.entry) {
+        opened.material.log_entry = Some(entry.clone());
+    }
     let inputs = Inputs {
         run,
         payload: object.as_ref().map(|object| object.payload.as_slice()),

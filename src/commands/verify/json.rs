@@ -17,7 +17,7 @@ use crate::git::ObjectKind;
 use crate::policy::{Allowed, IdentityPolicy};
 use crate::signature::SignatureFormat;
 use crate::verify::findings::{Findings, Outcome};
-use crate::verify::{SctRequirement, Verdict, VerifiedSignature};
+use crate::verify::{Refusal, SctRequirement, Verdict, VerifiedSignature};
 
 #[derive(Serialize)]
 struct Header<'a> {
@@ -104,7 +104,7 @@ pub(super) fn header(out: &mut impl Write, run: &Run<'_>) -> io::Result<()> {
             range: if range.is_empty() { json!("HEAD") } else { escape::json(range) },
             policy: policy(run),
             instances: instances(run),
-            network: false,
+            network: run.asks_network(),
             insecure_ignore_sct: run.verifier.scts() == SctRequirement::InsecureIgnore,
         },
     )
@@ -150,13 +150,14 @@ pub(in crate::commands) fn object_of<'a>(judged: &'a Judged<'_>) -> Object<'a> {
                 "index": signature.log_index(),
                 "version": signature.rekor_version().as_str(),
                 "labelled": signature.entry_label().as_str(),
+                "source": judged.source.as_str(),
             })
         }),
         certificate_sha256: verified.map(|signature| Sha256Digest::of(signature.certificate().der()).to_string()),
         author: text(description.author),
         committer: text(description.committer),
         subject: text(description.subject),
-        findings: findings(&judged.verdict),
+        findings: findings(judged),
         cached: false,
         changes_policy: judged.changes_policy,
     }
@@ -240,8 +241,8 @@ fn signature(judged: &Judged<'_>) -> Option<&'static str> {
     }
 }
 
-fn findings(verdict: &Verdict) -> Option<Value> {
-    let (findings, claims) = match verdict {
+fn findings(judged: &Judged<'_>) -> Option<Value> {
+    let (findings, claims) = match &judged.verdict {
         Verdict::Rejected(rejection) => (rejection.findings(), rejection.claims()),
         Verdict::Undecided(undecided) => (undecided.findings(), undecided.findings().claims.as_ref()),
         Verdict::OtherFormat(_) | Verdict::Unsigned | Verdict::Verified(_) => return None,
@@ -268,9 +269,11 @@ fn findings(verdict: &Verdict) -> Option<Value> {
             (finding.step.name().to_owned(), outcome)
         })
         .collect();
+    let refused: Vec<String> = judged.refused.iter().map(Refusal::to_string).collect();
     Some(json!({
         "claimed": claimed,
         "instance": findings.instance.as_ref().map(|name| name.as_str()),
+        "notes_refused": if refused.is_empty() { Value::Null } else { json!(refused) },
         "signing_time": findings.signing_time.map(|time| time.to_string()),
         "steps": steps,
     }))

@@ -2,18 +2,23 @@
 
 use crate::command_error::ErrorKind;
 use crate::commands::identity_policy;
+use crate::commands::outside_evidence::{Completed, EntrySource};
 use crate::git::ObjectKind;
 use crate::git::description::Description;
 use crate::git::repository::{FoundObject, UnreadableObject};
 use crate::policy::{Allowed, Circumstances, IdentityPolicy, Mismatch};
-use crate::verify::Verdict;
 use crate::verify::error::Missing;
+use crate::verify::{Refusal, Verdict};
 
 /// An object and all that is known of it.
 pub(in crate::commands) struct Judged<'a> {
     pub found: &'a FoundObject,
     pub verdict: Verdict,
     pub allowed: Allowed,
+    /// Where the log entry came from, if there is one.
+    pub source: EntrySource,
+    /// What was in the object's note and proves nothing: why.
+    pub refused: Vec<Refusal>,
     /// The commit changes the policy file that judges it.
     pub changes_policy: bool,
 }
@@ -21,10 +26,11 @@ pub(in crate::commands) struct Judged<'a> {
 impl<'a> Judged<'a> {
     pub(in crate::commands) fn new(
         found: &'a FoundObject,
-        mut verdict: Verdict,
+        completed: Completed,
         policy: &IdentityPolicy,
         circumstances: &Circumstances<'_>,
     ) -> Self {
+        let Completed { mut verdict, source, refused, entry: _ } = completed;
         let exempt = match policy {
             IdentityPolicy::File(file) => {
                 circumstances.object.and_then(|object| file.exemption(object, circumstances.start))
@@ -46,7 +52,7 @@ impl<'a> Judged<'a> {
             }
             (Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Unsigned, _) => Allowed::NobodyAsked,
         };
-        Self { found, verdict, allowed, changes_policy: circumstances.changes_policy == Some(true) }
+        Self { found, verdict, allowed, source, refused, changes_policy: circumstances.changes_policy == Some(true) }
     }
 
     /// The code of `docs/errors.md`; `None` for verified and allowed.

@@ -3,19 +3,19 @@ use std::process::Command;
 use super::*;
 
 /// A repository made by git itself, away from the user's configuration.
-struct Scratch {
+pub(super) struct Scratch {
     folder: tempfile::TempDir,
     clock: i64,
 }
 
 impl Scratch {
-    fn new(arguments: &[&str]) -> Self {
+    pub(super) fn new(arguments: &[&str]) -> Self {
         let scratch = Self { folder: tempfile::tempdir().unwrap(), clock: 1_700_000_000 };
         scratch.git(&[&["init", "--quiet", "--initial-branch=main"], arguments].concat());
         scratch
     }
 
-    fn git(&self, arguments: &[&str]) -> String {
+    pub(super) fn git(&self, arguments: &[&str]) -> String {
         self.git_at(self.clock, arguments)
     }
 
@@ -44,8 +44,32 @@ impl Scratch {
         self.git_at(seconds, &arguments)
     }
 
-    fn open(&self) -> Repository {
+    pub(super) fn open(&self) -> Repository {
         Repository::open(Path::new(&self.git(&["rev-parse", "--absolute-git-dir"]))).unwrap()
+    }
+
+    /// A tree of `(mode and kind, id, name)`.
+    pub(super) fn tree(&self, entries: &[(&str, &str, &str)]) -> String {
+        let lines: String = entries.iter().map(|(what, id, name)| format!("{what} {id}\t{name}\n")).collect();
+        self.git_with(&["mktree"], lines.as_bytes())
+    }
+
+    /// A tree as it should not be.
+    pub(super) fn hash_tree(&self, raw: &[u8]) -> String {
+        self.git_with(&["hash-object", "-w", "-t", "tree", "--literally", "--stdin"], raw)
+    }
+
+    fn git_with(&self, arguments: &[&str], stdin: &[u8]) -> String {
+        let file = tempfile::NamedTempFile::new_in(&self.folder).unwrap();
+        std::io::Write::write_all(&mut file.as_file(), stdin).unwrap();
+        let output = Command::new("git")
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .stdin(file.reopen().unwrap())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
     fn object_file(&self, id: &str) -> std::path::PathBuf {

@@ -1,0 +1,184 @@
+//! `waxseal evidence fetch`: what signatures of gitsign's online mode do not carry is asked of the log, verified, and kept
+//! in notes, so that nobody needs the log again.
+
+use std::io::{self, Write as _};
+
+use jiff::Timestamp;
+
+use super::outside_evidence::{self, BUDGET_OF_FETCH, Completed, EntrySource, Object, complete};
+use super::verify::open;
+use super::{configured, hints, stdout};
+use crate::cli::EvidenceCommand;
+use crate::command_error::CommandError;
+use crate::escape;
+use crate::evidence::note;
+use crate::git::repository::{EVIDENCE_REF, FoundObject, NotesError, ObjectId, Repository};
+use crate::git::{HashKind, SignedObject};
+use crate::services::rekor_search::LogSearch;
+use crate::tlog::TransparencyLogEntry;
+use crate::trust_store::TrustStore;
+use crate::verify::{SctRequirement, Verdict, Verifier};
+
+/// Runs the command. The exit code is 1 when an object still lacks its entry.
+///
+/// # Errors
+/// [`CommandError`]: 1 when the notes cannot be written, 2 for repository and revisions, 4 for trust material.
+pub fn run(command: &EvidenceCommand, now: Timestamp) -> Result<u8, CommandError> {
+    let EvidenceCommand::Fetch { revisions } = command;
+    let settings = configured::settings()?;
+    let repository = open(&settings.repository)?;
+    let selected = repository.select(revisions)?;
+    let instances = TrustStore::new(&settings.folders).trusted(&settings)?;
+    let mut fetch = Fetch {
+        hash: repository.hash_kind()?,
+        verifier: Verifier::new(instances, now, SctRequirement::default())?,
+        search: outside_evidence::search(&settings.network, BUDGET_OF_FETCH)?,
+        repository: &repository,
+        now,
+        unwritten: Vec::new(),
+        tally: Tally::default(),
+    };
+    if stdout::was_closed() {
+        return Err(unwritten(&stdout::closed()));
+    }
+    for found in repository.objects(&selected) {
+        fetch.object(&found)?;
+    }
+    fetch.keep()?;
+    fetch.tally.print(&fetch.verifier).map_err(|error| unwritten(&error))?;
+    Ok(u8::from(fetch.tally.lacking > 0))
+}
+
+/// One run.
+struct Fetch<'a> {
+    hash: HashKind,
+    verifier: Verifier,
+    search: LogSearch,
+    repository: &'a Repository,
+    now: Timestamp,
+    /// Found, and not yet in the notes.
+    unwritten: Vec<(ObjectId, TransparencyLogEntry)>,
+    tally: Tally,
+}
+
+impl Fetch<'_> {
+    fn object(&mut self, found: &FoundObject) -> Result<(), CommandError> {
+        self.tally.objects += 1;
+        let object = match &found.content {
+            Ok(object) => SignedObject::parse(object.kind, self.hash, &object.bytes),
+            Err(error) => {
+                self.tally.lacking += 1;
+                return line("unreadable", found, &error.to_string());
+            }
+        };
+        let verdict = object.verdict(&self.verifier);
+        let (true, Ok(armor)) = (verdict.wants_log_entry(), object.signature()) else { return Ok(()) };
+        let signed = Object { payload: &object.payload, armor };
+        let id = Some((self.repository, found.id));
+        let completed = complete(&self.verifier, verdict, signed, id, Some(&mut self.search));
+        match completed {
+            Completed { entry: Some(entry), source: EntrySource::Log, .. } => {
+                self.tally.found += 1;
+                let what = format!("index {} of log {}", entry.log_index, entry.log_id);
+                self.unwritten.push((found.id, entry));
+                line("found", found, &what)?;
+                if self.unwritten.len() >= WRITTEN_AT_ONCE { self.keep() } else { Ok(()) }
+            }
+            Completed { entry: Some(_), .. } => {
+                self.tally.kept += 1;
+                Ok(())
+            }
+            Completed { verdict, entry: None, .. } => {
+                self.tally.lacking += 1;
+                let why = match &verdict {
+                    Verdict::Undecided(undecided) => undecided.missing().to_string(),
+                    Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Unsigned | Verdict::Verified(_) => {
+                        String::new()
+                    }
+                };
+                self.tally.reasons.extend(verdict.reason().filter(|reason| !self.tally.reasons.contains(reason)));
+                line("not found", found, &why)
+            }
+        }
+    }
+
+    /// Puts what was found into the notes.
+    fn keep(&mut self) -> Result<(), CommandError> {
+        let found = std::mem::take(&mut self.unwritten);
+        let objects: Vec<ObjectId> = found.iter().map(|(id, _)| *id).collect();
+        let added = |object: &ObjectId, present: &[u8]| {
+            let own = found.iter().filter(|(id, _)| id == object).map(|(_, entry)| entry.clone());
+            note::with(present, &own.collect::<Vec<_>>())
+        };
+        for object in self.repository.add_evidence(&objects, added, self.now)? {
+            self.tally.lacking += 1;
+            let text = escape::terminal(format!(
+                "the note of {object} in {EVIDENCE_REF} cannot be read or is too large; nothing was added to it"
+            ));
+            let _closed = writeln!(io::stderr().lock(), "waxseal: hint: {text}");
+        }
+        Ok(())
+    }
+}
+
+/// How many of each.
+#[derive(Default)]
+struct Tally {
+    objects: usize,
+    /// In the notes since just now.
+    found: usize,
+    /// In the notes before.
+    kept: usize,
+    lacking: usize,
+    /// Why they lack it, each once.
+    reasons: Vec<&'static str>,
+}
+
+impl Tally {
+    fn print(&self, verifier: &Verifier) -> io::Result<()> {
+        let plural = if self.objects == 1 { "" } else { "s" };
+        let Self { objects, found, kept, lacking, .. } = self;
+        let mut text = format!("{objects} object{plural}");
+        for (count, word) in [(found, "found and kept"), (kept, "kept before"), (lacking, "lacking")] {
+            if *count > 0 {
+                text.push_str(&format!(", {count} {word}"));
+            }
+        }
+        text.push('\n');
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        let mut stderr = io::stderr().lock();
+        for hint in self.reasons.iter().filter_map(|reason| hints::for_reason(reason, verifier.instances())) {
+            // Advice is worth less than the exit code.
+            let _closed = writeln!(stderr, "waxseal: hint: {}", escape::terminal(hint));
+        }
+        Ok(())
+    }
+}
+
+fn line(word: &str, found: &FoundObject, what: &str) -> Result<(), CommandError> {
+    let id = found.id.to_hex_with_len(SHORT_ID);
+    let line = format!("{word:<10}  {id}  {}", escape::terminal(what));
+    writeln!(io::stdout().lock(), "{}", line.trim_end()).map_err(|error| unwritten(&error))
+}
+
+fn unwritten(error: &io::Error) -> CommandError {
+    CommandError::failed(format!("the output could not be written: {error}"))
+}
+
+impl From<NotesError> for CommandError {
+    fn from(error: NotesError) -> Self {
+        let text = Self::failed(&error);
+        match error {
+            NotesError::Moved(_) => text.hint("another program may be writing notes; try again"),
+            NotesError::Symbolic => text.hint(format!("\"git symbolic-ref --delete {EVIDENCE_REF}\" removes it")),
+            NotesError::Unreadable(_) => text.hint("\"git fsck\" says more"),
+            NotesError::Unwritten(_) => text,
+        }
+    }
+}
+
+/// A commit of notes for each of so many objects: whoever interrupts a long run loses little.
+const WRITTEN_AT_ONCE: usize = 200;
+const SHORT_ID: usize = 10;

@@ -1,0 +1,212 @@
+//! `refs/notes/waxseal-evidence`: notes that keep what proves an object. Read with budgets, and written as git writes
+//! notes: the ref moves from the commit that was read to the new one or not at all.
+//!
+//! Whoever can push can write notes, so a note is no more than bytes. What cannot be read is as if it were not there.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gix::ObjectId;
+use gix::actor::SignatureRef;
+use gix::bstr::{BStr, BString, ByteSlice as _};
+use gix::note::plumbing::State;
+use gix::objs::tree::EntryKind;
+use gix::refs::transaction::PreviousValue;
+use gix::refs::{Target, TargetRef};
+use jiff::Timestamp;
+
+use super::Repository;
+use crate::causes::causes;
+
+/// Where the notes are.
+pub const EVIDENCE_REF: &str = "refs/notes/waxseal-evidence";
+
+impl Repository {
+    /// The note of an object; `None` where there is none that could be read.
+    #[must_use]
+    pub fn evidence(&self, object: ObjectId) -> Option<Vec<u8>> {
+        let tree = self.inner.find_commit(self.notes_commit().ok()??).ok()?.tree_id().ok()?.detach();
+        let mut note = Vec::new();
+        self.collect(tree, &object.to_string(), &mut note, &mut { MAX_TREES })?;
+        (!note.is_empty()).then_some(note)
+    }
+
+    /// Adds to the notes of objects: `added` makes the new note from the present one, or says that there is nothing to
+    /// add. Other people's lines stay as they are. Returns the objects to whose notes nothing could be added, because they
+    /// are too large or not to be read.
+    ///
+    /// # Errors
+    /// [`NotesError`]; nothing was added then.
+    pub fn add_evidence(
+        &self,
+        objects: &[ObjectId],
+        added: impl Fn(&ObjectId, &[u8]) -> Option<Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<Vec<ObjectId>, NotesError> {
+        let mut pause = FIRST_PAUSE;
+        for _ in 1..ATTEMPTS {
+            match self.try_to_add(objects, &added, now) {
+                Err(NotesError::Moved(_)) => {}
+                done => return done,
+            }
+            std::thread::sleep(pause + jitter(pause));
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        self.try_to_add(objects, &added, now)
+    }
+
+    fn try_to_add(
+        &self,
+        objects: &[ObjectId],
+        added: &impl Fn(&ObjectId, &[u8]) -> Option<Vec<u8>>,
+        now: Timestamp,
+    ) -> Result<Vec<ObjectId>, NotesError> {
+        let parent = self.notes_commit()?;
+        let tree = match parent {
+            Some(commit) => self.inner.find_commit(commit).and_then(|commit| Ok(commit.tree_id()?.detach())),
+            None => Ok(ObjectId::empty_tree(self.inner.object_hash())),
+        };
+        let mut state = tree.and_then(|tree| State::new(tree, &self.inner)).map_err(unreadable)?;
+        let mut changed = BTreeMap::new();
+        let mut in_the_way = Vec::new();
+        for object in objects {
+            let present = match state.get(object, &self.inner).map_err(unreadable)? {
+                Some(blob) => self.note_blob(blob),
+                None => Some(Vec::new()),
+            };
+            let Some(present) = present else {
+                in_the_way.push(*object);
+                continue;
+            };
+            if let Some(note) = added(object, &present) {
+                changed.insert(*object, note);
+            }
+        }
+        if changed.is_empty() {
+            return Ok(in_the_way);
+        }
+        let unwritten = |error: gix::Error| NotesError::Unwritten(causes(&error));
+        for (object, note) in &changed {
+            let blob = self.inner.write_blob(note).map_err(unwritten)?.detach();
+            state.edit(*object, Some(blob), &self.inner).map_err(unwritten)?;
+        }
+        let tree = state.write(&self.inner).map_err(unwritten)?;
+        let (name, email) = self.author();
+        let time = format!("{} +0000", now.as_second());
+        let author = SignatureRef { name: name.as_bstr(), email: email.as_bstr(), time: &time };
+        let commit = self.inner.new_commit_as(author, author, MESSAGE, tree, parent).map_err(unwritten)?.id;
+        let expected = match parent {
+            Some(parent) => PreviousValue::MustExistAndMatch(Target::Object(parent)),
+            None => PreviousValue::MustNotExist,
+        };
+        let edit = gix::refs::transaction::RefEdit::update(full_name()?, commit, expected, LOG_MESSAGE);
+        match self.inner.edit_references_as(Some(edit), Some(author)) {
+            Ok(_edits) => Ok(in_the_way),
+            // Somebody else was faster, or holds the lock; or the disk is the reason, which does not go away.
+            Err(error) => Err(NotesError::Moved(causes(&error))),
+        }
+    }
+
+    /// The commit that the ref names; a symbolic ref is not followed, since writing would have to.
+    fn notes_commit(&self) -> Result<Option<ObjectId>, NotesError> {
+        let Some(reference) = self.inner.try_find_reference(EVIDENCE_REF).map_err(unreadable)? else { return Ok(None) };
+        match reference.target() {
+            TargetRef::Object(id) => Ok(Some(id.to_owned())),
+            TargetRef::Symbolic(_) => Err(NotesError::Symbolic),
+        }
+    }
+
+    /// The lines of each note of the object below `tree`. As in git there may be several, in folders named by the first
+    /// digits of the object's name, and then they are one after the other.
+    fn collect(&self, tree: ObjectId, digits: &str, note: &mut Vec<u8>, trees: &mut usize) -> Option<()> {
+        *trees = trees.checked_sub(1)?;
+        if self.inner.find_header(tree).ok()?.size() > MAX_TREE_BYTES {
+            return None;
+        }
+        let tree = self.inner.find_tree(tree).ok()?;
+        let (first, rest) = digits.split_at_checked(2)?;
+        // Half a tree may have lost the note that counts; what was found is kept all the same.
+        for entry in tree.iter().map_while(Result::ok) {
+            let (name, id) = (entry.filename(), entry.object_id());
+            match entry.mode().kind() {
+                EntryKind::Blob if name == BStr::new(digits) => {
+                    let lines = self.note_blob(id).filter(|lines| note.len() + lines.len() <= MAX_NOTES_BYTES);
+                    note.extend(lines.into_iter().flatten());
+                    note.push(b'\n');
+                }
+                EntryKind::Tree if name == BStr::new(first) => {
+                    let _unreadable = self.collect(id, rest, note, trees);
+                }
+                _ => {}
+            }
+        }
+        Some(())
+    }
+
+    fn note_blob(&self, id: ObjectId) -> Option<Vec<u8>> {
+        let header = self.inner.find_header(id).ok()?;
+        (header.kind() == gix::objs::Kind::Blob && header.size() <= MAX_NOTE_BYTES).then_some(())?;
+        Some(self.inner.find_blob(id).ok()?.detach().data)
+    }
+
+    /// Who git says is committing; where it says nothing, waxseal itself.
+    fn author(&self) -> (BString, BString) {
+        match self.inner.committer() {
+            Some(Ok(committer)) => (committer.name.to_owned(), committer.email.to_owned()),
+            Some(Err(_)) | None => (BString::from("waxseal"), BString::from("waxseal@localhost")),
+        }
+    }
+}
+
+/// Notes that cannot be read or written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotesError {
+    /// The ref could not be moved.
+    #[error("{EVIDENCE_REF} could not be updated: {0}")]
+    Moved(String),
+    /// Where it leads is not ours to change.
+    #[error("{EVIDENCE_REF} is a symbolic ref, which is not followed")]
+    Symbolic,
+    /// The tree below the ref.
+    #[error("{EVIDENCE_REF} cannot be read: {0}")]
+    Unreadable(String),
+    /// The disk's answer.
+    #[error("the notes cannot be written: {0}")]
+    Unwritten(String),
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn unreadable(error: gix::Error) -> NotesError {
+    NotesError::Unreadable(causes(&error))
+}
+
+fn full_name() -> Result<gix::refs::FullName, NotesError> {
+    gix::refs::FullName::try_from(EVIDENCE_REF).map_err(|error| NotesError::Unreadable(error.to_string()))
+}
+
+/// Up to a quarter more, so that programs which met do not meet again.
+fn jitter(pause: Duration) -> Duration {
+    pause * u32::from(std::process::id().to_le_bytes()[0]) / 1024
+}
+
+const MESSAGE: &str = "Notes added by waxseal evidence fetch\n";
+const LOG_MESSAGE: &str = "notes: added by waxseal evidence fetch";
+
+/// Each entry has three to ten kilobytes.
+const MAX_NOTE_BYTES: u64 = 1 << 20;
+/// Of all notes of one object.
+const MAX_NOTES_BYTES: usize = 2 << 20;
+
+/// A folder, and a few more where unfinished merges left notes in several; names may stand twice in a broken tree.
+const MAX_TREES: usize = 64;
+
+/// Half a million notes in one folder, where git begins to use folders long before.
+const MAX_TREE_BYTES: u64 = 32 << 20;
+
+/// About ten seconds in all.
+const ATTEMPTS: u32 = 40;
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+mod tests;

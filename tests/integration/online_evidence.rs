@@ -1,0 +1,347 @@
+//! Signatures of gitsign's online mode: the log is asked only when the user says so, what it answers is believed only if
+//! it proves the object, and what was found once is kept in notes and proves it without network.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use waxseal::git::{HashKind, ObjectKind};
+use waxseal::tlog::{proto_json, rekor_json};
+
+use super::outage::services;
+use super::sandbox::front::{Front, Reply, nobody, reply};
+use super::sandbox::{ALICE, BOB, OnlineSigner, Ran, Sandbox, Stack, WAXSEAL};
+
+#[test]
+fn the_log_is_asked_only_when_the_user_says_so() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let commit = OnlineSigner::new(&sandbox, ALICE).commit(&sandbox, "online");
+    let front = watched(&sandbox);
+    let absent = sandbox.waxseal(["verify", "--json", &commit]).code(3);
+    assert_eq!(reason(&absent), "log-entry-absent");
+    assert_eq!(line(&absent, "header")["network"], false);
+    sandbox.git(["verify-commit", &commit]).code(1);
+    sandbox.waxseal(["verify", "--offline", &commit]).code(3);
+    let mut offline = sandbox.command(WAXSEAL);
+    Ran::of(offline.args(["verify", "--offline", &commit]).env("WAXSEAL_ONLINE", "true"), b"").code(3);
+    assert_eq!(front.seen(), [""; 0]);
+
+    let found = sandbox.waxseal(["verify", "--online", "--json", &commit]).success();
+    assert_eq!(line(&found, "header")["network"], true);
+    let object = line(&found, "object");
+    assert_eq!((&object["identity"], &object["log"]["source"]), (&json!(ALICE), &json!("log")));
+    assert_eq!(object["time"]["source"], "log");
+    assert_eq!(front.seen().len(), 2);
+    sandbox.git(["-c", "waxseal.online=true", "verify-commit", &commit]).success();
+    let mut online = sandbox.command(WAXSEAL);
+    Ran::of(online.args(["verify", &commit]).env("WAXSEAL_ONLINE", "true"), b"").success();
+    // Nothing was kept.
+    sandbox.waxseal(["verify", &commit]).code(3);
+    assert_eq!(sandbox.git(["for-each-ref", "refs/notes"]).success().out(), "");
+}
+
+#[test]
+fn one_search_serves_all_commits_of_a_certificate() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let signer = OnlineSigner::new(&sandbox, ALICE);
+    let first = signer.commit(&sandbox, "one");
+    signer.commit(&sandbox, "two");
+    signer.commit(&sandbox, "three");
+    sandbox.git(["tag", "base", &format!("{first}~0")]).success();
+    let front = watched(&sandbox);
+    let verified = sandbox.waxseal(["verify", "--online", "base", "base.."]).success();
+    assert!(verified.out().ends_with("\n3 objects, 3 verified\n"), "{}", verified.out());
+    assert_eq!(
+        front.seen(),
+        ["POST /rekor/api/v1/index/retrieve HTTP/1.1", "POST /rekor/api/v1/log/entries/retrieve HTTP/1.1"]
+    );
+}
+
+#[test]
+fn strangers_entries_are_passed_over() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let rekor = format!("{}/rekor", sandbox.url());
+    let signer = OnlineSigner::new(&sandbox, ALICE);
+    // The same certificate, other artifacts: more than one answer has.
+    for number in 0..12 {
+        signer.log(&rekor, format!("artifact {number}").as_bytes());
+    }
+    let (commit, name) = signer.unlogged_commit(&sandbox, "online");
+    // The same artifact, another key; the log is made to name it.
+    let bob = OnlineSigner::new(&sandbox, BOB);
+    let stranger: Value = serde_json::from_slice(&bob.log(&rekor, name.as_str().as_bytes())).unwrap();
+    let stranger = stranger.as_object().unwrap().keys().next().unwrap().clone();
+    let front = Front::new(sandbox.url(), move |request| {
+        let stranger = stranger.clone();
+        if !request.line.contains("index/retrieve") {
+            return Reply::Pass;
+        }
+        Reply::Edit(Arc::new(move |ids: &mut Value| ids.as_array_mut().unwrap().insert(0, json!(stranger))))
+    });
+    services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", front.url));
+    assert_eq!(reason(&sandbox.waxseal(["verify", "--online", "--json", &commit]).code(3)), "log-entry-not-found");
+    signer.log(&rekor, name.as_str().as_bytes());
+    let found = sandbox.waxseal(["verify", "--online", "--json", &commit]).success();
+    assert_eq!(line(&found, "object")["identity"], ALICE);
+
+    // Ours, but of a log that is not trusted.
+    let other = Stack::start(sandbox.serve("other", []));
+    let (commit, name) = signer.unlogged_commit(&sandbox, "logged elsewhere");
+    let elsewhere = format!("{}/rekor", other.url());
+    signer.log(&elsewhere, name.as_str().as_bytes());
+    services(&sandbox, "rekorTlogUrls", &elsewhere);
+    assert_eq!(reason(&sandbox.waxseal(["verify", "--online", "--json", &commit]).code(3)), "log-entry-not-found");
+    let fetched = sandbox.waxseal(["evidence", "fetch", &commit]).code(1);
+    assert!(fetched.out().ends_with("\n1 object, 1 lacking\n"), "{}", fetched.out());
+    assert_eq!(sandbox.git(["for-each-ref", "refs/notes"]).success().out(), "");
+}
+
+#[test]
+fn a_log_that_does_not_answer_is_told_apart_from_one_without_the_entry() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let signer = OnlineSigner::new(&sandbox, ALICE);
+    let (unlogged, _) = signer.unlogged_commit(&sandbox, "never logged");
+    assert_eq!(reason(&sandbox.waxseal(["verify", "--online", "--json", &unlogged]).code(3)), "log-entry-not-found");
+    let commits = [signer.commit(&sandbox, "one"), signer.commit(&sandbox, "two")];
+    let lying: [(Vec<u8>, usize); 5] = [
+        (reply("503 Service Unavailable", "Retry-After: 0\r\n", b""), 3),
+        (reply("429 Too Many Requests", "Retry-After: 0\r\n", b"{\"code\":429,\"message\":\"slower\"}"), 3),
+        (reply("500 Internal Server Error", "", b""), 1),
+        (reply("200 OK", "", b"{}"), 1),
+        (reply("200 OK", "", &vec![b' '; 2 << 20]), 1),
+    ];
+    for (answer, asked) in lying {
+        let front = Front::new(sandbox.url(), move |_| Reply::Bytes(answer.clone()));
+        services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", front.url));
+        let ran = sandbox.waxseal(["verify", "--online", "--json", &commits[0], &commits[1]]).code(3);
+        assert_eq!(reason(&ran), "log-unavailable");
+        assert_eq!(front.seen().len(), asked, "the second commit does not wait for it again");
+        let said = sandbox.git(["-c", "waxseal.online=true", "verify-commit", &commits[0]]).code(1).err();
+        assert!(said.contains("waxseal: cannot decide: the signature carries no log entry, and the log could not be"));
+    }
+    services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", nobody()));
+    assert_eq!(reason(&sandbox.waxseal(["verify", "--online", "--json", &commits[0]]).code(3)), "log-unavailable");
+    let fetched = sandbox.waxseal(["evidence", "fetch", &commits[0]]).code(1);
+    assert!(fetched.out().contains("the log could not be searched"), "{}", fetched.out());
+}
+
+#[test]
+fn what_was_fetched_proves_the_commit_without_network() {
+    let mut sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let signer = OnlineSigner::new(&sandbox, ALICE);
+    let first = signer.commit(&sandbox, "one");
+    let second = signer.commit(&sandbox, "two");
+    sandbox.git(["commit", "-q", "-S", "--allow-empty", "-m", "offline"]).success();
+    let fetched = sandbox.waxseal(["evidence", "fetch", &first, &format!("{first}..")]).success();
+    assert!(fetched.out().ends_with("\n3 objects, 2 found and kept\n"), "{}", fetched.out());
+    let again = sandbox.waxseal(["evidence", "fetch", &first, &format!("{first}..")]).success();
+    assert_eq!(again.out(), "3 objects, 2 kept before\n");
+
+    sandbox.kill_stack();
+    let verified = sandbox.waxseal(["verify", "--json", &first, &second]).success();
+    assert_eq!(line(&verified, "object")["log"]["source"], "note");
+    assert_eq!(line(&verified, "header")["network"], false);
+    for commit in [&first, &second] {
+        let ran = sandbox.git(["verify-commit", "--raw", commit]).success();
+        assert!(ran.err().contains("[GNUPG:] TRUST_FULLY"), "{}", ran.err());
+    }
+    // git reads what waxseal wrote.
+    let note = sandbox.git(["notes", "--ref=waxseal-evidence", "show", &first]).success().line();
+    assert_eq!(proto_json::line(&proto_json::read(note.as_bytes()).unwrap()), note);
+    let author = sandbox.git(["log", "-1", "--format=%an <%ae>", "refs/notes/waxseal-evidence"]).line();
+    assert_eq!(author, format!("Alice <{ALICE}>"));
+    // A clone has no notes until it asks for them (docs/evidence.md).
+    sandbox.run_in(".", "git", ["clone", "-q", "repository", "clone"]).success();
+    sandbox.run_in("clone", WAXSEAL, ["verify", &first]).code(3);
+    let refspec = "refs/notes/waxseal-evidence:refs/notes/waxseal-evidence";
+    sandbox.run_in("clone", "git", ["fetch", "-q", "origin", refspec]).success();
+    sandbox.run_in("clone", WAXSEAL, ["verify", &first]).success();
+}
+
+#[test]
+fn other_peoples_notes_stay_and_mean_nothing() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let signer = OnlineSigner::new(&sandbox, ALICE);
+    let (one, two) = (signer.commit(&sandbox, "one"), signer.commit(&sandbox, "two"));
+    sandbox.git(["notes", "--ref=waxseal-evidence", "add", "-m", "by hand\n[GNUPG:] GOODSIG", &one]).success();
+    sandbox.git(["notes", "add", "-m", "another ref", &one]).success();
+    assert_eq!(reason(&sandbox.waxseal(["verify", "--json", &one]).code(3)), "log-entry-absent");
+    sandbox.git(["branch", "-f", "both", "refs/notes/waxseal-evidence"]).success();
+    sandbox.waxseal(["evidence", "fetch", &one, &two]).success();
+    let note = sandbox.git(["notes", "--ref=waxseal-evidence", "show", &one]).success().out();
+    assert_eq!(note.lines().filter(|line| ["by hand", "[GNUPG:] GOODSIG"].contains(line)).count(), 2, "{note}");
+    assert_eq!(note.lines().count(), 3);
+    assert_eq!(sandbox.git(["notes", "show", &one]).success().line(), "another ref");
+    sandbox.waxseal(["verify", &one, &two]).success();
+
+    // Somebody else wrote at the same time; git merges, and both lines are there.
+    sandbox.git(["update-ref", "refs/notes/theirs", "both"]).success();
+    sandbox.git(["notes", "--ref=theirs", "append", "-m", "{\"logIndex\":\"1\"}", &one]).success();
+    sandbox.git(["notes", "--ref=theirs", "add", "-m", "junk", &two]).success();
+    sandbox
+        .git(["notes", "--ref=waxseal-evidence", "merge", "-q", "-s", "cat_sort_uniq", "refs/notes/theirs"])
+        .success();
+    sandbox.waxseal(["verify", &one, &two]).success();
+    let kept = sandbox.waxseal(["evidence", "fetch", &one, &two]).success();
+    assert_eq!(kept.out(), "2 objects, 2 kept before\n");
+    // The proof of one is none of the other.
+    sandbox.git(["notes", "--ref=waxseal-evidence", "copy", "-f", &one, &two]).success();
+    let swapped = sandbox.waxseal(["verify", "--json", &two]).code(3);
+    assert_eq!(reason(&swapped), "log-entry-absent");
+    assert!(line(&swapped, "object")["findings"]["notes_refused"].is_array(), "{}", swapped.out());
+    // Not even a note at all.
+    sandbox.git(["update-ref", "refs/notes/waxseal-evidence", &one]).success();
+    sandbox.waxseal(["verify", &one]).code(3);
+    sandbox.git(["symbolic-ref", "refs/notes/waxseal-evidence", "refs/notes/theirs"]).success();
+    let refused = sandbox.waxseal(["evidence", "fetch", &one]).code(1);
+    assert!(refused.err().contains("is a symbolic ref, which is not followed"), "{}", refused.err());
+}
+
+#[test]
+fn a_note_too_large_to_read_is_left_alone() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let commit = OnlineSigner::new(&sandbox, ALICE).commit(&sandbox, "online");
+    let file = sandbox.write("large", "x\n".repeat(1 << 20));
+    sandbox.git(["notes", "--ref=waxseal-evidence", "add", "-F", file.to_str().unwrap(), &commit]).success();
+    assert_eq!(reason(&sandbox.waxseal(["verify", "--json", &commit]).code(3)), "log-entry-absent");
+    sandbox.waxseal(["verify", "--online", &commit]).success();
+    let fetched = sandbox.waxseal(["evidence", "fetch", &commit]).code(1);
+    assert!(fetched.err().contains("nothing was added to it"), "{}", fetched.err());
+    let size = sandbox.git(["notes", "--ref=waxseal-evidence", "show", &commit]).success().stdout.len();
+    assert_eq!(size, 2 << 20);
+}
+
+#[test]
+fn parallel_fetches_lose_nothing() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let signer = OnlineSigner::new(&sandbox, ALICE);
+    let commits: Vec<String> = (0..8).map(|number| signer.commit(&sandbox, &format!("{number}"))).collect();
+    std::thread::scope(|scope| {
+        for commit in &commits {
+            let sandbox = &sandbox;
+            scope.spawn(move || sandbox.waxseal(["evidence", "fetch", commit]).success());
+        }
+    });
+    let notes = sandbox.git(["notes", "--ref=waxseal-evidence", "list"]).success().out();
+    assert_eq!(notes.lines().count(), commits.len(), "{notes}");
+    let arguments: Vec<&str> = ["verify"].into_iter().chain(commits.iter().map(String::as_str)).collect();
+    sandbox.waxseal(arguments).success();
+}
+
+#[test]
+fn a_tag_and_a_repository_of_sha256_are_proved_by_what_gitsign_logs() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let signer = OnlineSigner::new(&sandbox, ALICE);
+    let rekor = format!("{}/rekor", sandbox.url());
+    let init = sandbox.run_in(".", "git", ["init", "-q", "--object-format=sha256", "wide"]);
+    init.success();
+    let git = |arguments: &[&str]| sandbox.run_in("wide", "git", arguments).success();
+    git(&["commit", "-q", "--allow-empty", "-m", "unsigned"]);
+    let write = |kind: &str, raw: &[u8]| {
+        let mut command = sandbox.command("git");
+        command.current_dir(sandbox.path("wide"));
+        Ran::of(command.args(["hash-object", "-w", "-t", kind, "--literally", "--stdin"]), raw).success().line()
+    };
+    let payload = git(&["cat-file", "commit", "HEAD"]).stdout;
+    let (raw, name) = signer.finished(ObjectKind::Commit, HashKind::Sha256, &payload);
+    let commit = write("commit", &raw);
+    // gitsign names it with SHA-1 all the same.
+    assert_eq!((commit.len(), name.as_str().len()), (64, 40));
+    signer.log(&rekor, name.as_str().as_bytes());
+    let tag = format!("object {commit}\ntype commit\ntag v1\ntagger A <a@example.org> 1 +0000\n\nrelease\n");
+    let (raw, name) = signer.finished(ObjectKind::Tag, HashKind::Sha256, tag.as_bytes());
+    let tag = write("tag", &raw);
+    signer.log(&rekor, name.as_str().as_bytes());
+    git(&["update-ref", "refs/tags/v1", &tag]);
+
+    sandbox.run_in("wide", WAXSEAL, ["verify", &commit, &tag]).code(3);
+    sandbox.run_in("wide", WAXSEAL, ["verify", "--online", &commit, &tag]).success();
+    sandbox.run_in("wide", WAXSEAL, ["evidence", "fetch", &commit, "v1"]).success();
+    sandbox.run_in("wide", WAXSEAL, ["verify", &commit, "v1"]).success();
+    git(&["verify-commit", &commit]);
+    git(&["verify-tag", "v1"]);
+}
+
+#[test]
+fn a_replaced_object_or_note_is_not_followed() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let signer = OnlineSigner::new(&sandbox, ALICE);
+    let (one, two) = (signer.commit(&sandbox, "one"), signer.commit(&sandbox, "two"));
+    sandbox.waxseal(["evidence", "fetch", &one]).success();
+    let note = sandbox.git(["notes", "--ref=waxseal-evidence", "list", &one]).success().line();
+    let other = sandbox.hash_object("blob", b"nothing\n");
+    sandbox.git(["replace", &note, &other]).success();
+    sandbox.git(["replace", &one, &two]).success();
+    sandbox.waxseal(["verify", &one]).success();
+    sandbox.waxseal(["verify", &two]).code(3);
+}
+
+#[test]
+fn an_instance_without_a_log_that_can_be_searched_says_so() {
+    let sandbox = Sandbox::with_stack();
+    let commit = OnlineSigner::new(&sandbox, ALICE).commit(&sandbox, "online");
+    let folder = sandbox.path("home/.local/share/waxseal/instances/home");
+    let path = folder.join("trusted_root.json");
+    let mut root: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let logs = root["tlogs"].as_array_mut().unwrap();
+    logs.retain(|log| log["publicKey"]["keyDetails"] == "PKIX_ED25519");
+    assert_eq!(logs.len(), 1);
+    std::fs::write(&path, root.to_string()).unwrap();
+    for config in ["signing_config.v0.2.json", "signing_config_rekor_v2.v0.2.json"] {
+        drop(std::fs::remove_file(folder.join(config)));
+    }
+    let mut verify = sandbox.command(WAXSEAL);
+    verify.args(["verify", "--online", "--json", &commit]).env("WAXSEAL_INSTANCE", "");
+    assert_eq!(reason(&Ran::of(&mut verify, b"").code(3)), "log-not-searchable");
+}
+
+#[test]
+fn nobody_is_named_where_git_knows_no_name() {
+    let sandbox = Sandbox::with_stack();
+    let commit = OnlineSigner::new(&sandbox, ALICE).commit(&sandbox, "online");
+    sandbox.git(["config", "--global", "--unset", "user.name"]).success();
+    sandbox.git(["config", "--global", "--unset", "user.email"]).success();
+    sandbox.waxseal(["evidence", "fetch", &commit]).success();
+    let author = sandbox.git(["log", "-1", "--format=%an <%ae> %cn", "refs/notes/waxseal-evidence"]).line();
+    assert_eq!(author, "waxseal <waxseal@localhost> waxseal");
+}
+
+#[test]
+fn a_true_entry_in_a_note_by_hand_is_as_good_as_a_fetched_one() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let signer = OnlineSigner::new(&sandbox, ALICE);
+    let (commit, name) = signer.unlogged_commit(&sandbox, "online");
+    let answer = signer.log(&format!("{}/rekor", sandbox.url()), name.as_str().as_bytes());
+    let (_, entry) = rekor_json::read(&answer).unwrap();
+    let file = sandbox.write("note", proto_json::line(&entry));
+    sandbox.git(["notes", "--ref=waxseal-evidence", "add", "-F", file.to_str().unwrap(), &commit]).success();
+    sandbox.waxseal(["verify", &commit]).success();
+}
+
+/// The instance's log, behind somebody who counts.
+fn watched(sandbox: &Sandbox) -> Front {
+    let front = Front::new(sandbox.url(), |_| Reply::Pass);
+    services(sandbox, "rekorTlogUrls", &format!("{}/rekor", front.url));
+    front
+}
+
+/// The last line of this type.
+fn line(ran: &Ran, kind: &str) -> Value {
+    let text = ran.out();
+    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.rfind(|line| line["type"] == kind).unwrap()
+}
+
+fn reason(ran: &Ran) -> String {
+    line(ran, "object")["reason"].as_str().unwrap_or_default().to_owned()
+}
