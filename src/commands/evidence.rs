@@ -144,6 +144,9 @@ impl Tally {
                 text.push_str(&format!(", {count} {word}"));
             }
         }
+        if found + kept + lacking == 0 && *objects > 0 {
+            text.push_str(", none in need of a log entry");
+        }
         text.push('\n');
         let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())?;

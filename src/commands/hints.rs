@@ -29,8 +29,7 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
         "clock" => "clock: set the local clock",
         "issuer-not-admitted" => "instance.toml of the instance lists the issuers that it may vouch for",
         "log-entry-absent" => {
-            "log-entry-absent: signed in gitsign's online mode, which leaves the proof in the log's hands: \"waxseal evidence \
-             fetch\" gets and keeps it, \"waxseal verify --online\" asks the log"
+            "log-entry-absent: signed in gitsign's online mode; \"waxseal evidence fetch\" asks the log and keeps the proof"
         }
         "log-entry-not-found" => {
             "log-entry-not-found: the object was rewritten after it was signed, or never logged; ask the signer to sign again"

@@ -138,7 +138,7 @@ fn without_a_policy_everything_is_shown_and_nothing_accepted() {
     assert_eq!(
         mixed.err(),
         "waxseal: hint: it was changed after it was signed; do not trust it\n\
-         waxseal: hint: log-entry-absent: signed in gitsign's online mode, which leaves the proof in the log's hands\n\
+         waxseal: hint: log-entry-absent: signed in gitsign's online mode; \"waxseal evidence fetch\" asks the log and keeps the proof\n\
          waxseal: hint: waxseal verifies X.509 signatures; Git itself judges others\n"
     );
 }

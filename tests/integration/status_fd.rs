@@ -75,7 +75,7 @@ fn every_verdict_in_git_s_words() {
             "E||-|||undefined".to_owned(),
             format!("{NOTHING_TO_VERIFY_WITH}{UNDEFINED}"),
             "waxseal: cannot decide: the signature carries no log entry; only the log itself could show one\n\
-             waxseal: hint: log-entry-absent: signed in gitsign's online mode, which leaves the proof in the log's hands\n",
+             waxseal: hint: log-entry-absent: signed in gitsign's online mode; \"waxseal evidence fetch\" asks the log and keeps the proof\n",
         ),
         (
             "garbled",

@@ -65,7 +65,9 @@ fn the_true_entry_proves_the_object() {
     let text = note::with(b"by hand\n", &[stranger, online.entry.clone()]).unwrap();
     assert_eq!(word(&online.given(&verifier, &note::read(&text)).verdict), "verified");
     let stamped = Online::new(&forge, |recipe| recipe.tokens = vec![recipe.token()]);
-    let Verdict::Verified(signature) = stamped.given(&verifier, &[stamped.entry.clone()]).verdict else { panic!() };
+    let Verdict::Verified(signature) = stamped.given(&verifier, std::slice::from_ref(&stamped.entry)).verdict else {
+        panic!()
+    };
     assert_eq!(signature.time_source(), "timestamp");
 }
 
@@ -134,7 +136,7 @@ fn what_the_object_carries_itself_is_not_made_up_for() {
     let with = |change: &dyn Fn(&mut Recipe)| {
         let online = Online::new(&forge, |recipe| change(recipe));
         let without = word(&online.given(&verifier, &[]).verdict);
-        let given = online.given(&verifier, &[online.entry.clone()]);
+        let given = online.given(&verifier, std::slice::from_ref(&online.entry));
         assert_eq!(given.used.is_some(), without != word(&given.verdict));
         (without, word(&given.verdict))
     };
