@@ -145,6 +145,11 @@ fn what_was_fetched_proves_the_commit_without_network() {
     let verified = sandbox.waxseal(["verify", "--json", &first, &second]).success();
     assert_eq!(line(&verified, "object")["log"]["source"], "note");
     assert_eq!(line(&verified, "header")["network"], false);
+    let explained = sandbox.waxseal(["explain", "--json", &first]).success();
+    let explained = &line(&explained, "explanation");
+    let step = explained["steps"].as_array().unwrap().iter().find(|step| step["step"] == "log_entry").unwrap();
+    assert_eq!((&step["outcome"], &explained["object"]["log"]["source"]), (&json!("held"), &json!("note")), "{step}");
+    assert_eq!(step["inputs"]["log_index"], explained["object"]["log"]["index"], "{step}");
     for commit in [&first, &second] {
         let ran = sandbox.git(["verify-commit", "--raw", commit]).success();
         assert!(ran.err().contains("[GNUPG:] TRUST_FULLY"), "{}", ran.err());
