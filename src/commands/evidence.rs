@@ -1,11 +1,12 @@
 //! `waxseal evidence fetch`: what signatures of gitsign's online mode do not carry is asked of the log, verified, and kept
 //! in notes, so that nobody needs the log again.
 
+use std::collections::HashMap;
 use std::io::{self, Write as _};
 
 use jiff::Timestamp;
 
-use super::outside_evidence::{self, BUDGET_OF_FETCH, Completed, EntrySource, Object, complete};
+use super::outside_evidence::{self, BUDGET_OF_FETCH, Completed, Object, complete};
 use super::verify::open;
 use super::{configured, hints, stdout};
 use crate::cli::EvidenceCommand;
@@ -14,9 +15,13 @@ use crate::escape;
 use crate::evidence::note;
 use crate::git::repository::{EVIDENCE_REF, FoundObject, NotesError, ObjectId, Repository};
 use crate::git::{HashKind, SignedObject};
+use crate::seen_checkpoints::{Before, LiveCheckpoint, SeenCheckpoints};
+use crate::services::TransparencyLog;
+use crate::services::http::Http;
 use crate::services::rekor_search::LogSearch;
 use crate::tlog::TransparencyLogEntry;
 use crate::trust_store::TrustStore;
+use crate::trusted_root::LogId;
 use crate::verify::{SctRequirement, Verdict, Verifier};
 
 /// Runs the command. The exit code is 1 when an object still lacks its entry.
@@ -29,12 +34,16 @@ pub fn run(command: &EvidenceCommand, now: Timestamp) -> Result<u8, CommandError
     let repository = open(&settings.repository)?;
     let selected = repository.select(revisions)?;
     let instances = TrustStore::new(&settings.folders).trusted(&settings)?;
+    let seen = SeenCheckpoints::new(&settings.folders);
     let mut fetch = Fetch {
         hash: repository.hash_kind()?,
         verifier: Verifier::new(instances, now, SctRequirement::default())?,
         search: outside_evidence::search(&settings.network, BUDGET_OF_FETCH)?,
         repository: &repository,
         now,
+        before: seen.before_request(),
+        seen,
+        trees: HashMap::new(),
         unwritten: Vec::new(),
         tally: Tally::default(),
     };
@@ -56,6 +65,11 @@ struct Fetch<'a> {
     search: LogSearch,
     repository: &'a Repository,
     now: Timestamp,
+    /// What was known of logs before they were asked.
+    before: Before,
+    seen: SeenCheckpoints,
+    /// What the logs say of themselves, not yet held against that.
+    trees: HashMap<LogId, Tree>,
     /// Found, and not yet in the notes.
     unwritten: Vec<(ObjectId, TransparencyLogEntry)>,
     tally: Tally,
@@ -77,7 +91,8 @@ impl Fetch<'_> {
         let id = Some((self.repository, found.id));
         let completed = complete(&self.verifier, verdict, signed, id, Some(&mut self.search));
         match completed {
-            Completed { entry: Some(entry), source: EntrySource::Log, .. } => {
+            Completed { entry: Some(entry), log: Some(log), .. } => {
+                self.remember_tree(&entry, log);
                 self.tally.found += 1;
                 let what = format!("index {} of log {}", entry.log_index, entry.log_id);
                 self.unwritten.push((found.id, entry));
@@ -102,8 +117,40 @@ impl Fetch<'_> {
         }
     }
 
+    /// Of each log the entry with the largest tree: what the log says of itself now.
+    fn remember_tree(&mut self, entry: &TransparencyLogEntry, address: String) {
+        let Some(proof) = &entry.inclusion_proof else { return };
+        let newest =
+            self.trees.entry(entry.log_id).or_insert_with(|| Tree { size: 0, checkpoint: String::new(), address });
+        if proof.tree_size > newest.size {
+            newest.size = proof.tree_size;
+            newest.checkpoint.clone_from(&proof.checkpoint);
+        }
+    }
+
+    /// Holds what the logs say of themselves against what they said before. Nothing of a log that contradicts itself is
+    /// kept.
+    fn observe(&mut self) -> Result<(), CommandError> {
+        for (log_id, tree) in std::mem::take(&mut self.trees) {
+            let mut roots = self.verifier.instances().map(|instance| &instance.trusted_root);
+            let log = roots.find_map(|root| root.transparency_logs.iter().find(|log| log.log_id == log_id));
+            let Some(log) = log else { continue };
+            let service = TransparencyLog::RekorV1(tree.address);
+            let answer = LiveCheckpoint { log, service: &service, envelope: &tree.checkpoint, at: self.now };
+            let (seen, before) = (&self.seen, &self.before);
+            let observed = self.search.with_http(async |http: &Http| seen.observe(http, &answer, before).await);
+            let observed =
+                observed.map_err(|error| CommandError::from(error).hint("nothing was added to the notes"))?;
+            if let Some(notice) = observed.notice() {
+                let _closed = writeln!(io::stderr().lock(), "waxseal: warning: {}", escape::terminal(notice));
+            }
+        }
+        Ok(())
+    }
+
     /// Puts what was found into the notes.
     fn keep(&mut self) -> Result<(), CommandError> {
+        self.observe()?;
         let found = std::mem::take(&mut self.unwritten);
         let objects: Vec<ObjectId> = found.iter().map(|(id, _)| *id).collect();
         let added = |object: &ObjectId, present: &[u8]| {
@@ -119,6 +166,14 @@ impl Fetch<'_> {
         }
         Ok(())
     }
+}
+
+/// A log's newest tree that an answer spoke of.
+struct Tree {
+    size: u64,
+    checkpoint: String,
+    /// Where the log was asked.
+    address: String,
 }
 
 /// How many of each.

@@ -43,13 +43,15 @@ pub(super) struct Completed {
     pub source: EntrySource,
     /// The entry that the verdict rests on, if it came from outside.
     pub entry: Option<TransparencyLogEntry>,
+    /// The log that gave it just now.
+    pub log: Option<String>,
     /// What was in the note and proves nothing: why, each once.
     pub refused: Vec<Refusal>,
 }
 
 impl Completed {
     pub(super) fn of(verdict: Verdict) -> Self {
-        Self { verdict, source: EntrySource::Signature, entry: None, refused: Vec::new() }
+        Self { verdict, source: EntrySource::Signature, entry: None, log: None, refused: Vec::new() }
     }
 }
 
@@ -104,7 +106,7 @@ fn with_entries(
         }
     }
     match given.used.and_then(|place| entries.into_iter().nth(place)) {
-        Some(entry) => Completed { verdict: given.verdict, source, entry: Some(entry), refused },
+        Some(entry) => Completed { verdict: given.verdict, source, entry: Some(entry), log: None, refused },
         None => Completed { refused, ..Completed::of(given.verdict) },
     }
 }
@@ -126,7 +128,7 @@ fn from_log(verifier: &Verifier, verdict: Verdict, object: Object<'_>, search: &
             completed.entry.is_some().then_some(completed)
         });
         let missing = match found {
-            Ok(Some(completed)) => return completed,
+            Ok(Some(completed)) => return Completed { log: Some(log.to_owned()), ..completed },
             Ok(None) => Missing::LogEntryNotFound,
             Err(SearchError::Incomplete) => Missing::LogSearchIncomplete,
             Err(SearchError::Unavailable(why)) => Missing::LogUnavailable(why),

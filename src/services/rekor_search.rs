@@ -87,6 +87,11 @@ impl LogSearch {
         })
     }
 
+    /// Does something else with the network of the searches, and waits for it.
+    pub fn with_http<T>(&self, job: impl AsyncFnOnce(&Http) -> T) -> T {
+        self.runtime.block_on(job(&self.http))
+    }
+
     fn look<T>(
         &self,
         base: &str,

@@ -1,7 +1,7 @@
 //! Signatures of gitsign's online mode: the log is asked only when the user says so, what it answers is believed only if
 //! it proves the object, and what was found once is kept in notes and proves it without network.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use waxseal::git::{HashKind, ObjectKind};
@@ -331,6 +331,30 @@ fn a_true_entry_in_a_note_by_hand_is_as_good_as_a_fetched_one() {
     let file = sandbox.write("note", proto_json::line(&entry));
     sandbox.git(["notes", "--ref=waxseal-evidence", "add", "-F", file.to_str().unwrap(), &commit]).success();
     sandbox.waxseal(["verify", &commit]).success();
+}
+
+#[test]
+fn a_log_that_went_back_gives_no_evidence() {
+    let sandbox = Sandbox::with_stack();
+    let signer = OnlineSigner::new(&sandbox, ALICE);
+    let first = signer.commit(&sandbox, "one");
+    let kept = Arc::new(Mutex::new(None));
+    let front = Front::new(sandbox.url(), move |request| match request.line.contains("entries/retrieve") {
+        true => Reply::Replay(Arc::clone(&kept)),
+        false => Reply::Pass,
+    });
+    services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", front.url));
+    sandbox.waxseal(["evidence", "fetch", &first]).success();
+    let second = OnlineSigner::new(&sandbox, ALICE).commit(&sandbox, "two");
+    services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", sandbox.url()));
+    let more = sandbox.waxseal(["evidence", "fetch", &second]).success();
+    assert_eq!(more.err(), "", "the larger tree extends the one that was kept");
+    sandbox.git(["update-ref", "-d", "refs/notes/waxseal-evidence"]).success();
+    // Its old answer again, as if the log had been put back.
+    services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", front.url));
+    let alarm = sandbox.waxseal(["evidence", "fetch", &first]).code(1).err();
+    assert!(alarm.contains("went back: ") && alarm.contains("nothing was added to the notes"), "{alarm}");
+    assert_eq!(sandbox.git(["for-each-ref", "refs/notes"]).success().out(), "");
 }
 
 /// The instance's log, behind somebody who counts.

@@ -30,7 +30,7 @@ impl<'a> Judged<'a> {
         policy: &IdentityPolicy,
         circumstances: &Circumstances<'_>,
     ) -> Self {
-        let Completed { mut verdict, source, refused, entry: _ } = completed;
+        let Completed { mut verdict, source, refused, entry: _, log: _ } = completed;
         let exempt = match policy {
             IdentityPolicy::File(file) => {
                 circumstances.object.and_then(|object| file.exemption(object, circumstances.start))
