@@ -334,6 +334,30 @@ fn a_true_entry_in_a_note_by_hand_is_as_good_as_a_fetched_one() {
 }
 
 #[test]
+fn thousands_of_strangers_entries_are_not_read() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let commit = OnlineSigner::new(&sandbox, ALICE).commit(&sandbox, "online");
+    for (strangers, reason_after) in [(490, None), (5000, Some("log-search-incomplete"))] {
+        let front = Front::new(sandbox.url(), move |request| {
+            if !request.line.contains("index/retrieve") {
+                return Reply::Pass;
+            }
+            Reply::Edit(Arc::new(move |ids: &mut Value| {
+                let strangers = (0..strangers).map(|number| json!(format!("{number:064x}")));
+                let own = std::mem::take(ids.as_array_mut().unwrap());
+                *ids = strangers.chain(own).collect();
+            }))
+        });
+        services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", front.url));
+        let ran = sandbox.waxseal(["verify", "--online", "--json", &commit]);
+        assert_eq!(line(&ran, "object")["reason"].as_str(), reason_after, "{}", ran.out());
+        // One search, and ten entries a request: five hundred at most.
+        assert_eq!(front.seen().len(), 51);
+    }
+}
+
+#[test]
 fn a_log_that_went_back_gives_no_evidence() {
     let sandbox = Sandbox::with_stack();
     let signer = OnlineSigner::new(&sandbox, ALICE);
