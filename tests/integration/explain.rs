@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::sandbox::{ALICE, BOB, Sandbox};
+use super::sandbox::{ALICE, BOB, Ran, Sandbox};
 
 #[test]
 fn every_object_of_the_gallery_is_explained() {
@@ -57,7 +57,7 @@ fn each_step_names_what_it_looked_at() {
         &steps.iter().find(|step| step["step"] == name).unwrap()["inputs"]
     };
     assert_eq!(step("path")["instance"], "home");
-    assert_eq!(step("path")["trusted_root_from"], format!("from {}", sandbox.url()));
+    assert_eq!(step("path")["trusted_root"], format!("from {}", sandbox.url()));
     assert_eq!(step("path")["trusted_root_sha256"], document["instances"][0]["trusted_root_sha256"]);
     assert!(step("path")["authority_trusted"].is_string());
     assert_eq!(step("certificate")["identity"], ALICE);
@@ -107,6 +107,34 @@ fn each_rule_says_why_not() {
     assert_eq!(rules[0]["detail"], "it is about others");
     assert!(rules[1]["detail"].as_str().unwrap().starts_with("it held until 2020-01-01T00:00:00Z"));
     assert_eq!(rules[2]["detail"], "it wants a timestamp");
+}
+
+#[test]
+fn what_was_not_asked_is_said() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.git(["commit", "-q", "--allow-empty", "-S", "-m", "Say hello"]).success();
+    let arguments = ["explain", "--any-identity", "--insecure-ignore-sct"];
+    let for_people = sandbox.waxseal(arguments).success().out();
+    assert!(for_people.contains("\n--insecure-ignore-sct: nobody was asked"), "{for_people}");
+    let document: Value =
+        serde_json::from_str(&sandbox.waxseal(arguments.iter().chain(&["--json"])).success().line()).unwrap();
+    assert_eq!(document["insecure_ignore_sct"], true);
+    let sct = document["steps"].as_array().unwrap().iter().find(|step| step["step"] == "sct").unwrap();
+    assert_eq!(sct["detail"], "not demanded");
+}
+
+#[test]
+fn who_the_author_is_said_to_be_changes_nothing() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    sandbox.write("repository/.mailmap", format!("Alice <{ALICE}> <{BOB}>\n"));
+    sandbox.git(["add", ".mailmap"]).success();
+    let mut git = sandbox.command("git");
+    git.args(["-c", &format!("waxseal.loginHint={BOB}"), "commit", "-q", "-S", "-m", &format!("By {ALICE}")]);
+    Ran::of(&mut git, b"").success();
+    let document: Value = serde_json::from_str(&sandbox.waxseal(["explain", "--json"]).code(1).line()).unwrap();
+    assert_eq!((&document["object"]["identity"], &document["object"]["allowed"]), (&BOB.into(), &false.into()));
+    assert_eq!(document["object"]["author"], format!("Alice <{ALICE}>"));
 }
 
 #[test]

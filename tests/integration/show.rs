@@ -111,6 +111,31 @@ fn the_statement_of_a_tag_is_gitsigns() {
 }
 
 #[test]
+fn an_openpgp_signature_stands_in_the_statement_as_it_came() {
+    // gitsign's own fixture `pkg/attest/testdata/gpg.in.txt` in short: CRLF, no line feed at the end, a blank line in the armor.
+    let sandbox = Sandbox::new();
+    let tree = sandbox.git(["mktree"]).success().line();
+    let raw = format!(
+        "tree {tree}\nauthor Billy Lynch <b@x> 1668000929 -0500\ncommitter GitHub <noreply@x> 1668000929 -0500\n\
+         gpgsig -----BEGIN PGP SIGNATURE-----\n \n AAAA\n =/vdg\n -----END PGP SIGNATURE-----\n \n\none\r\ntwo"
+    );
+    let id = sandbox.hash_object("commit", raw.as_bytes());
+    let statement: Value =
+        serde_json::from_str(&sandbox.waxseal(["show", "--format=in-toto", &id]).success().out()).unwrap();
+    let person = |name: &str, email: &str| json!({ "name": name, "email": email, "date": "2022-11-09T13:35:29Z" });
+    assert_eq!(
+        statement["predicate"],
+        json!({
+            "signature": "-----BEGIN PGP SIGNATURE-----\n\nAAAA\n=/vdg\n-----END PGP SIGNATURE-----\n\n",
+            "source": {
+                "author": person("Billy Lynch", "b@x"), "committer": person("GitHub", "noreply@x"),
+                "message": "one\r\ntwo", "tree": tree,
+            },
+        })
+    );
+}
+
+#[test]
 fn two_headers_of_one_name_have_no_statement() {
     let sandbox = Sandbox::new();
     let tree = sandbox.git(["mktree"]).success().line();

@@ -79,7 +79,7 @@ impl Inputs<'_> {
         };
         let facts = Facts::default()
             .and("instance", instance.name.as_str())
-            .and("trusted_root_from", self.origin(instance))
+            .and("trusted_root", self.origin(instance))
             .and("trusted_root_sha256", instance.trusted_root.sha256().to_string())
             .and("issued_by", display_name(leaf.issuer()));
         match authority(instance, leaf) {

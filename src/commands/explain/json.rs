@@ -8,6 +8,7 @@ use super::Explanation;
 use crate::commands::facts::Facts;
 use crate::commands::verify::json::{Instance, Object, TOOL, instances, object_of, policy};
 use crate::escape;
+use crate::verify::SctRequirement;
 use crate::verify::findings::Outcome;
 
 #[derive(Serialize)]
@@ -16,6 +17,8 @@ struct Document<'a> {
     schema: u32,
     tool: &'static str,
     network: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    insecure_ignore_sct: bool,
     instances: Vec<Instance<'a>>,
     object: Object<'a>,
     steps: Vec<Step<'a>>,
@@ -67,6 +70,7 @@ pub(super) fn print(out: &mut impl Write, explanation: &Explanation<'_>) -> io::
         schema: 1,
         tool: TOOL,
         network: explanation.run.asks_network(),
+        insecure_ignore_sct: explanation.run.verifier.scts() == SctRequirement::InsecureIgnore,
         instances: instances(explanation.run),
         object: object_of(&explanation.judged),
         steps: steps.collect(),

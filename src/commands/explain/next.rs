@@ -16,11 +16,11 @@ pub(super) fn of(run: &Run<'_>, judged: &Judged<'_>) -> Vec<String> {
         Verdict::Verified(signature) => next.extend(for_verified(run, judged, signature)),
         Verdict::Rejected(rejection) => {
             let reasons = rejection.errors().iter().map(|error| (error.reason(), error.to_string()));
-            next.extend(for_reasons(run, reasons));
+            next.extend(for_reasons(run, judged, reasons));
         }
         Verdict::Undecided(undecided) => {
             let reasons = undecided.all_missing().iter().map(|missing| (missing.reason(), missing.to_string()));
-            next.extend(for_reasons(run, reasons));
+            next.extend(for_reasons(run, judged, reasons));
             if matches!(judged.allowed, Allowed::No(_)) {
                 next.push("even if all of that were there, no rule would admit the signer that it claims".to_owned());
             }
@@ -35,23 +35,56 @@ pub(super) fn of(run: &Run<'_>, judged: &Judged<'_>) -> Vec<String> {
             }
         }),
         Verdict::OtherFormat(_) => {
-            next.extend(for_reasons(run, judged.reason().map(|r| (r, String::new())).into_iter()))
+            next.extend(judged.verdict.reason().and_then(|reason| for_reason(run, judged, reason)));
         }
     }
     next
 }
 
-fn for_reasons<'r>(run: &Run<'_>, reasons: impl Iterator<Item = (&'r str, String)>) -> Vec<String> {
+fn for_reasons<'r>(
+    run: &Run<'_>,
+    judged: &Judged<'_>,
+    reasons: impl Iterator<Item = (&'r str, String)>,
+) -> Vec<String> {
     let mut next: Vec<String> = Vec::new();
     for (reason, what) in reasons {
         // Several reasons may have the same remedy.
-        let remedy = hints::for_reason(reason, run.verifier.instances()).unwrap_or(what);
-        let remedy = remedy.strip_prefix(&format!("{reason}: ")).map(str::to_owned).unwrap_or(remedy);
+        let remedy = for_reason(run, judged, reason).unwrap_or(what);
         if !next.contains(&remedy) {
             next.push(remedy);
         }
     }
     next
+}
+
+/// For one object more can be said than for many.
+fn for_reason(run: &Run<'_>, judged: &Judged<'_>, reason: &str) -> Option<String> {
+    let id = judged.found.id;
+    let verify = if judged.kind() == Some(ObjectKind::Tag) { "git verify-tag" } else { "git verify-commit" };
+    match reason {
+        "openpgp-signature" => Some(format!("Git judges it: {verify} {id}, with gpg.program")),
+        "payload-mismatch" => Some(
+            "nothing: no signature will fit what somebody changed; fetch the object that was signed, from where it comes"
+                .to_owned(),
+        ),
+        "sct-absent" => Some(format!(
+            "not to ask whether the certificate was logged, as for those of before June 2022: waxseal explain \
+             --insecure-ignore-sct {id}"
+        )),
+        "ssh-signature" => Some(format!("Git judges it: {verify} {id}, with gpg.ssh.allowedSignersFile")),
+        "unknown-ca" => {
+            let known: Vec<_> = run.verifier.instances().map(|instance| instance.name.as_str()).collect();
+            Some(format!(
+                "if you trust the instance that it is of: waxseal trust add NAME --url URL --sha256 HEX, as its operator \
+                 says; asked were {}",
+                known.join(", ")
+            ))
+        }
+        _ => {
+            let hint = hints::for_reason(reason, run.verifier.instances())?;
+            Some(hint.strip_prefix(&format!("{reason}: ")).map(str::to_owned).unwrap_or(hint))
+        }
+    }
 }
 
 fn for_verified(run: &Run<'_>, judged: &Judged<'_>, signature: &VerifiedSignature) -> Vec<String> {

@@ -88,7 +88,14 @@ fn head(explanation: &Explanation<'_>) -> Vec<String> {
             lines.push(escape::terminal(format!("signer     {san} ({issuer}), for the instance {instance}")));
             lines.push(format!("time       {}, proved by the {}", signature.time(), signature.time_source()));
         }
-        Verdict::Rejected(rejection) => lines.extend(claimed(rejection.claims()).map(escape::terminal)),
+        Verdict::Rejected(rejection) => match rejection.payload_alone() {
+            Some(signature) => {
+                let (san, issuer, time) = (signature.san(), signature.issuer(), signature.time());
+                lines
+                    .push(escape::terminal(format!("signed by  {san} ({issuer}) at {time}: something else than this")));
+            }
+            None => lines.extend(claimed(rejection.claims()).map(escape::terminal)),
+        },
         Verdict::Undecided(undecided) => {
             lines.extend(claimed(undecided.findings().claims.as_ref()).map(escape::terminal));
         }
