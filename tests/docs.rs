@@ -86,6 +86,17 @@ fn every_reason_code_is_documented() {
 }
 
 #[test]
+fn every_finding_of_policy_check_is_documented() {
+    let text = read("src/policy/check.rs");
+    let body = text.split("fn code(").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    let codes: BTreeSet<_> = body.split('"').skip(1).step_by(2).map(|code| format!("`{code}`")).collect();
+    assert!(codes.len() > 4, "{codes:?}");
+    let documented: BTreeSet<_> = rows("docs/policy.md").into_iter().collect();
+    let undocumented: Vec<_> = codes.difference(&documented).collect();
+    assert!(undocumented.is_empty(), "{undocumented:?}");
+}
+
+#[test]
 fn every_peer_is_documented() {
     let scripts = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/test-peers.d")).unwrap();
     let scripts = scripts.map(|entry| entry.unwrap().file_name().into_string().unwrap());

@@ -83,3 +83,21 @@ fn known<'a>(trusted: impl Iterator<Item = &'a Instance>) -> String {
     });
     format!("trusted now: {}", each.collect::<Vec<_>>().join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What to do about these depends on the signer or the policy: those who print them know.
+    const ELSEWHERE: [&str; 4] = ["exempt", "identity-not-allowed", "no-policy", "unsigned"];
+
+    #[test]
+    fn every_reason_has_a_hint() {
+        let documented = include_str!("../../docs/errors.md").lines().filter_map(|line| line.strip_prefix("| `"));
+        let reasons: Vec<_> = documented.filter_map(|line| line.split('`').next()).collect();
+        assert!(reasons.len() > 40);
+        for reason in reasons {
+            assert_eq!(for_reason(reason, [].into_iter()).is_none(), ELSEWHERE.contains(&reason), "{reason}");
+        }
+    }
+}

@@ -80,6 +80,9 @@ fn real_servers_objects_get_their_verdicts() {
             assert_eq!(label, row.get("log_entry"), "{}", row.oid());
 
             let verdict = object.verdict(&verifier);
+            let (explained, findings) = object.explain(&verifier);
+            assert_eq!(format!("{explained:?}"), format!("{verdict:?}"), "{}", row.oid());
+            assert_eq!(findings.steps.len(), 8, "{}", row.oid());
             let (word, proved_as, source) = match &verdict {
                 Verdict::Verified(signature) => {
                     let san = row.get("subject_alternative_name");

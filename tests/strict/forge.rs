@@ -14,6 +14,7 @@ use waxseal::tlog::{
     InclusionPromise, InclusionProof, KindVersion, TransparencyLogEntry, hashedrekord, merkle, note, proto,
 };
 use waxseal::trusted_root::{CertificateAuthority, LogId, TimeRange, TransparencyLogInstance, TrustedRoot};
+use waxseal::verify::findings::Outcome;
 use waxseal::verify::{SctRequirement, Verdict, Verifier};
 use waxseal::x509::Certificate;
 use waxseal::x509::sct::{SignedCertificateTimestamp, signed_message};
@@ -161,7 +162,14 @@ impl Forge {
     }
 
     pub(crate) fn verdict(&self, recipe: &Recipe) -> Verdict {
-        self.verifier().verdict(&recipe.payload, armor::encode(&self.sign(recipe)).as_bytes())
+        let (verifier, armor) = (self.verifier(), armor::encode(&self.sign(recipe)));
+        let verdict = verifier.verdict(&recipe.payload, armor.as_bytes());
+        // Whoever asks why hears the same, and of a verified one that every step held.
+        let (explained, findings) = verifier.explain(&recipe.payload, armor.as_bytes());
+        assert_eq!(format!("{explained:?}"), format!("{verdict:?}"));
+        let held = findings.steps.iter().filter(|finding| matches!(finding.outcome, Outcome::Held(_))).count();
+        assert_eq!(matches!(verdict, Verdict::Verified(_)), held == 8, "{findings:?}");
+        verdict
     }
 
     /// The DER of the signature.
