@@ -63,6 +63,7 @@ fn each_step_names_what_it_looked_at() {
     assert_eq!(step("certificate")["identity"], ALICE);
     assert_eq!(step("certificate")["sha256"], document["object"]["certificate_sha256"]);
     assert!(step("sct")["sct"][0]["time"].is_string() && step("sct")["ct_log"][0]["trusted"].is_string());
+    assert_eq!(step("log_entry")["came_with"], "signature");
     assert_eq!(step("log_entry")["log_id"], document["object"]["log"]["id"]);
     assert_eq!(step("log_entry")["log_index"], document["object"]["log"]["index"]);
     assert_eq!(step("log_entry")["tree_size"], step("log_entry")["checkpoint_tree_size"]);

@@ -62,6 +62,9 @@ fn for_reason(run: &Run<'_>, judged: &Judged<'_>, reason: &str) -> Option<String
     let id = judged.found.id;
     let verify = if judged.kind() == Some(ObjectKind::Tag) { "git verify-tag" } else { "git verify-commit" };
     match reason {
+        "log-entry-absent" => Some(format!(
+            "the log has the proof: waxseal explain --online {id} asks it once, waxseal evidence fetch {id} keeps what it says"
+        )),
         "openpgp-signature" => Some(format!("Git judges it: {verify} {id}, with gpg.program")),
         "payload-mismatch" => Some(
             "nothing: no signature will fit what somebody changed; fetch the object that was signed, from where it comes"

@@ -40,6 +40,7 @@ pub(super) fn of(run: &Run<'_>, found: &FoundObject, completed: &Completed, find
         payload: object.as_ref().map(|object| object.payload.as_slice()),
         signed_data: signed_data.as_ref(),
         opened: opened.as_ref(),
+        source: completed.source,
         instance: findings.instance.as_ref(),
     };
     let stopped = if findings.steps.is_empty() { stopped_at(verdict) } else { None };
