@@ -15,6 +15,7 @@ use der::{Any, AnyRef, Decode as _, Encode as _, Header, Reader as _, Sequence, 
 use jiff::Timestamp;
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::attr::{Attribute, Attributes};
+use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectKeyIdentifier};
 use x509_cert::serial_number::SerialNumber;
@@ -144,7 +145,9 @@ impl Authority {
         understood(&signer)?;
         // RFC 3161 §2.3: this purpose, no other, and critical.
         let purposes: Option<ExtendedKeyUsage> = signer.extension(ID_CE_EXT_KEY_USAGE)?;
-        if purposes.is_none_or(|purposes| purposes.0 != [ID_KP_TIME_STAMPING]) {
+        let critical = |extension: &Extension| extension.extn_id == ID_CE_EXT_KEY_USAGE && extension.critical;
+        let stamps = purposes.is_some_and(|purposes| purposes.0 == [ID_KP_TIME_STAMPING]);
+        if !stamps || !signer.extensions().iter().any(critical) {
             return Err(AuthorityError::MayNotStamp(crate::x509::display_name(signer.subject())));
         }
         for (below, certificate) in certificates.iter().skip(1).enumerate() {

@@ -259,8 +259,6 @@ fn split(n: u64) -> u64 {
 mod tests {
     use std::convert::Infallible;
 
-    use base64::Engine as _;
-    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
     use super::*;
@@ -348,70 +346,6 @@ mod tests {
         let mut read = |level, index| Ok::<_, Infallible>(nodes[&(level, index)]);
         let Ok(root) = root(33, &mut read);
         assert_eq!(root, naive_root(&all));
-    }
-
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct InclusionVector {
-        name: String,
-        leaf_idx: u64,
-        tree_size: u64,
-        root: Option<String>,
-        leaf_hash: Option<String>,
-        proof: Vec<String>,
-        want_err: bool,
-    }
-
-    #[derive(serde::Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct ConsistencyVector {
-        name: String,
-        size1: u64,
-        size2: u64,
-        root1: Option<String>,
-        root2: Option<String>,
-        proof: Vec<String>,
-        want_err: bool,
-    }
-
-    /// Nothing is no hash, and our types cannot say it; some vectors have other text where any hash would do.
-    fn hash(text: &str) -> Option<Sha256Digest> {
-        let bytes = STANDARD.decode(text).unwrap();
-        let any = || (!bytes.is_empty()).then(|| Sha256Digest::of(&bytes));
-        bytes.as_slice().try_into().map(Sha256Digest).ok().or_else(any)
-    }
-
-    fn hashes(texts: &[String]) -> Option<Vec<Sha256Digest>> {
-        texts.iter().map(|text| hash(text)).collect()
-    }
-
-    #[test]
-    fn inclusion_vectors() {
-        let vectors: Vec<InclusionVector> =
-            serde_json::from_str(include_str!("../../tests/vectors/rfc6962/inclusion.json")).unwrap();
-        for vector in vectors {
-            let holds = || {
-                let root = hash(&vector.root.clone()?)?;
-                let leaf = hash(&vector.leaf_hash.clone()?)?;
-                let computed = root_from_inclusion(leaf, vector.leaf_idx, vector.tree_size, &hashes(&vector.proof)?);
-                (computed == Ok(root)).then_some(())
-            };
-            assert_eq!(holds().is_none(), vector.want_err, "{}", vector.name);
-        }
-    }
-
-    #[test]
-    fn consistency_vectors() {
-        let vectors: Vec<ConsistencyVector> =
-            serde_json::from_str(include_str!("../../tests/vectors/rfc6962/consistency.json")).unwrap();
-        for vector in vectors {
-            let holds = || {
-                let first = (vector.size1, hash(&vector.root1.clone()?)?);
-                let second = (vector.size2, hash(&vector.root2.clone()?)?);
-                verify_consistency(first, second, &hashes(&vector.proof)?).ok()
-            };
-            assert_eq!(holds().is_none(), vector.want_err, "{}", vector.name);
-        }
     }
 
     proptest! {
