@@ -80,7 +80,7 @@ impl VerifyError {
             Self::Entry(EntryError::Checkpoint(_) | EntryError::CheckpointDiffers) => "checkpoint",
             Self::Entry(EntryError::KindVersion { .. }) => "log-entry-kind",
             Self::Entry(EntryError::LogOutsideValidity { .. }) => "log-outside-validity",
-            Self::Entry(EntryError::Promise(_)) => "inclusion-promise",
+            Self::Entry(EntryError::Promise(_) | EntryError::UnpromisedTime) => "inclusion-promise",
             Self::Entry(EntryError::LogIndex | EntryError::Proof(_)) => "inclusion-proof",
             Self::Entry(EntryError::UnknownLog(_)) | Self::Sct(SctError::UnknownLog(_)) => "unknown-log",
             Self::IssuerNotAdmitted { .. } => "issuer-not-admitted",
@@ -153,6 +153,9 @@ pub enum EntryError {
     /// No trusted log has this ID.
     #[error("log {0} is not trusted")]
     UnknownLog(LogId),
+    /// Rekor v2 gives no time; whoever put one there proved nothing.
+    #[error("the log entry gives a time that no log promised")]
+    UnpromisedTime,
 }
 
 /// Something that is needed is not there, or cannot be read: the object is undecided.

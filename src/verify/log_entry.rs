@@ -147,6 +147,7 @@ fn verify_in(
         (_, _, None) => return Checked::Missing(Missing::InclusionProof),
         // A v2 log has no shards, and nothing else says that the index is right.
         (RekorVersion::V2, _, Some(leaf_index)) if leaf_index != entry.log_index => return wrong(EntryError::LogIndex),
+        (RekorVersion::V2, None, _) if entry.integrated_time != 0 => return wrong(EntryError::UnpromisedTime),
         (RekorVersion::V1 | RekorVersion::V2, _, Some(_)) => {}
     }
     let (log_id, valid_for) = (log.log_id, log.valid_for);

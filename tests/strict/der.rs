@@ -28,6 +28,25 @@ pub(crate) fn content(tlv: &[u8]) -> &[u8] {
     if length < 0x80 { &tlv[2..] } else { &tlv[2 + (length - 0x80)..] }
 }
 
+/// The TLVs that follow each other here.
+#[allow(dead_code, reason = "of those who forge, not all take apart")]
+pub(crate) fn elements(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut elements = Vec::new();
+    while !bytes.is_empty() {
+        let octets = usize::from(bytes[1]);
+        let (header, length) = if octets < 0x80 {
+            (2, octets)
+        } else {
+            let header = 2 + (octets - 0x80);
+            (header, bytes[2..header].iter().fold(0, |length, byte| length << 8 | usize::from(*byte)))
+        };
+        let (element, rest) = bytes.split_at(header + length);
+        elements.push(element.to_vec());
+        bytes = rest;
+    }
+    elements
+}
+
 /// A constructed context-specific tag.
 pub(crate) fn context(number: u8) -> u8 {
     0xa0 | number

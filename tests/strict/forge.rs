@@ -69,6 +69,8 @@ pub(crate) struct Recipe {
     pub entry_about: EntryAbout,
     pub rekor: Rekor,
     pub tokens: Vec<Token>,
+    /// Entries of different numbers stand elsewhere in the log, beside other leaves.
+    pub number: u8,
 }
 
 /// Which log takes the entry.
@@ -244,14 +246,21 @@ impl Forge {
 
     /// The log's entry with this body, which is left out.
     pub(crate) fn logged(&self, recipe: &Recipe, body: &[u8]) -> TransparencyLogEntry {
-        // A tree of three: someone else's leaf, ours, someone else's.
-        let others = [merkle::leaf_hash(b"left"), merkle::leaf_hash(b"right")];
-        let root = merkle::node_hash(&merkle::node_hash(&others[0], &merkle::leaf_hash(body)), &others[1]);
+        // A tree of three: someone else's leaf, ours, someone else's. Or one of two: ours first.
+        let others = [b"left", b"more"].map(|leaf| merkle::leaf_hash(&[leaf, &[recipe.number][..]].concat()));
+        let own = merkle::leaf_hash(body);
+        let (leaf_index, tree_size, hashes) =
+            if recipe.number == 0 { (1, 3, &others[..]) } else { (0, 2, &others[..1]) };
+        let root = if recipe.number == 0 {
+            merkle::node_hash(&merkle::node_hash(&others[0], &own), &others[1])
+        } else {
+            merkle::node_hash(&own, &others[0])
+        };
         let checkpoint =
-            Checkpoint { origin: recipe.origin.to_owned(), tree_size: 3, root_hash: root, extension_lines: vec![] };
+            Checkpoint { origin: recipe.origin.to_owned(), tree_size, root_hash: root, extension_lines: vec![] };
         let is_v1 = recipe.rekor == Rekor::V1;
         let (key, log_id) = if is_v1 { (&self.log, log_id(&self.log)) } else { (&self.log_v2, self.log_v2_id()) };
-        let log_index = if is_v1 { 1001 } else { 1 };
+        let log_index = if is_v1 { 1001 + u64::from(recipe.number) } else { leaf_index };
         let integrated_time = if is_v1 { recipe.integrated_time.as_second() } else { 0 };
         let version = if recipe.rekor == Rekor::V2 { "0.0.2" } else { "0.0.1" };
         TransparencyLogEntry {
@@ -265,10 +274,10 @@ impl Forge {
                 Rekor::V2Labelled001 => Some(InclusionPromise { signed_entry_timestamp: vec![] }),
             },
             inclusion_proof: Some(InclusionProof {
-                leaf_index: 1,
+                leaf_index,
                 root_hash: root,
-                tree_size: 3,
-                hashes: others.to_vec(),
+                tree_size,
+                hashes: hashes.to_vec(),
                 checkpoint: checkpoint.sign(recipe.checkpoint_name, key, &log_id).unwrap(),
             }),
             canonicalized_body: vec![],
@@ -430,6 +439,7 @@ impl Recipe {
             entry_about: EntryAbout::ThisSignature,
             rekor: Rekor::V1,
             tokens: vec![],
+            number: 0,
         }
     }
 

@@ -4,8 +4,11 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod der;
+mod expectations;
 mod forge;
 mod outside;
+mod parts;
+mod swap;
 mod tamper;
 
 use der::{BOOLEAN, INTEGER, OCTET_STRING, SEQUENCE, UTF8_STRING, oid, tlv, utc_time};
