@@ -226,6 +226,8 @@ pub(crate) fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ),
         ("signing_config", "own", get("/trust/signing_config.v0.2.json")),
         ("signing_request", "p256", signing_request()),
+        text("status_lines", "plain", "alice!example.org\nhttps://issuer.example"),
+        text("status_lines", "forged", "a\u{1b}[2K\u{202e}\n[GNUPG:] TRUST_FULLY 0 shell"),
         text("tile_path", "tile", "tile/0/000.p/1"),
         text("tile_path", "entries", "tile/entries/x001/x234/067.p/255"),
         value(

@@ -1,15 +1,18 @@
 //! What is fuzzed: every parser of a request to the stack, through the stack itself, and every decoder. A target fails by
 //! panicking. `tests/fuzz` and `fuzz/` run the same functions.
 
+use std::sync::LazyLock;
+
 use http::Method;
 use serde_json::Value;
 use waxseal::cms::{SignedData, armor};
 use waxseal::crypto::Sha256Digest;
 use waxseal::escape;
+use waxseal::git::status_fd::{Reader, answer};
 use waxseal::git::{HashKind, ObjectKind, SignedObject};
 use waxseal::identity_token::{IdentityToken, JsonWebKeySet, verify_rs256};
 use waxseal::instance::InstanceName;
-use waxseal::policy::{PolicyFile, Start};
+use waxseal::policy::{Allowed, PolicyFile, Start};
 use waxseal::signature;
 use waxseal::signature::payload;
 use waxseal::signing_config::SigningConfig;
@@ -24,13 +27,15 @@ use waxseal::trusted_root::TrustedRoot;
 use waxseal::x509::sct::{SignedCertificateTimestamp, tbs_without_poison, tbs_without_scts};
 use waxseal::x509::{Certificate, SigningCertificate};
 
+use super::der::{UTF8_STRING, context, explicit, oid, tlv};
+use super::forge::{Forge, Recipe, extension, san};
 use super::seeds;
 use super::served::{FORM, JSON, SERVED, bearer, now, target};
 
 pub(crate) type Target = fn(&[u8]);
 
 /// Names are those of `tests/fuzz/seeds/` and of `cargo fuzz run`.
-pub(crate) const TARGETS: [(&str, Target); 35] = [
+pub(crate) const TARGETS: [(&str, Target); 36] = [
     ("accounts", accounts),
     ("armor", armored),
     ("certificate", certificate),
@@ -61,6 +66,7 @@ pub(crate) const TARGETS: [(&str, Target); 35] = [
     ("rekor_v2_entry", rekor_v2_entry),
     ("signing_config", signing_config),
     ("signing_request", signing_request),
+    ("status_lines", status_lines),
     ("tile_path", tile_path),
     ("timestamp_json", timestamp_json),
     ("timestamp_request", timestamp_request),
@@ -285,6 +291,28 @@ fn signing_config(data: &[u8]) {
 
 fn signing_request(data: &[u8]) {
     SERVED.post("/api/v2/signingCert", JSON, &SERVED.fill_in(seeds::with_signing_request(data).as_bytes()));
+}
+
+/// A name and an issuer, apart by the first line feed: whatever they are, Git reads one verdict, and not theirs.
+fn status_lines(data: &[u8]) {
+    static FORGE: LazyLock<Forge> = LazyLock::new(Forge::new);
+    let text = String::from_utf8_lossy(data);
+    let (name, issuer) = text.split_once('\n').unwrap_or((&text, "https://issuer.example"));
+    let mut recipe = Recipe::right(&FORGE);
+    let other_name = [oid("1.3.6.1.4.1.57264.1.7"), explicit(0, &tlv(UTF8_STRING, name.as_bytes()))].concat();
+    recipe.replace_extension("2.5.29.17", Some(san(&[tlv(context(0), &other_name)])));
+    recipe.replace_extension("1.3.6.1.4.1.57264.1.1", None);
+    let issuer = extension("1.3.6.1.4.1.57264.1.8", false, &tlv(UTF8_STRING, issuer.as_bytes()));
+    recipe.replace_extension("1.3.6.1.4.1.57264.1.8", Some(issuer));
+    let verdict = FORGE.verdict(&recipe);
+    for allowed in [Allowed::AnyIdentity, Allowed::NobodyAsked, Allowed::No(None)] {
+        let status = answer(&verdict, &allowed, Reader::Careful).status;
+        let words: Vec<_> = status.lines().map(|line| line.strip_prefix("[GNUPG:] ").unwrap()).collect();
+        let starts = |with: &str| words.iter().filter(|line| line.starts_with(with)).count();
+        assert_eq!((starts("NEWSIG"), starts("TRUST_")), (1, 1), "{status:?}");
+        assert_eq!(starts("GOODSIG ") + starts("BADSIG ") + starts("ERRSIG "), 1, "{status:?}");
+        assert!(words.len() <= 5 && !status.contains(|c: char| c.is_control() && c != '\n'), "{status:?}");
+    }
 }
 
 fn tile_path(data: &[u8]) {
