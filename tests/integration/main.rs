@@ -12,6 +12,7 @@
 
 mod disk_faults;
 mod durability;
+mod expectations;
 mod explain;
 mod formats;
 mod from_gitsign;

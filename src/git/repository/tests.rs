@@ -219,3 +219,36 @@ fn every_kind_of_repository_is_read() {
     assert!(shallow.is_shallow());
     assert_eq!(ids(&shallow, &["HEAD"]), [scratch.git(&["rev-parse", "HEAD"])]);
 }
+
+#[test]
+fn grafts_and_alternates_change_no_object() {
+    let scratch = Scratch::new(&[]);
+    let one = scratch.commit(1, "one", &[]);
+    let two = scratch.commit(2, "two", &[&one]);
+    let three = scratch.commit(3, "three", &[&two]);
+    let range = format!("{one}..{three}");
+    let expected = ids(&scratch.open(), &[&range]);
+    assert_eq!(expected, [three.clone(), two.clone()]);
+    #[expect(clippy::disallowed_methods, reason = "what git reads, and nobody signed")]
+    let write = |file: &str, text: String| {
+        let path = scratch.folder.path().join(".git").join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    // Git would leave the second commit out.
+    write("info/grafts", format!("{three} {one}\n"));
+    assert_eq!(ids(&scratch.open(), &[&range]), expected);
+    // An object from elsewhere is held to its name like any other.
+    let other = Scratch::new(&[]);
+    let far = other.commit(4, "far", &[]);
+    write("objects/info/alternates", format!("{}\n", other.folder.path().join(".git/objects").display()));
+    let content = |id: &str| {
+        let repository = scratch.open();
+        let selected = repository.select(&[id.into()]).unwrap();
+        repository.objects(&selected).next().unwrap().content.map(|object| object.kind)
+    };
+    assert_eq!(content(&far), Ok(ObjectKind::Commit));
+    std::fs::remove_file(other.object_file(&far)).unwrap();
+    std::fs::copy(scratch.object_file(&one), other.object_file(&far)).unwrap();
+    assert_eq!(content(&far), Err(UnreadableObject::Corrupt));
+}
