@@ -16,7 +16,7 @@ use waxseal::crypto::{Sha256Digest, SigningKey};
 use waxseal::signature;
 use waxseal::timestamp::{TimeStampReq, TimeStampResp};
 use waxseal::tlog::dsse::pre_authentication_encoding;
-use waxseal::tlog::{proto, rekor_json};
+use waxseal::tlog::{TransparencyLogEntry, proto, rekor_json};
 use waxseal::trusted_root::TrustedRoot;
 use x509_cert::request::{CertReq, CertReqInfo, Version};
 
@@ -46,6 +46,11 @@ pub(crate) fn with_signing_request(der: &[u8]) -> String {
     let pem = der::pem::encode_string("CERTIFICATE REQUEST", der::pem::LineEnding::LF, der).unwrap_or_default();
     json!({ "credentials": { "oidcIdentityToken": "TOKEN" }, "certificateSigningRequest": STANDARD.encode(pem) })
         .to_string()
+}
+
+/// An entry's line, and one that is nobody's.
+fn evidence_note(entry: &TransparencyLogEntry) -> Vec<u8> {
+    waxseal::evidence::note::with(b"verified: yes\n", std::slice::from_ref(entry)).unwrap()
 }
 
 pub(crate) fn trusted_root() -> &'static TrustedRoot {
@@ -112,6 +117,7 @@ pub(crate) fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         ("entry_json", "v1", answer),
         ("entry_json", "v2", answer_v2),
         ("entry_protobuf", "v1", proto::encode(&entry)),
+        ("evidence_note", "two", evidence_note(&entry)),
         text("escape", "forged", "name\n[GNUPG:] GOODSIG %0a\u{1b}[2J\u{202e}\u{0}é"),
         value(
             "fulcio_v1",

@@ -8,6 +8,7 @@ use serde_json::Value;
 use waxseal::cms::{SignedData, armor};
 use waxseal::crypto::Sha256Digest;
 use waxseal::escape;
+use waxseal::evidence;
 use waxseal::git::status_fd::{Reader, answer};
 use waxseal::git::{HashKind, ObjectKind, SignedObject};
 use waxseal::identity_token::{IdentityToken, JsonWebKeySet, verify_rs256};
@@ -35,7 +36,7 @@ use super::served::{FORM, JSON, SERVED, bearer, now, target};
 pub(crate) type Target = fn(&[u8]);
 
 /// Names are those of `tests/fuzz/seeds/` and of `cargo fuzz run`.
-pub(crate) const TARGETS: [(&str, Target); 36] = [
+pub(crate) const TARGETS: [(&str, Target); 37] = [
     ("accounts", accounts),
     ("armor", armored),
     ("certificate", certificate),
@@ -46,6 +47,7 @@ pub(crate) const TARGETS: [(&str, Target); 36] = [
     ("entry_json", entry_json),
     ("entry_protobuf", entry_protobuf),
     ("escape", escaped),
+    ("evidence_note", evidence_note),
     ("fulcio_v1", fulcio_v1),
     ("fulcio_v2", fulcio_v2),
     ("git_object", git_object),
@@ -151,6 +153,16 @@ fn escaped(data: &[u8]) {
         assert!(!line.chars().any(char::is_control), "{line:?}");
     }
     drop(serde_json::to_string(&escape::json(data)).unwrap());
+}
+
+/// What is read of a note is not added to it a second time, and what is added is read again.
+fn evidence_note(data: &[u8]) {
+    let entries = evidence::note::read(data);
+    assert_eq!(evidence::note::with(data, &entries), None);
+    if let Some(written) = evidence::note::with(b"", &entries) {
+        let again = evidence::note::read(&written);
+        assert!(entries.iter().all(|entry| again.contains(entry)));
+    }
 }
 
 fn fulcio_v1(data: &[u8]) {
