@@ -4,14 +4,15 @@
 //! commands. The first argument decides, so that a signer named `verify` (`-u verify`) is never taken for a command.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod evidence_flags;
 mod gpg_flags;
 mod serve_flags;
 mod show_flags;
+mod trust_flags;
 mod verify_flags;
 
 pub use evidence_flags::EvidenceCommand;
@@ -19,6 +20,7 @@ pub use serve_flags::{
     BadRateLimit, Client, LimitedClass, Listen, OneUser, RateLimit, Serve, ServeBackup, ServeClock, ServeCommand,
     ServeEnv, ServeInit, ServeRotate, ServeUser,
 };
+pub use trust_flags::{Trust, TrustAdd, TrustImport, TrustRefresh, TrustSource};
 
 pub use show_flags::{Show, ShowFormat};
 
@@ -131,6 +133,10 @@ pub struct Verify {
     pub allow_empty: bool,
     /// Certificates need not prove that they were logged.
     pub insecure_ignore_sct: bool,
+    /// How old trust material may be, as it was typed.
+    pub max_trust_age: Option<String>,
+    /// No socket is opened, whatever the settings say.
+    pub offline: bool,
 }
 
 /// What the arguments name.
@@ -180,79 +186,6 @@ pub enum PolicyCommand {
         /// Print JSON, one finding a line
         #[arg(long)]
         json: bool,
-    },
-}
-
-/// `waxseal trust`
-#[derive(Debug, PartialEq, Eq, Subcommand)]
-pub enum Trust {
-    /// Trust a Sigstore instance under a name
-    Add(TrustAdd),
-    /// List the instances that are trusted
-    List,
-    /// Show whom an instance vouches for and where it signs
-    Show {
-        /// The instance
-        name: String,
-    },
-    /// Stop trusting an instance
-    Remove {
-        /// The instance
-        name: String,
-    },
-}
-
-/// `waxseal trust add`
-#[derive(Args, Debug, PartialEq, Eq)]
-#[command(group = ArgGroup::new("source").required(true).args(["url", "trusted_root"]))]
-pub struct TrustAdd {
-    /// What to call it
-    pub name: String,
-    /// Fetch URL/trust/trusted_root.json and URL/trust/signing_config.v0.2.json (https, or loopback)
-    #[arg(long, value_name = "URL")]
-    pub url: Option<String>,
-    /// The digest that trusted root and signing config together must have, as `waxseal serve` prints it
-    #[arg(long, value_name = "HEX", requires = "url", conflicts_with = "trusted_root")]
-    pub sha256: Option<String>,
-    /// Take the trusted root from a file
-    #[arg(long, value_name = "FILE")]
-    pub trusted_root: Option<PathBuf>,
-    /// Take the signing config from a file; without it the instance only verifies
-    #[arg(long, value_name = "FILE", requires = "trusted_root", conflicts_with = "url")]
-    pub signing_config: Option<PathBuf>,
-}
-
-impl TrustAdd {
-    /// Where the documents come from.
-    #[must_use]
-    pub fn source(&self) -> TrustSource<'_> {
-        match (&self.url, &self.trusted_root) {
-            (Some(url), _) => TrustSource::Url { url, sha256: self.sha256.as_deref() },
-            (None, trusted_root) => TrustSource::Files {
-                // The grammar demands one of the two.
-                trusted_root: trusted_root.as_deref().unwrap_or(Path::new("")),
-                signing_config: self.signing_config.as_deref(),
-            },
-        }
-    }
-}
-
-/// Where the documents of a new instance come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TrustSource<'a> {
-    /// Files that the user has.
-    Files {
-        /// protobuf-specs `TrustedRoot`.
-        trusted_root: &'a Path,
-        /// protobuf-specs `SigningConfig`.
-        signing_config: Option<&'a Path>,
-    },
-    /// A service that publishes them.
-    Url {
-        /// Its address.
-        url: &'a str,
-        /// The digest that both together must have.
-        sha256: Option<&'a str>,
     },
 }
 
@@ -430,7 +363,7 @@ enum OwnCommand {
     Serve(ServeLine),
     /// Show what a signature claims; verifies nothing
     Show(ShowFlags),
-    /// Add, list, show and remove trusted Sigstore instances
+    /// Add, list, show, refresh and remove trusted Sigstore instances
     Trust {
         #[command(subcommand)]
         command: Trust,
@@ -493,6 +426,11 @@ mod tests {
         assert!(add(&[]).is_err());
         assert!(add(&["--url", "https://x", "--trusted-root", "f"]).is_err());
         assert!(add(&["--trusted-root", "f", "--sha256", "00"]).is_err());
+        assert!(add(&["--tuf", "https://x"]).is_err(), "a root comes from somewhere else");
+        assert!(add(&["--root", "f"]).is_err());
+        assert!(add(&["--tuf", "https://x", "--url", "https://x", "--root", "f"]).is_err());
+        assert!(add(&["--tuf", "https://x", "--root", "f", "--sha256", "00"]).is_err());
+        assert!(matches!(add(&["--tuf", "https://x", "--root", "f"]), Ok(Invocation::Trust(Trust::Add(_)))));
         assert!(matches!(add(&["--url", "https://x", "--sha256", "00"]), Ok(Invocation::Trust(Trust::Add(_)))));
         assert!(matches!(add(&["--trusted-root", "f"]), Ok(Invocation::Trust(Trust::Add(_)))));
     }

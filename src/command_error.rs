@@ -13,6 +13,8 @@ use crate::settings::SettingsError;
 use crate::trust_store::TrustStoreError;
 use crate::verify::UnusableInstance;
 
+mod tuf;
+
 /// A command that did not do its job.
 ///
 /// Printed as `waxseal: error: …` and one `waxseal: hint: …` line a hint. The sentence is lower case, has no full stop,
@@ -47,6 +49,13 @@ impl CommandError {
     #[must_use]
     pub fn hint(mut self, hint: impl Display) -> Self {
         self.hints.push(hint.to_string());
+        self
+    }
+
+    /// The same with what it is about before the sentence.
+    #[must_use]
+    pub fn about(mut self, what: impl Display) -> Self {
+        self.message.insert_str(0, &format!("{what}: "));
         self
     }
 
@@ -192,6 +201,7 @@ impl From<SettingsError> for CommandError {
                 text.hint(format!("\"git config --show-origin {key}\" says where it stands"))
             }
             SettingsError::NotAChoice { words, .. } => text.hint(format!("it can be one of: {words}")),
+            SettingsError::NotAnAge { .. } => text.hint("write 12h, 30d or 8w: hours, days or weeks"),
             SettingsError::NotBoolean { .. } => text.hint("git's booleans are true, yes, on, 1 and false, no, off, 0"),
             SettingsError::GitConfig(_) => text.hint("\"git config --list --show-origin\" says what git makes of it"),
             SettingsError::GitParameters(_)
@@ -214,7 +224,9 @@ impl From<TrustStoreError> for CommandError {
             | TrustStoreError::NotUtf8(_)
             | TrustStoreError::Record { .. }
             | TrustStoreError::RekorV2SigningConfig { .. }
+            | TrustStoreError::Restless(_)
             | TrustStoreError::SigningConfig { .. }
+            | TrustStoreError::Stale { .. }
             | TrustStoreError::TooLarge(_)
             | TrustStoreError::TrustedRoot { .. }
             | TrustStoreError::TrustedRootFile { .. }
@@ -228,12 +240,23 @@ impl From<TrustStoreError> for CommandError {
             }
             TrustStoreError::NoFolder => text.hint("set HOME or XDG_DATA_HOME"),
             TrustStoreError::SigningConfig { name, .. } | TrustStoreError::TrustedRoot { name, .. }
+                if *name == InstanceName::public_good() =>
+            {
+                text.hint("\"waxseal trust remove public-good\" goes back to what is built in")
+            }
+            TrustStoreError::SigningConfig { name, .. } | TrustStoreError::TrustedRoot { name, .. }
                 if *name != InstanceName::file() =>
             {
                 text.hint(format!("if it was added before: \"waxseal trust remove {name}\", then add it again"))
             }
             TrustStoreError::RekorV2SigningConfig { .. } => text
                 .hint("its operator should know; a second config that names other services is how tokens are stolen"),
+            TrustStoreError::Stale { name, refreshable: true, .. } => text.hint(format!(
+                "\"waxseal trust refresh {name}\" asks for it anew; where it is not needed, waxseal.trust leaves it out"
+            )),
+            TrustStoreError::Stale { name, refreshable: false, .. } => text.hint(format!(
+                "\"waxseal trust import {name}\" takes newer files; where it is not needed, waxseal.trust leaves it out"
+            )),
             TrustStoreError::Unknown(_) => {
                 text.hint("\"waxseal trust list\" lists the instances; \"waxseal trust add\" adds one")
             }
@@ -244,6 +267,7 @@ impl From<TrustStoreError> for CommandError {
             | TrustStoreError::NotUtf8(_)
             | TrustStoreError::Record { .. }
             | TrustStoreError::Reserved(_)
+            | TrustStoreError::Restless(_)
             | TrustStoreError::SigningConfig { .. }
             | TrustStoreError::TooLarge(_)
             | TrustStoreError::TrustedRoot { .. }

@@ -24,6 +24,7 @@ pub mod show;
 mod status_fd;
 mod stdout;
 pub mod trust;
+mod trust_age;
 pub mod verify;
 pub mod verify_tag;
 

@@ -35,6 +35,7 @@ pub mod signature;
 pub mod signing_config;
 pub mod timestamp;
 pub mod tlog;
+pub mod trust_age;
 pub mod trust_digest;
 pub mod trusted_root;
 pub mod verify;

@@ -11,6 +11,8 @@ use etcetera::{AppStrategy as _, AppStrategyArgs};
 use gix::config::File;
 use zeroize::Zeroizing;
 
+use crate::trust_age::MaxTrustAge;
+
 mod choices;
 mod error;
 mod git_config;
@@ -27,7 +29,9 @@ pub use keys::{KEYS, Key, Shape};
 pub use network::{NetworkSettings, ProxySetting};
 
 use gitsign::{Fallbacks, GitsignServices};
-use keys::{ACCEPT_PUBLIC, ALLOW, BROWSER, CLIENT_ID, INSTANCE, LOG, LOGIN_HINT, ONLINE, POLICY, TIMESTAMP, TRUST};
+use keys::{
+    ACCEPT_PUBLIC, ALLOW, BROWSER, CLIENT_ID, INSTANCE, LOG, LOGIN_HINT, MAX_TRUST_AGE, ONLINE, POLICY, TIMESTAMP, TRUST,
+};
 use source::{Source, boolean};
 
 /// The settings of one run.
@@ -55,6 +59,8 @@ pub struct Settings {
     pub log: LogChoice,
     /// `waxseal.timestamp`: when a timestamp authority is asked.
     pub timestamp: TimestampChoice,
+    /// `waxseal.maxTrustAge`: how old trust material may be; `None`: as old as it is.
+    pub max_trust_age: Option<MaxTrustAge>,
     /// `waxseal.online`: verifying may ask logs for what signatures do not carry.
     pub online: bool,
     /// How this machine reaches others.
@@ -146,6 +152,7 @@ impl Settings {
             accept_public: source.boolean(&ACCEPT_PUBLIC)?,
             log: source.choice(&LOG)?.or(gitsign.log).unwrap_or_default(),
             timestamp: source.choice(&TIMESTAMP)?.unwrap_or_default(),
+            max_trust_age: source.age(&MAX_TRUST_AGE)?,
             online: source.boolean(&ONLINE)?,
             network: source.network(home)?,
             identity_token: identity_token.map(|token| Secret(Zeroizing::new(token.trim().to_owned()))),

@@ -1,27 +1,40 @@
 //! Where the trusted instances are kept: one folder each in the user's data folder, and public-good compiled in.
 //!
 //! ```text
-//! instances/NAME/instance.toml                         where it came from, and what the user allows it
+//! instances/NAME/instance.toml                         where it came from and when, and what the user allows it
 //! instances/NAME/trusted_root.json                     as it came
 //! instances/NAME/signing_config.v0.2.json              as it came; absent where it only verifies
 //! instances/NAME/signing_config_rekor_v2.v0.2.json     as it came; absent where there is none
+//! instances/NAME/tuf/                                  TUF roots from the pinned one on, and the newest of each role
 //! ```
-//! A folder appears and disappears as a whole, by renaming.
+//! A folder appears, changes and disappears as a whole. Public-good has one where it was refreshed, and is what was compiled
+//! in where it was not, or where that is newer.
 
-use std::ffi::OsStr;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+mod documents;
+mod error;
+mod files;
+mod record;
+pub mod tuf;
+
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
 
 use crate::instance::{BadInstanceName, Instance, InstanceBounds, InstanceName};
 use crate::settings::{Folders, Settings};
-use crate::signing_config::{MalformedSigningConfig, SigningConfig};
-use crate::trusted_root::{MalformedTrustedRoot, TrustedRoot};
+use crate::trust_age::{MaxTrustAge, TrustAge};
 
-mod record;
-
-use record::Record;
+pub use documents::{Documents, PUBLIC_GOOD_MIRROR, from_file, public_good};
+pub use error::TrustStoreError;
+pub use files::read;
 pub use record::{MalformedRecord, Origin};
+
+use documents::{PUBLIC_GOOD_OF, public_good_root};
+use files::{file_error, lock, optional, put, sweep, sync_folder, unfinished, write};
+use record::Record;
+use tuf::TufState;
 
 /// The instances that the user trusts.
 #[derive(Debug)]
@@ -93,9 +106,8 @@ impl TrustStore {
     /// # Errors
     /// [`TrustStoreError`] if it is unknown or cannot be read.
     pub fn load(&self, name: &InstanceName) -> Result<Instance, TrustStoreError> {
-        let built_in = *name == InstanceName::public_good();
-        let bounds = if built_in { InstanceBounds::default() } else { self.record(name)?.bounds };
-        self.documents(name)?.instance(name.clone(), bounds)
+        let Stored { record, documents } = self.stored(name)?;
+        documents.instance(name.clone(), record.bounds)
     }
 
     /// The documents of an instance, byte for byte.
@@ -103,15 +115,7 @@ impl TrustStore {
     /// # Errors
     /// [`TrustStoreError`] if it is unknown or cannot be read.
     pub fn documents(&self, name: &InstanceName) -> Result<Documents, TrustStoreError> {
-        if *name == InstanceName::public_good() {
-            return Ok(public_good());
-        }
-        let folder = self.existing(name)?;
-        Ok(Documents {
-            trusted_root: read(&folder.join(TRUSTED_ROOT))?,
-            signing_config: optional(read(&folder.join(SIGNING_CONFIG)))?,
-            rekor_v2_signing_config: optional(read(&folder.join(REKOR_V2_SIGNING_CONFIG)))?,
-        })
+        Ok(self.stored(name)?.documents)
     }
 
     /// Where the instance came from.
@@ -119,39 +123,97 @@ impl TrustStore {
     /// # Errors
     /// [`TrustStoreError`] if it is unknown or cannot be read.
     pub fn origin(&self, name: &InstanceName) -> Result<Origin, TrustStoreError> {
-        if *name == InstanceName::public_good() { Ok(Origin::BuiltIn) } else { Ok(self.record(name)?.origin) }
+        Ok(self.stored(name)?.record.origin)
+    }
+
+    /// When somebody last vouched for the instance's documents: a refresh, or the user who brought them.
+    ///
+    /// # Errors
+    /// [`TrustStoreError`] if it is unknown or cannot be read.
+    pub fn refreshed(&self, name: &InstanceName) -> Result<Option<Timestamp>, TrustStoreError> {
+        Ok(self.stored(name)?.record.refreshed)
+    }
+
+    /// Demands that every one of these instances was refreshed lately.
+    ///
+    /// # Errors
+    /// [`TrustStoreError::Stale`] names the first that was not.
+    pub fn demand_fresh<'a>(
+        &self,
+        names: impl Iterator<Item = &'a InstanceName>,
+        max: MaxTrustAge,
+        now: Timestamp,
+    ) -> Result<(), TrustStoreError> {
+        for name in names {
+            let Record { origin, refreshed, .. } = self.stored(name)?.record;
+            if !refreshed.is_some_and(|refreshed| max.admits(refreshed, now)) {
+                let age = refreshed.map(|refreshed| TrustAge { refreshed, now });
+                let refreshable = !matches!(origin, Origin::Files | Origin::Tuf(None));
+                return Err(TrustStoreError::Stale { name: name.clone(), age, max, refreshable });
+            }
+        }
+        Ok(())
+    }
+
+    /// The TUF metadata that the instance's next refresh begins with; empty where it is not from a TUF repository.
+    ///
+    /// # Errors
+    /// [`TrustStoreError`] if it is unknown or cannot be read.
+    pub fn tuf_state(&self, name: &InstanceName) -> Result<TufState, TrustStoreError> {
+        let mut state = match self.place(name) {
+            Some(place) => TufState::load(&place.join(TUF))?,
+            None if *name == InstanceName::public_good() => TufState::default(),
+            None => return Err(TrustStoreError::Unknown(name.clone())),
+        };
+        if *name == InstanceName::public_good() {
+            // What is compiled in is the anchor, whatever lies on the disk. It is a root: a test says so.
+            let _is_a_root = state.pin(public_good_root());
+        }
+        Ok(state)
     }
 
     /// Keeps a new instance, whole or not at all.
     ///
     /// # Errors
     /// [`TrustStoreError`] if the name is taken, or a document or the folder is unusable.
-    pub fn add(&self, name: &InstanceName, documents: &Documents, origin: Origin) -> Result<(), TrustStoreError> {
-        documents.instance(name.clone(), InstanceBounds::default())?;
+    pub fn add(&self, name: &InstanceName, material: &Material, bounds: InstanceBounds) -> Result<(), TrustStoreError> {
+        material.documents.instance(name.clone(), bounds.clone())?;
         self.check_free(name)?;
         let folder = self.folder()?;
         fs::create_dir_all(folder).map_err(|error| file_error(folder, error))?;
         let _lock = lock(folder)?;
         self.check_free(name)?;
         sweep(folder);
+        self.write(name, material, &material.record(bounds).to_toml())
+    }
 
-        let new = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(folder);
-        let new = new.map_err(|error| file_error(folder, error))?;
-        write(&new.path().join(TRUSTED_ROOT), &documents.trusted_root)?;
-        if let Some(signing_config) = &documents.signing_config {
-            write(&new.path().join(SIGNING_CONFIG), signing_config)?;
+    /// Puts newer material in the place of what an instance has, or of what is compiled in. Another process may have been
+    /// faster, and have newer material still: that stays.
+    ///
+    /// # Errors
+    /// [`TrustStoreError`] if the instance is unknown, or a document or the folder is unusable.
+    pub fn renew(&self, name: &InstanceName, material: &Material) -> Result<Renewed, TrustStoreError> {
+        let folder = self.folder()?;
+        fs::create_dir_all(folder).map_err(|error| file_error(folder, error))?;
+        let _lock = lock(folder)?;
+        sweep(folder);
+        let Stored { record, documents: before } = self.stored(name)?;
+        material.documents.instance(name.clone(), record.bounds.clone())?;
+        let (root, timestamp) = material.tuf.versions();
+        let (kept_root, kept_timestamp) = self.tuf_state(name)?.versions();
+        if (kept_root, kept_timestamp) > (root, timestamp) {
+            return Ok(Renewed::Overtaken);
         }
-        if let Some(signing_config) = &documents.rekor_v2_signing_config {
-            write(&new.path().join(REKOR_V2_SIGNING_CONFIG), signing_config)?;
-        }
-        let record = Record { origin, bounds: InstanceBounds::default() };
-        write(&new.path().join(RECORD), record.to_toml().as_bytes())?;
-        sync_folder(new.path())?;
-        let place = folder.join(name.as_str());
-        fs::rename(new.path(), &place).map_err(|error| file_error(&place, error))?;
-        // It has moved away: there is nothing left to remove.
-        let _moved = new.keep();
-        sync_folder(folder)
+        let bounds = record.bounds.clone();
+        let text = match self.place(name) {
+            Some(place) => {
+                let text = String::from_utf8(read(&place.join(RECORD))?).unwrap_or_default();
+                material.record(bounds).rewrite(&text)
+            }
+            None => material.record(bounds).to_toml(),
+        };
+        self.write(name, material, &text)?;
+        Ok(if before == material.documents { Renewed::Unchanged } else { Renewed::Changed })
     }
 
     /// Fails if no instance of that name could be added.
@@ -171,20 +233,19 @@ impl TrustStore {
         }
     }
 
-    /// Forgets an instance.
+    /// Forgets an instance; of public-good what was refreshed, so that it is as it was compiled in.
     ///
     /// # Errors
-    /// [`TrustStoreError`] if it is unknown, built in, or its folder cannot be removed.
+    /// [`TrustStoreError`] if it is unknown, nothing but built in, or its folder cannot be removed.
     pub fn remove(&self, name: &InstanceName) -> Result<(), TrustStoreError> {
-        if *name == InstanceName::public_good() {
-            return Err(TrustStoreError::BuiltIn);
-        }
-        let place = self.existing(name)?;
+        let place = self.place(name).ok_or_else(|| match *name == InstanceName::public_good() {
+            true => TrustStoreError::BuiltIn,
+            false => TrustStoreError::Unknown(name.clone()),
+        })?;
         let folder = self.folder()?;
         let _lock = lock(folder)?;
         sweep(folder);
-        let bin = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(folder);
-        let bin = bin.map_err(|error| file_error(folder, error))?;
+        let bin = unfinished(folder)?;
         fs::rename(&place, bin.path().join(name.as_str())).map_err(|error| file_error(&place, error))?;
         bin.close().map_err(|error| file_error(&place, error))?;
         sync_folder(folder)
@@ -194,172 +255,106 @@ impl TrustStore {
         self.folder.as_deref().ok_or(TrustStoreError::NoFolder)
     }
 
-    /// The folder of an instance that was added.
-    fn existing(&self, name: &InstanceName) -> Result<PathBuf, TrustStoreError> {
-        let place = self.folder.as_ref().map(|folder| folder.join(name.as_str())).filter(|place| place.is_dir());
-        place.ok_or_else(|| TrustStoreError::Unknown(name.clone()))
+    /// The folder of an instance, if it has one.
+    fn place(&self, name: &InstanceName) -> Option<PathBuf> {
+        self.folder.as_ref().map(|folder| folder.join(name.as_str())).filter(|place| place.is_dir())
     }
 
-    fn record(&self, name: &InstanceName) -> Result<Record, TrustStoreError> {
-        let path = self.existing(name)?.join(RECORD);
-        let text = String::from_utf8(read(&path)?).map_err(|_bytes| TrustStoreError::NotUtf8(path.clone()))?;
-        Record::parse(&text).map_err(|error| TrustStoreError::Record { path, error })
-    }
-}
-
-/// The documents of an instance, byte for byte as they came. The digest that pins it covers the first two.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Documents {
-    /// protobuf-specs `TrustedRoot`.
-    pub trusted_root: Vec<u8>,
-    /// protobuf-specs `SigningConfig`; `None`: it only verifies.
-    pub signing_config: Option<Vec<u8>>,
-    /// The second `SigningConfig`, for those who ask for Rekor v2; `None`: there is none.
-    pub rekor_v2_signing_config: Option<Vec<u8>>,
-}
-
-impl Documents {
-    /// What they say, under a name.
-    ///
-    /// # Errors
-    /// [`TrustStoreError::TrustedRoot`] or [`TrustStoreError::SigningConfig`].
-    pub fn instance(&self, name: InstanceName, bounds: InstanceBounds) -> Result<Instance, TrustStoreError> {
-        let trusted_root = TrustedRoot::parse(&self.trusted_root)
-            .map_err(|error| TrustStoreError::TrustedRoot { name: name.clone(), error })?;
-        let signing_config = self.signing_config.as_deref().map(SigningConfig::parse).transpose();
-        let mut signing_config =
-            signing_config.map_err(|error| TrustStoreError::SigningConfig { name: name.clone(), error })?;
-        if let (Some(config), Some(second)) = (&mut signing_config, &self.rekor_v2_signing_config) {
-            // Held against the others each time: it may have been changed on the disk, too.
-            let logs: Vec<&str> = trusted_root.transparency_logs.iter().map(|log| log.base_url.as_str()).collect();
-            SigningConfig::parse(second)
-                .and_then(|second| Ok(config.offer_rekor_v2(second, &logs)?))
-                .map_err(|error| TrustStoreError::RekorV2SigningConfig { name: name.clone(), error })?;
+    /// What an instance has at one moment: when its record changes meanwhile, everything is read again.
+    fn stored(&self, name: &InstanceName) -> Result<Stored, TrustStoreError> {
+        let built_in = *name == InstanceName::public_good();
+        let Some(place) = self.place(name) else {
+            return if built_in { Ok(Stored::built_in()) } else { Err(TrustStoreError::Unknown(name.clone())) };
+        };
+        let path = place.join(RECORD);
+        let mut record = read(&path)?;
+        for _ in 0..ATTEMPTS {
+            let documents = Documents {
+                trusted_root: read(&place.join(TRUSTED_ROOT))?,
+                signing_config: optional(read(&place.join(SIGNING_CONFIG)))?,
+                rekor_v2_signing_config: optional(read(&place.join(REKOR_V2_SIGNING_CONFIG)))?,
+            };
+            let after = read(&path)?;
+            if record == after {
+                let text = String::from_utf8(record).map_err(|_bytes| TrustStoreError::NotUtf8(path.clone()))?;
+                let record = Record::parse(&text).map_err(|error| TrustStoreError::Record { path, error })?;
+                let of_the_build = built_in && record.refreshed.is_none_or(|refreshed| refreshed < PUBLIC_GOOD_OF);
+                return Ok(if of_the_build {
+                    let Stored { record: own, documents } = Stored::built_in();
+                    Stored { record: Record { bounds: record.bounds, ..own }, documents }
+                } else {
+                    Stored { record, documents }
+                });
+            }
+            record = after;
         }
-        Ok(Instance { name, trusted_root, signing_config, bounds })
+        Err(TrustStoreError::Restless(place))
+    }
+
+    /// Under the lock.
+    fn write(&self, name: &InstanceName, material: &Material, record: &str) -> Result<(), TrustStoreError> {
+        let folder = self.folder()?;
+        let new = unfinished(folder)?;
+        let Documents { trusted_root, signing_config, rekor_v2_signing_config } = &material.documents;
+        write(&new.path().join(TRUSTED_ROOT), trusted_root)?;
+        for (name, document) in [(SIGNING_CONFIG, signing_config), (REKOR_V2_SIGNING_CONFIG, rekor_v2_signing_config)] {
+            if let Some(document) = document {
+                write(&new.path().join(name), document)?;
+            }
+        }
+        if material.tuf != TufState::default() {
+            let tuf = new.path().join(TUF);
+            fs::create_dir(&tuf).map_err(|error| file_error(&tuf, error))?;
+            material.tuf.save(&tuf)?;
+        }
+        write(&new.path().join(RECORD), record.as_bytes())?;
+        sync_folder(new.path())?;
+        put(new, &folder.join(name.as_str()))?;
+        sync_folder(folder)
     }
 }
 
-/// The documents of Sigstore's public-good instance, as they were compiled in (`trust_store/public_good/README.md`).
-#[must_use]
-pub fn public_good() -> Documents {
-    Documents {
-        trusted_root: include_bytes!("trust_store/public_good/trusted_root.json").to_vec(),
-        signing_config: Some(include_bytes!("trust_store/public_good/signing_config.v0.2.json").to_vec()),
-        rekor_v2_signing_config: Some(
-            include_bytes!("trust_store/public_good/signing_config_rekor_v2.v0.2.json").to_vec(),
-        ),
+/// What is to be kept of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Material {
+    /// Whom it vouches for, and where it signs.
+    pub documents: Documents,
+    /// Where they came from.
+    pub origin: Origin,
+    /// When they came.
+    pub refreshed: Option<Timestamp>,
+    /// What led to them; empty where no TUF repository did.
+    pub tuf: TufState,
+}
+
+impl Material {
+    fn record(&self, bounds: InstanceBounds) -> Record {
+        Record { origin: self.origin.clone(), refreshed: self.refreshed, bounds }
     }
 }
 
-/// The instance `file` of a trusted root in a file: `--trusted-root FILE`.
-///
-/// # Errors
-/// [`TrustStoreError`] if the file cannot be read or is no trusted root.
-pub fn from_file(trusted_root: &Path) -> Result<Instance, TrustStoreError> {
-    let path = trusted_root;
-    let trusted_root = TrustedRoot::parse(&read(path)?)
-        .map_err(|error| TrustStoreError::TrustedRootFile { path: path.to_owned(), error })?;
-    let (name, bounds) = (InstanceName::file(), InstanceBounds::default());
-    Ok(Instance { name, trusted_root, signing_config: None, bounds })
+/// What became of newer material.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// It has other documents than there were.
+    Changed,
+    /// Another process has kept newer material meanwhile.
+    Overtaken,
+    /// It has the same documents.
+    Unchanged,
 }
 
-/// A document of at most [`MAX_DOCUMENT_BYTES`].
-///
-/// # Errors
-/// [`TrustStoreError::File`] or [`TrustStoreError::TooLarge`].
-pub fn read(path: &Path) -> Result<Vec<u8>, TrustStoreError> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| file_error(path, error))?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_DOCUMENT_BYTES) {
-        Ok(bytes)
-    } else {
-        Err(TrustStoreError::TooLarge(path.to_owned()))
+/// What an instance has.
+struct Stored {
+    record: Record,
+    documents: Documents,
+}
+
+impl Stored {
+    fn built_in() -> Self {
+        let (refreshed, bounds) = (Some(PUBLIC_GOOD_OF), InstanceBounds::default());
+        Self { record: Record { origin: Origin::BuiltIn, refreshed, bounds }, documents: public_good() }
     }
-}
-
-/// The trust store cannot do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum TrustStoreError {
-    /// A name that cannot be one.
-    #[error("{text:?} is no instance: {error}")]
-    BadName {
-        /// What was given.
-        text: String,
-        /// Why not.
-        error: BadInstanceName,
-    },
-    /// public-good is neither added nor removed.
-    #[error("the instance public-good is built in")]
-    BuiltIn,
-    /// Nothing is ever overwritten.
-    #[error("there is an instance {0} already")]
-    Exists(InstanceName),
-    /// The disk's answer.
-    #[error("{path}: {error}", path = .path.display())]
-    File {
-        /// Which file or folder.
-        path: PathBuf,
-        /// What happened.
-        error: io::Error,
-    },
-    /// No home, no `XDG_DATA_HOME`.
-    #[error("there is no home folder to keep instances in")]
-    NoFolder,
-    /// `instance.toml` is not text.
-    #[error("{path} is not UTF-8", path = .0.display())]
-    NotUtf8(PathBuf),
-    /// `instance.toml` is not what waxseal writes there.
-    #[error("{path}: {error}", path = .path.display())]
-    Record {
-        /// Which.
-        path: PathBuf,
-        /// Where it goes wrong.
-        error: MalformedRecord,
-    },
-    /// A second signing config that cannot be used.
-    #[error("the second signing config of instance {name}, for Rekor v2, cannot be used: {error}")]
-    RekorV2SigningConfig {
-        /// Whose.
-        name: InstanceName,
-        /// What is wrong.
-        error: MalformedSigningConfig,
-    },
-    /// A name that means something else.
-    #[error("the name {0} stands for the file of --trusted-root")]
-    Reserved(InstanceName),
-    /// A signing config that cannot be used.
-    #[error("the signing config of instance {name} cannot be used: {error}")]
-    SigningConfig {
-        /// Whose.
-        name: InstanceName,
-        /// What is wrong.
-        error: MalformedSigningConfig,
-    },
-    /// More bytes than any document has.
-    #[error("{path} has more than {MAX_DOCUMENT_BYTES} bytes", path = .0.display())]
-    TooLarge(PathBuf),
-    /// A trusted root that cannot be used.
-    #[error("the trusted root of instance {name} cannot be used: {error}")]
-    TrustedRoot {
-        /// Whose.
-        name: InstanceName,
-        /// What is wrong.
-        error: MalformedTrustedRoot,
-    },
-    /// A file that is no trusted root.
-    #[error("{path}: {error}", path = .path.display())]
-    TrustedRootFile {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong.
-        error: MalformedTrustedRoot,
-    },
-    /// No instance of that name was added.
-    #[error("there is no instance {0}")]
-    Unknown(InstanceName),
 }
 
 fn bad_name(text: &str) -> impl FnOnce(BadInstanceName) -> TrustStoreError {
@@ -367,62 +362,17 @@ fn bad_name(text: &str) -> impl FnOnce(BadInstanceName) -> TrustStoreError {
     move |error| TrustStoreError::BadName { text, error }
 }
 
-fn file_error(path: &Path, error: io::Error) -> TrustStoreError {
-    TrustStoreError::File { path: path.to_owned(), error }
-}
-
-fn optional(document: Result<Vec<u8>, TrustStoreError>) -> Result<Option<Vec<u8>>, TrustStoreError> {
-    match document {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(TrustStoreError::File { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// A new file, on the disk before this returns.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), TrustStoreError> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .map_err(|error| file_error(path, error))
-}
-
-/// Held while a folder appears or disappears; the others wait for it.
-fn lock(folder: &Path) -> Result<File, TrustStoreError> {
-    let path = folder.join(OsStr::new(".lock"));
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-    file.and_then(|file| file.lock().map(|()| file)).map_err(|error| file_error(&path, error))
-}
-
-/// Removes what a process that was killed left; under the lock nothing of it can be in use.
-fn sweep(folder: &Path) {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes())) {
-        // Litter that cannot be removed does no harm: it is no instance's name.
-        let _still_there = fs::remove_dir_all(entry.path());
-    }
-}
-
-/// Makes what happened to a folder's entries last. Where folders cannot be opened, the system does so by itself.
-fn sync_folder(folder: &Path) -> Result<(), TrustStoreError> {
-    if cfg!(unix) {
-        File::open(folder).and_then(|file| file.sync_all()).map_err(|error| file_error(folder, error))?;
-    }
-    Ok(())
-}
-
-/// How the folder of an instance is called while it appears or disappears; no instance is called so.
-const UNFINISHED: &str = ".unfinished-";
-
 const RECORD: &str = "instance.toml";
 const REKOR_V2_SIGNING_CONFIG: &str = "signing_config_rekor_v2.v0.2.json";
 const SIGNING_CONFIG: &str = "signing_config.v0.2.json";
 const TRUSTED_ROOT: &str = "trusted_root.json";
+const TUF: &str = "tuf";
 
 /// Public-good's trusted root has 7 kB.
 const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
+
+/// How often an instance may change while it is read.
+const ATTEMPTS: u32 = 100;
 
 #[cfg(test)]
 mod tests;

@@ -47,6 +47,7 @@ impl World {
         }
         let root = include_bytes!("../src/trust_store/public_good/trusted_root.json");
         world.write("repository/trusted_root.json", root);
+        world.write("repository/1.root.json", include_bytes!("../src/trust_store/public_good/root.json"));
         world.write("repository/broken.json", b"{");
         world.write("repository/empty.json", b"{}");
         world.write("repository/large.json", &vec![b' '; (1 << 20) + 1]);

@@ -46,6 +46,8 @@ other_python() {
     check 'sigstore-python signs with a code that is copied from the login page' python_out_of_band
     check 'python-tuf follows the repository through a rotation, and refuses an older one' \
         peer_python "$PEERS/python_tuf.py" "$WORK/python/tuf" "$IDENTITY"
+    check 'waxseal follows a repository of python-tuf through a rotation, and refuses older, frozen and forged ones' \
+        peer_python "$PEERS/python_tuf_repository.py" "$WORK/python/tuf-repository" "$TRUST"
     check 'rfc3161-client accepts timestamps, and refuses them for something else' \
         peer_python "$PEERS/python_tsa.py" "$STACK_URL/tsa/api/v1/timestamp" "$TRUST/trusted_root.json"
     check 'pymerkle has the same roots and proofs as the three logs' \

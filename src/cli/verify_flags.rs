@@ -80,6 +80,12 @@ struct JudgingFlags {
     /// Do not ask for proof that certificates were logged
     #[arg(long, action = ArgAction::SetTrue)]
     insecure_ignore_sct: bool,
+    /// Demand that the trust material was refreshed lately: 12h, 30d, 8w
+    #[arg(long, value_name = "AGE", conflicts_with = "trusted_root")]
+    max_trust_age: Option<String>,
+    /// Open no socket, whatever waxseal.online says
+    #[arg(long)]
+    offline: bool,
 }
 
 impl VerifyFlags {
@@ -139,6 +145,8 @@ impl JudgingFlags {
             instance: self.instance,
             allow_empty: false,
             insecure_ignore_sct: self.insecure_ignore_sct,
+            max_trust_age: self.max_trust_age,
+            offline: self.offline,
         })
     }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::policy_source::LoadedPolicy;
 use super::status_fd::StatusOutput;
-use super::{configured, hints, identity_policy, outside_evidence};
+use super::{configured, hints, identity_policy, outside_evidence, trust_age};
 use crate::cli::{GitVerify, Input, StatusFd};
 use crate::command_error::CommandError;
 use crate::escape;
@@ -82,6 +82,8 @@ impl Judgement {
             None => identity_policy::from_settings(&settings, &default)?,
         };
         let instances = TrustStore::new(&settings.folders).trusted(&settings)?;
+        let demanded = trust_age::strictest(settings.max_trust_age, Some(&policy));
+        trust_age::demand(&settings, &instances, demanded, now)?;
         let verifier = Verifier::new(instances, now, SctRequirement::default())?;
         let verdict = verifier.verdict(payload, signature);
         let mut verdict = if verdict.wants_log_entry() {

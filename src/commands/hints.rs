@@ -55,17 +55,20 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
             "certificates of before June 2022 have none; \"waxseal verify --insecure-ignore-sct\" does not ask"
         }
         "tag-name" => "somebody gave the tag a new name; fetch it from where it comes from, or judge it by its id",
-        "trust-material" => "trust-material: remove the instance and add it again",
+        "trust-material" => {
+            "trust-material: \"waxseal trust refresh\" may mend it; else remove the instance and add it again"
+        }
         "unknown-ca" => {
             let known = known(trusted);
             return Some(format!(
-                "unknown-ca: if you trust the instance it is of, \"waxseal trust add\" adds it; {known}"
+                "unknown-ca: if you trust the instance it is of, \"waxseal trust add\" adds it, and \"waxseal trust refresh\" asks the known ones for what is new; \
+                 {known}"
             ));
         }
         "unknown-log" | "unknown-tsa" => {
             let known = known(trusted);
             return Some(format!(
-                "{reason}: if its operator renewed it, remove the instance and add it again; {known}"
+                "{reason}: if its operator renewed it, \"waxseal trust refresh\" asks for what is new; {known}"
             ));
         }
         "unknown-signature-format" => "the signature begins with no line that Git knows",

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::outside_evidence::{self, Completed, complete};
 use super::policy_source::LoadedPolicy;
-use super::{configured, identity_policy, stdout};
+use super::{configured, identity_policy, stdout, trust_age};
 use crate::cli::{AdmittedFlags, Named, Verify};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::git::repository::{FoundObject, RawObject, Repository, Selected};
@@ -20,6 +20,7 @@ use crate::policy::IdentityPolicy;
 use crate::services::rekor_search::LogSearch;
 use crate::settings::{FoundRepository, Refusal, Settings};
 use crate::signature::payload::header;
+use crate::trust_age::MaxTrustAge;
 use crate::trust_store::{self, TrustStore};
 use crate::verify::error::{Missing, VerifyError};
 use crate::verify::{SctRequirement, Undecided, Verdict, Verifier};
@@ -97,7 +98,12 @@ impl<'a> Run<'a> {
             Err(error) if error.kind() == ErrorKind::Usage => return Err(error),
             policy => policy,
         };
-        let verifier = Verifier::new(instances(request, &settings)?, now, sct_requirement(request))?;
+        let demanded = max_trust_age(request, &settings, policy.as_ref().ok().map(|(policy, ..)| policy))?;
+        let instances = instances(request, &settings)?;
+        if request.trusted_root.is_none() {
+            trust_age::demand(&settings, &instances, demanded, now)?;
+        }
+        let verifier = Verifier::new(instances, now, sct_requirement(request))?;
         check_instance(request, &verifier)?;
         let (policy, default_instance, surroundings) = policy?;
         let online = request.online || settings.online && !request.offline;
@@ -258,6 +264,19 @@ fn instances(request: &Verify, settings: &Settings) -> Result<Vec<Instance>, Com
         Some(file) => vec![trust_store::from_file(file)?],
         None => TrustStore::new(&settings.folders).trusted(settings)?,
     })
+}
+
+/// The flag wins over the setting; what a policy file demands holds besides.
+fn max_trust_age(
+    request: &Verify,
+    settings: &Settings,
+    policy: Option<&IdentityPolicy>,
+) -> Result<Option<MaxTrustAge>, CommandError> {
+    let flag = request
+        .max_trust_age
+        .as_deref()
+        .map(|age| age.parse().map_err(|error| CommandError::usage(format!("--max-trust-age {age:?}: {error}"))));
+    Ok(trust_age::strictest(flag.transpose()?.or(settings.max_trust_age), policy))
 }
 
 fn default_instance(request: &Verify, settings: &Settings) -> Result<InstanceName, CommandError> {

@@ -18,6 +18,7 @@ use super::rule::{Mismatch, Requirement, Rule, Signer, Validity, Who, Workflow};
 use super::{Allowed, BadPattern, Circumstances, Pattern, Start};
 use crate::crypto::Sha256Digest;
 use crate::instance::{BadInstanceName, InstanceName};
+use crate::trust_age::MaxTrustAge;
 use crate::verify::VerifiedSignature;
 use crate::x509::CertificateClaims;
 
@@ -25,6 +26,7 @@ use crate::x509::CertificateClaims;
 #[derive(Clone, Debug)]
 pub struct PolicyFile {
     sha256: Sha256Digest,
+    max_trust_age: Option<MaxTrustAge>,
     start: Option<String>,
     exemptions: Vec<Exemption>,
     rules: Vec<Rule>,
@@ -61,6 +63,8 @@ impl PolicyFile {
             return Err(BadPolicy::NoRule);
         }
         let start = file.start.map(object_id).transpose()?;
+        let max_trust_age =
+            file.max_trust_age.map(|age| age.parse().map_err(|_| BadPolicy::TrustAge(age))).transpose()?;
         let exemptions = file.exempt.into_iter().map(|exempt| {
             let reason = exempt.reason.trim().to_owned();
             if reason.is_empty() {
@@ -68,13 +72,20 @@ impl PolicyFile {
             }
             Ok(Exemption { object: object_id(exempt.object)?, reason })
         });
-        Ok(Self { sha256: Sha256Digest::of(bytes), start, exemptions: exemptions.collect::<Result<_, _>>()?, rules })
+        let exemptions = exemptions.collect::<Result<_, _>>()?;
+        Ok(Self { sha256: Sha256Digest::of(bytes), max_trust_age, start, exemptions, rules })
     }
 
     /// SHA-256 of the file's bytes.
     #[must_use]
     pub fn sha256(&self) -> Sha256Digest {
         self.sha256
+    }
+
+    /// How long ago the trusted instances may have been refreshed.
+    #[must_use]
+    pub fn max_trust_age(&self) -> Option<MaxTrustAge> {
+        self.max_trust_age
     }
 
     /// The commit whose ancestors are not judged: full, lower-case hexadecimal.
@@ -184,6 +195,9 @@ pub enum BadPolicy {
         /// What the parser says.
         message: String,
     },
+    /// Not a number with a unit.
+    #[error("max_trust_age {0:?} is no age, as \"30d\" is")]
+    TrustAge(String),
     /// From another time.
     #[error("it is of version {0}, and this waxseal knows version 1")]
     Version(i64),
@@ -232,6 +246,7 @@ pub enum BadRule {
 #[serde(deny_unknown_fields)]
 struct File {
     version: i64,
+    max_trust_age: Option<String>,
     start: Option<String>,
     #[serde(default)]
     exempt: Vec<FileExemption>,
@@ -436,6 +451,9 @@ mod tests {
         }
         let twice = format!("{RULE}email = [\"a\"]\n{}email = [\"b\"]", RULE.replace("version = 1\n", ""));
         assert_eq!(problem(&twice), "rule \"r\": another rule has that name");
+        let age = |age: &str| read(&format!("max_trust_age = \"{age}\"\n{RULE}email = [\"a\"]"));
+        assert_eq!(age("30d").unwrap().max_trust_age(), Some("30d".parse().unwrap()));
+        assert_eq!(age("soon").unwrap_err().to_string(), "max_trust_age \"soon\" is no age, as \"30d\" is");
         let start = format!("start = \"ABC\"\n{RULE}email = [\"a\"]");
         assert_eq!(problem(&start), "\"ABC\" is not a full object id in lower-case hexadecimal");
     }

@@ -27,6 +27,14 @@ pub enum SettingsError {
         /// What it can be.
         words: String,
     },
+    /// Not a number with a unit.
+    #[error("{name} is no age: {value:?}")]
+    NotAnAge {
+        /// The key or variable.
+        name: String,
+        /// Its value.
+        value: String,
+    },
     /// Not one of git's booleans.
     #[error("{name} is no boolean: {value:?}")]
     NotBoolean {

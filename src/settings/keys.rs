@@ -24,6 +24,8 @@ pub struct Key {
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
+    /// A number with its unit, as `30d`: hours, days or weeks.
+    Age,
     /// git's booleans: `true`, `yes`, `on`, a number other than 0, no value at all; `false`, `no`, `off`, 0.
     Boolean,
     /// One of these words.
@@ -39,6 +41,7 @@ pub enum Shape {
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Age => "age",
             Self::Boolean => "boolean",
             Self::Choice(words) => words,
             Self::List => "list",
@@ -49,7 +52,7 @@ impl fmt::Display for Shape {
 }
 
 /// Every setting.
-pub const KEYS: [&Key; 12] = [
+pub const KEYS: [&Key; 13] = [
     &ACCEPT_PUBLIC,
     &ALLOW,
     &BROWSER,
@@ -58,6 +61,7 @@ pub const KEYS: [&Key; 12] = [
     &INSTANCE,
     &LOG,
     &LOGIN_HINT,
+    &MAX_TRUST_AGE,
     &ONLINE,
     &POLICY,
     &TIMESTAMP,
@@ -94,7 +98,7 @@ pub(super) const CA_FILE: Key = Key {
     scope: "both",
     value: Shape::Path,
     default: "none",
-    about: "PEM certificates that may vouch for https services, beside the system's; `waxseal trust add` reads it too",
+    about: "PEM certificates that may vouch for https services, beside the system's; `waxseal trust` reads it too",
 };
 pub(super) const CLIENT_ID: Key = Key {
     name: "clientId",
@@ -127,6 +131,14 @@ pub(super) const LOGIN_HINT: Key = Key {
     value: Shape::Text,
     default: "none",
     about: "the account that the login page suggests",
+};
+pub(super) const MAX_TRUST_AGE: Key = Key {
+    name: "maxTrustAge",
+    variable: "WAXSEAL_MAX_TRUST_AGE",
+    scope: "verifying",
+    value: Shape::Age,
+    default: "none: any age",
+    about: "how long ago each trusted instance may have been refreshed: `12h`, `30d`, `8w`; see `docs/trust.md`",
 };
 pub(super) const ONLINE: Key = Key {
     name: "online",

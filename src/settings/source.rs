@@ -11,6 +11,7 @@ use super::choices::Choice;
 use super::keys::{CA_FILE, Key};
 use super::network::{NO_PROXY_VARIABLES, NetworkSettings, PROXY_VARIABLES, ProxySetting};
 use super::{Secret, SettingsError};
+use crate::trust_age::MaxTrustAge;
 
 /// Both places where a value may stand.
 pub(super) struct Source<'a, E> {
@@ -73,6 +74,15 @@ impl<E: Fn(&str) -> Option<OsString>> Source<'_, E> {
                 Err(SettingsError::NotAChoice { name, value: text, words })
             }
         }
+    }
+
+    pub(super) fn age(&self, key: &Key) -> Result<Option<MaxTrustAge>, SettingsError> {
+        let Some(text) = self.text(key)? else { return Ok(None) };
+        let name = match self.variable(key.variable)? {
+            Some(_) => key.variable.to_owned(),
+            None => full_name(key),
+        };
+        text.parse().map(Some).map_err(|_not_an_age| SettingsError::NotAnAge { name, value: text })
     }
 
     /// A path as git has it; an empty one is not set.

@@ -95,6 +95,17 @@ fn choices_are_words_and_paths_may_begin_at_home() {
 }
 
 #[test]
+fn an_age_has_a_unit() {
+    let read = settings("[waxseal]\nmaxTrustAge = 30d\n", &[("WAXSEAL_MAX_TRUST_AGE", "2w")]).unwrap();
+    assert_eq!(read.max_trust_age, Some("14d".parse().unwrap()));
+    assert_eq!(settings("[waxseal]\nmaxTrustAge =\n", &[]).unwrap().max_trust_age, None);
+    let bad = settings("[waxseal]\nmaxTrustAge = 30\n", &[]).unwrap_err();
+    assert_eq!(bad.to_string(), "waxseal.maxTrustAge is no age: \"30\"");
+    let bad = settings("", &[("WAXSEAL_MAX_TRUST_AGE", "month")]).unwrap_err();
+    assert_eq!(bad.to_string(), "WAXSEAL_MAX_TRUST_AGE is no age: \"month\"");
+}
+
+#[test]
 fn the_proxy_is_that_of_curl_and_is_not_shown() {
     let read = settings("", &[("ALL_PROXY", "http://b"), ("HTTPS_PROXY", "http://u:pass@a"), ("NO_PROXY", "x")]);
     let network = read.unwrap().network;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::instance::InstanceBounds;
@@ -10,16 +11,20 @@ use crate::instance::InstanceBounds;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub origin: Origin,
+    /// When somebody last vouched for it: a refresh, or the user who brought it.
+    pub refreshed: Option<Timestamp>,
     pub bounds: InstanceBounds,
 }
 
-/// Where an instance came from; for people only.
+/// Where an instance came from, and is asked for anew.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// It was compiled in.
     BuiltIn,
     /// From files that the user had.
     Files,
+    /// From a TUF repository: a mirror's address, or `None` where a folder was brought.
+    Tuf(Option<String>),
     /// From the service at this address.
     Url(String),
 }
@@ -29,6 +34,8 @@ impl fmt::Display for Origin {
         match self {
             Self::BuiltIn => f.write_str("built in"),
             Self::Files => f.write_str("from files"),
+            Self::Tuf(Some(url)) => write!(f, "from the TUF repository at {url}"),
+            Self::Tuf(None) => f.write_str("from the folder of a TUF repository"),
             Self::Url(url) => write!(f, "from {url}"),
         }
     }
@@ -41,21 +48,39 @@ impl Record {
             let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
             MalformedRecord { line: before.matches('\n').count() + 1, what: error.message().to_owned() }
         })?;
-        Ok(Self {
-            origin: file.url.map_or(Origin::Files, Origin::Url),
-            bounds: InstanceBounds { oidc_issuers: file.oidc_issuers, audience: file.audience },
-        })
+        let origin = match (file.tuf, file.url) {
+            (Some(tuf), _) => Origin::Tuf(Some(tuf).filter(|tuf| tuf != BROUGHT)),
+            (None, url) => url.map_or(Origin::Files, Origin::Url),
+        };
+        let bounds = InstanceBounds { oidc_issuers: file.oidc_issuers, audience: file.audience };
+        Ok(Self { origin, refreshed: file.refreshed, bounds })
     }
 
     pub(super) fn to_toml(&self) -> String {
-        let url = match &self.origin {
-            Origin::Url(url) => Some(url.clone()),
-            Origin::BuiltIn | Origin::Files => None,
+        let (url, tuf) = match &self.origin {
+            Origin::Url(url) => (Some(url.clone()), None),
+            Origin::Tuf(mirror) => (None, Some(mirror.clone().unwrap_or_else(|| BROUGHT.to_owned()))),
+            Origin::BuiltIn | Origin::Files => (None, None),
         };
         let InstanceBounds { oidc_issuers, audience } = self.bounds.clone();
-        let file = RecordFile { url, oidc_issuers, audience };
-        // Strings and lists of strings always have a TOML form.
+        let file = RecordFile { url, tuf, refreshed: self.refreshed, oidc_issuers, audience };
+        // Strings, times and lists of strings always have a TOML form.
         format!("{HEADER}{}", toml::to_string(&file).unwrap_or_default())
+    }
+
+    /// `text` with what this record says of origin and refresh: the user's own lines and comments stay.
+    pub(super) fn rewrite(&self, text: &str) -> String {
+        let ours = |line: &&str| {
+            let key = line.split_once('=').map(|(key, _)| key.trim());
+            !key.is_some_and(|key| ["url", "tuf", "refreshed"].contains(&key))
+        };
+        let bare = Self { bounds: InstanceBounds::default(), refreshed: self.refreshed, origin: self.origin.clone() };
+        let bare = bare.to_toml();
+        let mut new: Vec<&str> = text.lines().filter(ours).collect();
+        new.extend(bare.lines().filter(|line| !line.starts_with('#')));
+        let new = new.join("\n") + "\n";
+        // Whoever writes TOML in some other way loses comments, and no bound.
+        if Self::parse(&new).is_ok_and(|read| read == *self) { new } else { self.to_toml() }
     }
 }
 
@@ -72,11 +97,18 @@ const HEADER: &str = "\
 # audience = \"sigstore\"                          # the audience of its identity tokens
 ";
 
+/// Stands for an address where a TUF repository was brought as a folder.
+const BROUGHT: &str = "brought";
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RecordFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tuf: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refreshed: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     oidc_issuers: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,14 +119,41 @@ struct RecordFile {
 mod tests {
     use super::*;
 
+    fn record(origin: Origin) -> Record {
+        Record { origin, refreshed: None, bounds: InstanceBounds::default() }
+    }
+
     #[test]
     fn what_is_written_is_read_back() {
-        let plain = Record { origin: Origin::Files, bounds: InstanceBounds::default() };
+        let plain = record(Origin::Files);
         assert_eq!(Record::parse(&plain.to_toml()).unwrap(), plain);
         let bounds =
             InstanceBounds { oidc_issuers: Some(vec!["https://a\"\n".to_owned()]), audience: Some("own".to_owned()) };
-        let full = Record { origin: Origin::Url("https://x".to_owned()), bounds };
-        assert_eq!(Record::parse(&full.to_toml()).unwrap(), full);
+        let refreshed = Some("2026-11-26T05:00:00.123456789Z".parse().unwrap());
+        for origin in
+            [Origin::Url("https://x".to_owned()), Origin::Tuf(Some("https://x/tuf".to_owned())), Origin::Tuf(None)]
+        {
+            let full = Record { origin, refreshed, bounds: bounds.clone() };
+            assert_eq!(Record::parse(&full.to_toml()).unwrap(), full);
+        }
+    }
+
+    #[test]
+    fn a_refresh_leaves_what_the_user_wrote() {
+        let text = "# only ours\noidc_issuers = [\n  \"https://a\", # one\n]\nurl = \"https://x\"\naudience='own'";
+        let old = Record::parse(text).unwrap();
+        let new = Record { refreshed: Some("2026-11-26T05:00:00Z".parse().unwrap()), ..old };
+        assert_eq!(
+            new.rewrite(text),
+            "# only ours\noidc_issuers = [\n  \"https://a\", # one\n]\naudience='own'\nurl = \"https://x\"\n\
+             refreshed = \"2026-11-26T05:00:00Z\"\n"
+        );
+        assert_eq!(new.rewrite(&new.rewrite(text)), new.rewrite(text));
+        // An odd spelling of a key.
+        let text = "\"url\" = \"https://x\"\noidc_issuers = [\"https://a\"]\n";
+        let old = Record::parse(text).unwrap();
+        let new = Record { origin: Origin::Tuf(None), ..old };
+        assert_eq!(Record::parse(&new.rewrite(text)).unwrap(), new);
     }
 
     #[test]
@@ -102,7 +161,7 @@ mod tests {
         let error = |text: &str| Record::parse(text).unwrap_err().to_string();
         assert_eq!(
             error("\noidc_issuer = [\"https://a\"]\n"),
-            "line 2: unknown field `oidc_issuer`, expected one of `url`, `oidc_issuers`, `audience`"
+            "line 2: unknown field `oidc_issuer`, expected one of `url`, `tuf`, `refreshed`, `oidc_issuers`, `audience`"
         );
         assert_eq!(
             error("oidc_issuers = \"https://a\"\n"),

@@ -4,6 +4,11 @@ fn store(home: &tempfile::TempDir) -> TrustStore {
     TrustStore::new(&Folders { data: Some(home.path().join("data")), ..Folders::default() })
 }
 
+fn add(store: &TrustStore, name: &str, documents: Documents, origin: Origin) -> Result<(), TrustStoreError> {
+    let material = Material { documents, origin, refreshed: None, tuf: TufState::default() };
+    store.add(&name.parse().unwrap(), &material, InstanceBounds::default())
+}
+
 fn name(text: &str) -> InstanceName {
     text.parse().unwrap()
 }
@@ -26,15 +31,15 @@ fn what_was_added_is_there_until_it_is_removed() {
     let store = store(&home);
     assert_eq!(names(&store), ["public-good"]);
     let origin = Origin::Url("https://sigstore.example.org/\"x".to_owned());
-    store.add(&name("own"), &public_good(), origin.clone()).unwrap();
-    store.add(&name("zoo"), &Documents { signing_config: None, ..public_good() }, Origin::Files).unwrap();
+    add(&store, "own", public_good(), origin.clone()).unwrap();
+    add(&store, "zoo", Documents { signing_config: None, ..public_good() }, Origin::Files).unwrap();
     assert_eq!(names(&store), ["own", "public-good", "zoo"]);
     assert_eq!(store.origin(&name("own")).unwrap(), origin);
     let own = store.load(&name("own")).unwrap();
     assert_eq!((own.name, own.bounds), (name("own"), InstanceBounds::default()));
     assert!(store.load(&name("zoo")).unwrap().signing_config.is_none());
 
-    assert!(matches!(store.add(&name("own"), &public_good(), Origin::Files), Err(TrustStoreError::Exists(_))));
+    assert!(matches!(add(&store, "own", public_good(), Origin::Files), Err(TrustStoreError::Exists(_))));
     assert_eq!(store.origin(&name("own")).unwrap(), origin);
     store.remove(&name("own")).unwrap();
     assert_eq!(names(&store), ["public-good", "zoo"]);
@@ -47,14 +52,14 @@ fn nothing_half_written_is_left() {
     let home = tempfile::tempdir().unwrap();
     let store = store(&home);
     let broken = Documents { trusted_root: b"{}".to_vec(), ..public_good() };
-    assert!(matches!(store.add(&name("own"), &broken, Origin::Files), Err(TrustStoreError::TrustedRoot { .. })));
+    assert!(matches!(add(&store, "own", broken, Origin::Files), Err(TrustStoreError::TrustedRoot { .. })));
     let broken = Documents { signing_config: Some(b"{}".to_vec()), ..public_good() };
-    assert!(matches!(store.add(&name("own"), &broken, Origin::Files), Err(TrustStoreError::SigningConfig { .. })));
+    assert!(matches!(add(&store, "own", broken, Origin::Files), Err(TrustStoreError::SigningConfig { .. })));
     assert!(!home.path().join("data").exists());
     let killed = home.path().join("data/instances/.unfinished-x");
     fs::create_dir_all(killed.join("own")).unwrap();
     assert_eq!(names(&store), ["public-good"]);
-    store.add(&name("own"), &public_good(), Origin::Files).unwrap();
+    add(&store, "own", public_good(), Origin::Files).unwrap();
     let left: Vec<_> =
         fs::read_dir(home.path().join("data/instances")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "{left:?}");
@@ -64,24 +69,18 @@ fn nothing_half_written_is_left() {
 fn some_names_are_taken_from_the_start() {
     let home = tempfile::tempdir().unwrap();
     let store = store(&home);
-    assert!(matches!(
-        store.add(&InstanceName::public_good(), &public_good(), Origin::Files),
-        Err(TrustStoreError::BuiltIn)
-    ));
+    assert!(matches!(add(&store, "public-good", public_good(), Origin::Files), Err(TrustStoreError::BuiltIn)));
     assert!(matches!(store.remove(&InstanceName::public_good()), Err(TrustStoreError::BuiltIn)));
-    assert!(matches!(
-        store.add(&InstanceName::file(), &public_good(), Origin::Files),
-        Err(TrustStoreError::Reserved(_))
-    ));
+    assert!(matches!(add(&store, "file", public_good(), Origin::Files), Err(TrustStoreError::Reserved(_))));
     let nowhere = TrustStore { folder: None };
-    assert!(matches!(nowhere.add(&name("own"), &public_good(), Origin::Files), Err(TrustStoreError::NoFolder)));
+    assert!(matches!(add(&nowhere, "own", public_good(), Origin::Files), Err(TrustStoreError::NoFolder)));
 }
 
 #[test]
 fn settings_choose() {
     let home = tempfile::tempdir().unwrap();
     let store = store(&home);
-    store.add(&name("own"), &public_good(), Origin::Files).unwrap();
+    add(&store, "own", public_good(), Origin::Files).unwrap();
     let all = store.trusted(&Settings::default()).unwrap();
     assert_eq!(all.len(), 2);
     let only = Settings { trust: Some(vec!["own".to_owned()]), ..Settings::default() };
@@ -97,7 +96,127 @@ fn settings_choose() {
 fn a_document_has_a_bounded_length() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("large");
-    File::create_new(&path).unwrap().set_len(MAX_DOCUMENT_BYTES + 1).unwrap();
+    fs::File::create_new(&path).unwrap().set_len(MAX_DOCUMENT_BYTES + 1).unwrap();
     assert!(matches!(from_file(&path), Err(TrustStoreError::TooLarge(_))));
     assert!(matches!(from_file(&home.path().join("absent")), Err(TrustStoreError::File { .. })));
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn newer(refreshed: &str) -> Material {
+    let mut documents = public_good();
+    documents.trusted_root.push(b'\n');
+    let origin = Origin::Tuf(Some(PUBLIC_GOOD_MIRROR.to_owned()));
+    Material { documents, origin, refreshed: Some(at(refreshed)), tuf: TufState::default() }
+}
+
+#[test]
+fn public_good_is_the_newer_of_what_is_built_in_and_what_was_refreshed() {
+    assert_eq!(PUBLIC_GOOD_OF, at("2026-08-21T00:00:00Z"));
+    let home = tempfile::tempdir().unwrap();
+    let store = store(&home);
+    let public_good_name = InstanceName::public_good();
+    let built_in = public_good();
+    assert_eq!(store.tuf_state(&public_good_name).unwrap().versions(), (15, 0));
+    assert!(matches!(store.remove(&public_good_name), Err(TrustStoreError::BuiltIn)));
+
+    let state = || store.tuf_state(&public_good_name).unwrap();
+    let earlier = Material { tuf: state(), ..newer("2026-08-20T00:00:00Z") };
+    assert_eq!(store.renew(&public_good_name, &earlier).unwrap(), Renewed::Changed);
+    assert_eq!(store.documents(&public_good_name).unwrap(), built_in, "waxseal itself is newer");
+    assert_eq!(store.origin(&public_good_name).unwrap(), Origin::BuiltIn);
+
+    let later = Material { tuf: state(), ..newer("2026-11-26T00:00:00Z") };
+    assert_eq!(store.renew(&public_good_name, &later).unwrap(), Renewed::Changed);
+    assert_eq!(store.renew(&public_good_name, &later).unwrap(), Renewed::Unchanged);
+    assert_eq!(store.documents(&public_good_name).unwrap(), later.documents);
+    assert_eq!(store.refreshed(&public_good_name).unwrap(), later.refreshed);
+    assert_eq!(names(&store), ["public-good"]);
+    let behind = Material { tuf: TufState::default(), ..newer("2026-11-27T00:00:00Z") };
+    assert_eq!(store.renew(&public_good_name, &behind).unwrap(), Renewed::Overtaken);
+
+    store.remove(&public_good_name).unwrap();
+    assert_eq!(store.documents(&public_good_name).unwrap(), built_in);
+}
+
+#[test]
+fn newer_material_takes_the_place_of_older_and_leaves_the_bounds() {
+    let home = tempfile::tempdir().unwrap();
+    let store = store(&home);
+    let material = newer("2026-11-26T00:00:00Z");
+    assert!(matches!(store.renew(&name("own"), &material), Err(TrustStoreError::Unknown(_))));
+    let bounds = InstanceBounds { oidc_issuers: Some(vec!["https://a".to_owned()]), audience: None };
+    store.add(&name("own"), &newer("2026-11-25T00:00:00Z"), bounds.clone()).unwrap();
+    assert_eq!(store.renew(&name("own"), &material).unwrap(), Renewed::Unchanged);
+    assert_eq!(store.load(&name("own")).unwrap().bounds, bounds);
+    assert_eq!(store.refreshed(&name("own")).unwrap(), material.refreshed);
+
+    let broken = Documents { trusted_root: b"{".to_vec(), ..public_good() };
+    let broken = Material { documents: broken, ..material.clone() };
+    assert!(matches!(store.renew(&name("own"), &broken), Err(TrustStoreError::TrustedRoot { .. })));
+    assert_eq!(store.documents(&name("own")).unwrap(), material.documents);
+    let folder = home.path().join("data/instances");
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 2, "the lock and the instance");
+}
+
+#[test]
+fn trust_material_may_be_too_old() {
+    let home = tempfile::tempdir().unwrap();
+    let store = store(&home);
+    add(&store, "files", public_good(), Origin::Files).unwrap();
+    let demand = |name_: InstanceName, max: &str, now: &str| {
+        let demanded = store.demand_fresh([name_].iter(), max.parse().unwrap(), at(now));
+        demanded.map_err(|error| error.to_string())
+    };
+    let public_good = InstanceName::public_good;
+    assert_eq!(demand(public_good(), "30d", "2026-09-20T00:00:00Z"), Ok(()));
+    assert_eq!(
+        demand(public_good(), "30d", "2026-11-26T00:00:00Z"),
+        Err("the trust material of instance public-good is 97 days old, and at most 30 days are taken".to_owned())
+    );
+    assert_eq!(
+        demand(name("files"), "30d", "2026-11-26T00:00:00Z"),
+        Err("the trust material of instance files was never refreshed, and at most 30 days are taken".to_owned())
+    );
+}
+
+#[test]
+fn who_reads_while_others_write_never_sees_a_mixture() {
+    let home = tempfile::tempdir().unwrap();
+    let store = store(&home);
+    let material = |number: usize| {
+        // Each document is as long as the number says.
+        let mut material = newer("2026-11-26T00:00:00Z");
+        material.refreshed =
+            Some(at("2026-11-26T00:00:00Z") + jiff::SignedDuration::from_secs(i64::try_from(number).unwrap()));
+        material.documents.trusted_root.extend(vec![b' '; number]);
+        material.documents.signing_config.as_mut().unwrap().extend(vec![b' '; number]);
+        material
+    };
+    store.add(&name("own"), &material(0), InstanceBounds::default()).unwrap();
+    let Documents { trusted_root, signing_config, .. } = store.documents(&name("own")).unwrap();
+    let (first, second) = (trusted_root.len(), signing_config.unwrap().len());
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut reads = 0;
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        let found = store.documents(&name("own")).unwrap();
+                        assert_eq!(found.trusted_root.len() - first, found.signing_config.unwrap().len() - second);
+                        reads += 1;
+                    }
+                    reads
+                })
+            })
+            .collect();
+        for number in 1..=50 {
+            store.renew(&name("own"), &material(number)).unwrap();
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(readers.into_iter().all(|reader| reader.join().unwrap() > 0));
+    });
 }

@@ -13,6 +13,7 @@
 mod evidence;
 mod git;
 mod objects;
+mod trust;
 
 use std::collections::BTreeMap;
 

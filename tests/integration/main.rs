@@ -37,4 +37,7 @@ mod stack;
 mod status_fd;
 mod terminal;
 mod time_tokens;
+mod trust_age;
+mod trust_import;
+mod trust_refresh;
 mod verify_tag;

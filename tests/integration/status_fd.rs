@@ -64,8 +64,8 @@ fn every_verdict_in_git_s_words() {
             "E||-|||undefined".to_owned(),
             format!("{NOTHING_TO_VERIFY_WITH}{UNDEFINED}"),
             "waxseal: BAD signature: the certificate authority \"CN=waxseal intermediate,O=127.0.0.1:PORT\" is not trusted\n\
-             waxseal: hint: unknown-ca: if you trust the instance it is of, \"waxseal trust add\" adds it; \
-             trusted now: public-good (trusted root of 2025-09-23)\n",
+             waxseal: hint: unknown-ca: if you trust the instance it is of, \"waxseal trust add\" adds it, and \"waxseal trust refresh\" asks \
+             the known ones for what is new; trusted now: public-good (trusted root of 2025-09-23)\n",
         ),
         (
             "online mode",

@@ -57,7 +57,7 @@ fn an_instance_is_trusted_after_a_yes() {
     let Some(terminal) = Terminal::new(&sandbox) else { return };
     let add = format!("\"$WAXSEAL\" trust add again --url {}", sandbox.url());
     let refused = terminal.run(&add, "n\n").code(1).out();
-    assert!(refused.ends_with("waxseal: error: nothing was added\n"), "{refused}");
+    assert!(refused.ends_with("waxseal: error: nothing was changed\n"), "{refused}");
     assert!(!sandbox.path("home/.local/share/waxseal/instances/again").exists());
 
     let shown = sandbox.masked(&terminal.run(&add, "yes\n").success().out());

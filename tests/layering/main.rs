@@ -12,11 +12,12 @@ use source::{production, submodules};
 
 /// The layout: each unit, its zone, and what it may import. A unit is a file right under `src` with its folder, or a
 /// submodule that stands in another zone than its parent, or imports more.
-const UNITS: [Unit; 31] = [
+const UNITS: [Unit; 32] = [
     pure("causes", &[]),
     pure("escape", &[]),
     pure("crypto", &[]),
     pure("signing_config", &["crypto"]),
+    pure("trust_age", &[]),
     pure("trust_digest", &["crypto"]),
     pure("trusted_root", &["crypto"]),
     pure("instance", &["signing_config", "trusted_root"]),
@@ -28,10 +29,10 @@ const UNITS: [Unit; 31] = [
     pure("signature", &["cms", "crypto", "tlog", "x509"]),
     pure("evidence", &["crypto", "signature", "tlog", "x509"]),
     pure("verify", &["crypto", "evidence", "instance", "signature", "timestamp", "tlog", "trusted_root", "x509"]),
-    pure("policy", &["crypto", "instance", "verify", "x509"]),
+    pure("policy", &["crypto", "instance", "trust_age", "verify", "x509"]),
     pure("git", &["signature", "verify"]),
     pure("git::status_fd", &["crypto", "escape", "git", "policy", "signature", "verify", "x509"]),
-    edge("settings", &["causes"]),
+    edge("settings", &["causes", "trust_age"]),
     edge("terminal", &["escape"]),
     edge("git::repository", &["causes", "git"]),
     edge(
@@ -39,7 +40,20 @@ const UNITS: [Unit; 31] = [
         &["crypto", "identity_token", "settings", "signing_config", "timestamp", "tlog", "trusted_root", "x509"],
     ),
     edge("oidc", &["escape", "identity_token", "services", "terminal"]),
-    edge("trust_store", &["escape", "instance", "settings", "signing_config", "trust_digest", "trusted_root"]),
+    edge(
+        "trust_store",
+        &[
+            "causes",
+            "escape",
+            "instance",
+            "services",
+            "settings",
+            "signing_config",
+            "trust_age",
+            "trust_digest",
+            "trusted_root",
+        ],
+    ),
     edge(
         "credential",
         &[
@@ -77,7 +91,7 @@ const UNITS: [Unit; 31] = [
 ];
 
 /// Crates and parts of std that have one home: path, the units that may name it, why.
-const HOMES: [(&str, &[&str], &str); 18] = [
+const HOMES: [(&str, &[&str], &str); 20] = [
     ("aws_lc_rs", &["crypto"], "algorithms are chosen in one place"),
     ("p256", &["crypto"], "algorithms are chosen in one place"),
     ("x509_cert", &["x509", "cms", "timestamp", "tlog", "credential", "stack"], "one module reads certificates"),
@@ -93,6 +107,8 @@ const HOMES: [(&str, &[&str], &str); 18] = [
     ("redb", &["stack"], "one store"),
     ("argon2", &["crypto"], "algorithms are chosen in one place"),
     ("rpassword", &["commands"], "one place asks for passwords"),
+    ("rustix", &["trust_store"], "std has nearly everything; folders are exchanged in one place"),
+    ("sigstore_tuf", &["trust_store"], "one TUF client"),
     ("regex", &["policy"], "identity patterns are anchored in one place"),
     (
         "toml",
