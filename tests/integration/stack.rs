@@ -240,7 +240,7 @@ fn what_is_published_has_the_digest_that_was_announced() {
     );
     assert!(sandbox.waxseal(["trust", "show", "home"]).success().out().contains(&sandbox.issuer()));
     assert_eq!(sandbox.waxseal(["trust", "remove", "home"]).success().out(), "instance home is no longer trusted\n");
-    assert_eq!(sandbox.waxseal(["trust", "list"]).success().out(), "public-good          built in\n");
+    assert_eq!(sandbox.waxseal(["trust", "list"]).success().out(), "public-good          built in, as of 2026-08-21\n");
 }
 
 fn log_info(sandbox: &Sandbox) -> Value {
