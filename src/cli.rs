@@ -135,8 +135,6 @@ pub struct Verify {
     pub insecure_ignore_sct: bool,
     /// How old trust material may be, as it was typed.
     pub max_trust_age: Option<String>,
-    /// No socket is opened, whatever the settings say.
-    pub offline: bool,
 }
 
 /// What the arguments name.

@@ -30,7 +30,8 @@ pub use network::{NetworkSettings, ProxySetting};
 
 use gitsign::{Fallbacks, GitsignServices};
 use keys::{
-    ACCEPT_PUBLIC, ALLOW, BROWSER, CLIENT_ID, INSTANCE, LOG, LOGIN_HINT, MAX_TRUST_AGE, ONLINE, POLICY, TIMESTAMP, TRUST,
+    ACCEPT_PUBLIC, ALLOW, BROWSER, CLIENT_ID, INSTANCE, LOG, LOGIN_HINT, MAX_TRUST_AGE, ONLINE, POLICY, TIMESTAMP,
+    TRUST,
 };
 use source::{Source, boolean};
 

@@ -83,9 +83,6 @@ struct JudgingFlags {
     /// Demand that the trust material was refreshed lately: 12h, 30d, 8w
     #[arg(long, value_name = "AGE", conflicts_with = "trusted_root")]
     max_trust_age: Option<String>,
-    /// Open no socket, whatever waxseal.online says
-    #[arg(long)]
-    offline: bool,
 }
 
 impl VerifyFlags {
@@ -146,7 +143,6 @@ impl JudgingFlags {
             allow_empty: false,
             insecure_ignore_sct: self.insecure_ignore_sct,
             max_trust_age: self.max_trust_age,
-            offline: self.offline,
         })
     }
 }
