@@ -33,7 +33,7 @@ class Repository:
             "snapshot": [CryptoSigner.generate_ecdsa()],
             "targets": [CryptoSigner.generate_rsa(scheme="rsassa-pss-sha256")],
         }
-        self.root = Root(version=0, expires=NOW + datetime.timedelta(days=365), consistent_snapshot=True)
+        self.root = Root(version=1, expires=NOW + datetime.timedelta(days=365), consistent_snapshot=True)
         for role, signers in self.signers.items():
             for signer in signers:
                 self.root.add_key(signer.public_key, role)
@@ -42,7 +42,6 @@ class Repository:
         self.publish_root([])
 
     def publish_root(self, former):
-        self.root.version += 1
         self.write(f"{self.root.version}.root.json", self.root, self.signers["root"] + former)
 
     def rotate(self):
@@ -54,6 +53,7 @@ class Repository:
             self.signers[role] = [CryptoSigner.generate_ecdsa() for _ in self.signers[role]]
             for signer in self.signers[role]:
                 self.root.add_key(signer.public_key, role)
+        self.root.version += 1
         self.publish_root(former)
 
     def publish(self, documents, days=7):
