@@ -40,6 +40,12 @@ impl CommandError {
         Self::new(ErrorKind::Usage, message)
     }
 
+    /// The system gives no event loop, without which no network is asked.
+    #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+    pub fn no_event_loop(error: io::Error) -> Self {
+        Self::failed(format_args!("cannot set up network access: {error}"))
+    }
+
     /// An error of the given kind.
     pub fn new(kind: ErrorKind, message: impl Display) -> Self {
         Self { kind, message: message.to_string(), has_lines: false, hints: Vec::new() }

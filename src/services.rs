@@ -1,6 +1,7 @@
 //! The services of an instance: which address for which job, and asking them.
 
 pub mod consistency;
+pub mod event_loop;
 pub mod fulcio;
 pub mod http;
 pub mod rekor;

@@ -9,6 +9,7 @@ use crate::cli::FollowLogin;
 use crate::command_error::CommandError;
 use crate::escape;
 use crate::services::ServiceName;
+use crate::services::event_loop::EventLoop;
 use crate::services::http::{Http, Repeat};
 
 /// Follows the address. It must end with status 200 at the `redirect_uri` that it carries.
@@ -18,11 +19,7 @@ use crate::services::http::{Http, Repeat};
 pub fn run(follow: &FollowLogin) -> Result<(), CommandError> {
     let start =
         Url::parse(&follow.url).map_err(|error| CommandError::usage(format_args!("the login address: {error}")))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CommandError::failed(format_args!("cannot set up network access: {error}")))?;
-    runtime.block_on(follow_from(start))
+    EventLoop::new().map_err(CommandError::no_event_loop)?.run(follow_from(start))
 }
 
 async fn follow_from(start: Url) -> Result<(), CommandError> {

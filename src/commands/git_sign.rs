@@ -25,6 +25,7 @@ use crate::instance::Instance;
 use crate::oidc::{Login, LoginError, Opener};
 use crate::seen_checkpoints::{Before, LiveCheckpoint, SeenCheckpoints};
 use crate::services::Services;
+use crate::services::event_loop::EventLoop;
 use crate::services::http::{Http, Network};
 use crate::settings::{DEFAULT_CLIENT_ID, Folders, Settings};
 use crate::sign;
@@ -84,19 +85,13 @@ impl Signing<'_> {
         let consent = PublicConsent::new(&instance, self.settings, self.terminal)?;
         // Before Git 2.36 SIG_CREATED must not be the first line. The digest is SHA-256, number 8 of RFC 4880 §9.4.
         status.write("[GNUPG:] BEGIN_SIGNING H8\n").map_err(status_unwritten)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| CommandError::failed(format_args!("cannot set up network access: {error}")))?;
-        let outcome = runtime.block_on(async {
+        let event_loop = EventLoop::new().map_err(CommandError::no_event_loop)?;
+        let (signed, verified) = event_loop.run(async {
             let signed = self.sign(payload, &instance, &http, &services, &consent, now).await?;
             let (verified, log) = self_check(payload, &signed, trusted, &services)?;
             self.watch_log(&signed, log, &http, &services).await?;
             Ok::<_, CommandError>((signed, verified))
-        });
-        // A name that is still being looked up is not waited for.
-        runtime.shutdown_background();
-        let (signed, verified) = outcome?;
+        })?;
         output.write(if self.request.armor { signed.armor.as_bytes() } else { &signed.der })?;
         // A detached signature (D) by ECDSA (19) with SHA-256 (8) and class 00.
         let fingerprint = verified.certificate().sha1_fingerprint();

@@ -65,7 +65,7 @@ pub(super) struct Object<'a> {
 /// The network, if the user wants it asked.
 pub(super) fn search(settings: &NetworkSettings, budget: Duration) -> Result<LogSearch, CommandError> {
     let http = Http::new(Network::new(settings)?);
-    LogSearch::new(http, budget).map_err(|error| CommandError::failed(format!("no runtime for the network: {error}")))
+    LogSearch::new(http, budget).map_err(CommandError::no_event_loop)
 }
 
 /// `verdict` with what the object's note and, where that does not help, the log know.

@@ -13,6 +13,7 @@ use http::Method;
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::event_loop::EventLoop;
 use super::http::{Http, Problem, Repeat, request};
 use super::{ServiceError, ServiceName, join};
 use crate::crypto::{KeyKind, Sha256Digest};
@@ -26,7 +27,7 @@ use crate::trusted_root::TrustedRoot;
 /// needed and kept for the next object.
 pub struct LogSearch {
     http: Http,
-    runtime: tokio::runtime::Runtime,
+    event_loop: EventLoop,
     budget: Duration,
     /// When there is no more time for this run.
     deadline: Instant,
@@ -44,9 +45,9 @@ impl LogSearch {
     /// # Errors
     /// The system's, when it gives no event loop.
     pub fn new(http: Http, budget: Duration) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let event_loop = EventLoop::new()?;
         let deadline = Instant::now() + budget;
-        Ok(Self { http, runtime, budget, deadline, found: HashMap::new(), failed: HashMap::new() })
+        Ok(Self { http, event_loop, budget, deadline, found: HashMap::new(), failed: HashMap::new() })
     }
 
     /// Offers `accepts` the entries that the log at `base` has with the certificate, a few at a time and in the log's
@@ -89,7 +90,7 @@ impl LogSearch {
 
     /// Does something else with the network of the searches, and waits for it.
     pub fn with_http<T>(&self, job: impl AsyncFnOnce(&Http) -> T) -> T {
-        self.runtime.block_on(job(&self.http))
+        self.event_loop.run(job(&self.http))
     }
 
     fn look<T>(
@@ -117,7 +118,7 @@ impl LogSearch {
 
     fn ask<T>(&self, answer: impl Future<Output = Result<T, ServiceError>>) -> Result<T, Failure> {
         let deadline = self.deadline;
-        match self.runtime.block_on(async { tokio::time::timeout_at(deadline, answer).await }) {
+        match self.event_loop.run(async { tokio::time::timeout_at(deadline, answer).await }) {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) if is_of_the_search(&error.problem) => Err(Failure::OfTheSearch(error.to_string())),
             Ok(Err(error)) => Err(Failure::OfTheLog(error.to_string())),

@@ -2,6 +2,7 @@
 
 use super::Run;
 use crate::command_error::CommandError;
+use crate::services::event_loop::EventLoop;
 use crate::services::http::{Http, Network, Problem, ServiceError, ServiceName};
 use crate::trust_store::Documents;
 use crate::trust_store::tuf::{self, Followed, Source, TufState};
@@ -41,7 +42,5 @@ impl Run {
 }
 
 fn wait<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| CommandError::failed(format!("no runtime for the network: {error}")))?;
-    runtime.block_on(work)
+    EventLoop::new().map_err(CommandError::no_event_loop)?.run(work)
 }
