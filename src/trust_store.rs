@@ -14,8 +14,10 @@ mod documents;
 mod error;
 mod files;
 mod record;
+mod stored;
 pub mod tuf;
 
+use std::cmp::Ordering;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,12 +26,13 @@ use jiff::Timestamp;
 
 use crate::instance::{BadInstanceName, Instance, InstanceBounds, InstanceName};
 use crate::settings::{Folders, Settings};
-use crate::trust_age::{MaxTrustAge, TrustAge};
+use crate::trust_age::MaxTrustAge;
 
 pub use documents::{Documents, PUBLIC_GOOD_MIRROR, from_file, public_good};
 pub use error::TrustStoreError;
 pub use files::read;
 pub use record::{MalformedRecord, Origin};
+pub use stored::Stored;
 
 use documents::{PUBLIC_GOOD_OF, public_good_root};
 use files::{file_error, lock, optional, put, sweep, sync_folder, unfinished, write};
@@ -55,16 +58,31 @@ impl TrustStore {
     /// # Errors
     /// [`TrustStoreError`] if one of them is unknown or cannot be read.
     pub fn trusted(&self, settings: &Settings) -> Result<Vec<Instance>, TrustStoreError> {
-        let mut trusted: Vec<Instance> = match &settings.trust {
-            Some(names) => {
-                names.iter().map(|name| self.load(&name.parse().map_err(bad_name(name))?)).collect::<Result<_, _>>()?
-            }
-            None => self.names()?.iter().map(|name| self.load(name)).collect::<Result<_, _>>()?,
+        self.trusted_lately(settings, None)
+    }
+
+    /// The same, and where an age is demanded at a time, each of them must have been refreshed lately enough.
+    ///
+    /// # Errors
+    /// [`TrustStoreError::Stale`] names the first that was not; otherwise as [`Self::trusted`].
+    pub fn trusted_lately(
+        &self,
+        settings: &Settings,
+        demanded: Option<(MaxTrustAge, Timestamp)>,
+    ) -> Result<Vec<Instance>, TrustStoreError> {
+        let names: Vec<InstanceName> = match &settings.trust {
+            Some(names) => names.iter().map(|name| name.parse().map_err(bad_name(name))).collect::<Result<_, _>>()?,
+            None => self.names()?,
         };
+        let mut stored: Vec<Stored> = names.iter().map(|name| self.stored(name)).collect::<Result<_, _>>()?;
         // Where two have the same authority, the first one's word counts: the one that signs, then public-good.
         let signing = settings.instance.as_deref();
         let public_good = InstanceName::public_good();
-        trusted.sort_by_key(|instance| (Some(instance.name.as_str()) != signing, instance.name != public_good));
+        stored.sort_by_key(|stored| (Some(stored.name.as_str()) != signing, stored.name != public_good));
+        let trusted = stored.iter().map(Stored::instance).collect::<Result<_, _>>()?;
+        if let Some((max, now)) = demanded {
+            stored.iter().try_for_each(|stored| stored.demand_fresh(max, now))?;
+        }
         Ok(trusted)
     }
 
@@ -106,70 +124,28 @@ impl TrustStore {
     /// # Errors
     /// [`TrustStoreError`] if it is unknown or cannot be read.
     pub fn load(&self, name: &InstanceName) -> Result<Instance, TrustStoreError> {
-        let Stored { record, documents } = self.stored(name)?;
-        documents.instance(name.clone(), record.bounds)
+        self.stored(name)?.instance()
     }
 
-    /// The documents of an instance, byte for byte.
+    /// What an instance has.
     ///
     /// # Errors
     /// [`TrustStoreError`] if it is unknown or cannot be read.
-    pub fn documents(&self, name: &InstanceName) -> Result<Documents, TrustStoreError> {
-        Ok(self.stored(name)?.documents)
+    pub fn stored(&self, name: &InstanceName) -> Result<Stored, TrustStoreError> {
+        Ok(self.at_one_moment(name, |_place| Ok(()))?.0)
     }
 
-    /// Where the instance came from.
+    /// The same, with the TUF metadata that its next refresh begins with; empty where it is not from a TUF repository.
     ///
     /// # Errors
     /// [`TrustStoreError`] if it is unknown or cannot be read.
-    pub fn origin(&self, name: &InstanceName) -> Result<Origin, TrustStoreError> {
-        Ok(self.stored(name)?.record.origin)
-    }
-
-    /// When somebody last vouched for the instance's documents: a refresh, or the user who brought them.
-    ///
-    /// # Errors
-    /// [`TrustStoreError`] if it is unknown or cannot be read.
-    pub fn refreshed(&self, name: &InstanceName) -> Result<Option<Timestamp>, TrustStoreError> {
-        Ok(self.stored(name)?.record.refreshed)
-    }
-
-    /// Demands that every one of these instances was refreshed lately.
-    ///
-    /// # Errors
-    /// [`TrustStoreError::Stale`] names the first that was not.
-    pub fn demand_fresh<'a>(
-        &self,
-        names: impl Iterator<Item = &'a InstanceName>,
-        max: MaxTrustAge,
-        now: Timestamp,
-    ) -> Result<(), TrustStoreError> {
-        for name in names {
-            let Record { origin, refreshed, .. } = self.stored(name)?.record;
-            if !refreshed.is_some_and(|refreshed| max.admits(refreshed, now)) {
-                let age = refreshed.map(|refreshed| TrustAge { refreshed, now });
-                let refreshable = !matches!(origin, Origin::Files | Origin::Tuf(None));
-                return Err(TrustStoreError::Stale { name: name.clone(), age, max, refreshable });
-            }
-        }
-        Ok(())
-    }
-
-    /// The TUF metadata that the instance's next refresh begins with; empty where it is not from a TUF repository.
-    ///
-    /// # Errors
-    /// [`TrustStoreError`] if it is unknown or cannot be read.
-    pub fn tuf_state(&self, name: &InstanceName) -> Result<TufState, TrustStoreError> {
-        let mut state = match self.place(name) {
-            Some(place) => TufState::load(&place.join(TUF))?,
-            None if *name == InstanceName::public_good() => TufState::default(),
-            None => return Err(TrustStoreError::Unknown(name.clone())),
-        };
+    pub fn stored_with_tuf(&self, name: &InstanceName) -> Result<(Stored, TufState), TrustStoreError> {
+        let (stored, mut state) = self.at_one_moment(name, |place| TufState::load(&place.join(TUF)))?;
         if *name == InstanceName::public_good() {
             // What is compiled in is the anchor, whatever lies on the disk. It is a root: a test says so.
             let _is_a_root = state.pin(public_good_root());
         }
-        Ok(state)
+        Ok((stored, state))
     }
 
     /// Keeps a new instance, whole or not at all.
@@ -187,33 +163,41 @@ impl TrustStore {
         self.write(name, material, &material.record(bounds).to_toml())
     }
 
-    /// Puts newer material in the place of what an instance has, or of what is compiled in. Another process may have been
-    /// faster, and have newer material still: that stays.
+    /// Puts newer material in the place of what an instance has, or of what is compiled in. `started` is what it had when
+    /// the material was asked for. Another process may have been faster since: newer signed material stays, and of
+    /// documents without a version those that were there first.
     ///
     /// # Errors
     /// [`TrustStoreError`] if the instance is unknown, or a document or the folder is unusable.
-    pub fn renew(&self, name: &InstanceName, material: &Material) -> Result<Renewed, TrustStoreError> {
+    pub fn renew(&self, started: &Stored, material: &Material) -> Result<Renewed, TrustStoreError> {
+        let name = started.name();
         let folder = self.folder()?;
         fs::create_dir_all(folder).map_err(|error| file_error(folder, error))?;
         let _lock = lock(folder)?;
         sweep(folder);
-        let Stored { record, documents: before } = self.stored(name)?;
-        material.documents.instance(name.clone(), record.bounds.clone())?;
-        let (root, timestamp) = material.tuf.versions();
-        let (kept_root, kept_timestamp) = self.tuf_state(name)?.versions();
-        if (kept_root, kept_timestamp) > (root, timestamp) {
-            return Ok(Renewed::Overtaken);
+        let (stored, kept) = self.stored_with_tuf(name)?;
+        let bounds = stored.record.bounds.clone();
+        material.documents.instance(name.clone(), bounds.clone())?;
+        let unchanged = stored.documents == material.documents;
+        let moved = stored.origin() != started.origin() || stored.documents != started.documents;
+        match kept.versions().cmp(&material.tuf.versions()) {
+            Ordering::Greater => return Ok(Renewed::Overtaken),
+            Ordering::Equal if moved && !unchanged => return Ok(Renewed::Overtaken),
+            Ordering::Equal | Ordering::Less => {}
         }
-        let bounds = record.bounds.clone();
+        let record = material.record(bounds);
+        if unchanged && kept == material.tuf && stored.record.is_as_late_as(&record) {
+            return Ok(Renewed::Unchanged);
+        }
         let text = match self.place(name) {
             Some(place) => {
                 let text = String::from_utf8(read(&place.join(RECORD))?).unwrap_or_default();
-                material.record(bounds).rewrite(&text)
+                record.rewrite(&text)
             }
-            None => material.record(bounds).to_toml(),
+            None => record.to_toml(),
         };
         self.write(name, material, &text)?;
-        Ok(if before == material.documents { Renewed::Unchanged } else { Renewed::Changed })
+        Ok(if unchanged { Renewed::Unchanged } else { Renewed::Changed })
     }
 
     /// Fails if no instance of that name could be added.
@@ -260,31 +244,46 @@ impl TrustStore {
         self.folder.as_ref().map(|folder| folder.join(name.as_str())).filter(|place| place.is_dir())
     }
 
-    /// What an instance has at one moment: when its record changes meanwhile, everything is read again.
-    fn stored(&self, name: &InstanceName) -> Result<Stored, TrustStoreError> {
+    /// What an instance has at one moment, and what `more` reads in its folder: when its record changes meanwhile,
+    /// everything is read again.
+    fn at_one_moment<T: Default>(
+        &self,
+        name: &InstanceName,
+        more: impl Fn(&Path) -> Result<T, TrustStoreError>,
+    ) -> Result<(Stored, T), TrustStoreError> {
         let built_in = *name == InstanceName::public_good();
         let Some(place) = self.place(name) else {
-            return if built_in { Ok(Stored::built_in()) } else { Err(TrustStoreError::Unknown(name.clone())) };
+            return if built_in {
+                Ok((Stored::built_in(), T::default()))
+            } else {
+                Err(TrustStoreError::Unknown(name.clone()))
+            };
         };
         let path = place.join(RECORD);
-        let mut record = read(&path)?;
-        for _ in 0..ATTEMPTS {
-            let documents = Documents {
+        let documents = || {
+            Ok(Documents {
                 trusted_root: read(&place.join(TRUSTED_ROOT))?,
                 signing_config: optional(read(&place.join(SIGNING_CONFIG)))?,
                 rekor_v2_signing_config: optional(read(&place.join(REKOR_V2_SIGNING_CONFIG)))?,
-            };
+            })
+        };
+        let mut record = read(&path)?;
+        for _ in 0..ATTEMPTS {
+            // What cannot be read may have gone because something else came.
+            let found = documents().and_then(|documents| Ok((documents, more(&place)?)));
             let after = read(&path)?;
             if record == after {
+                let (documents, more) = found?;
                 let text = String::from_utf8(record).map_err(|_bytes| TrustStoreError::NotUtf8(path.clone()))?;
                 let record = Record::parse(&text).map_err(|error| TrustStoreError::Record { path, error })?;
-                let of_the_build = built_in && record.refreshed.is_none_or(|refreshed| refreshed < PUBLIC_GOOD_OF);
-                return Ok(if of_the_build {
-                    let Stored { record: own, documents } = Stored::built_in();
-                    Stored { record: Record { bounds: record.bounds, ..own }, documents }
+                let of_the_build = built_in && record.newest().is_none_or(|newest| newest < PUBLIC_GOOD_OF);
+                let stored = if of_the_build {
+                    let built_in = Stored::built_in();
+                    Stored { record: Record { bounds: record.bounds, ..built_in.record }, ..built_in }
                 } else {
-                    Stored { record, documents }
-                });
+                    Stored { name: name.clone(), record, documents }
+                };
+                return Ok((stored, more));
             }
             record = after;
         }
@@ -321,15 +320,17 @@ pub struct Material {
     pub documents: Documents,
     /// Where they came from.
     pub origin: Origin,
-    /// When they came.
+    /// When the origin, or the user in its place, vouched for them.
     pub refreshed: Option<Timestamp>,
+    /// When somebody brought them as a file, where the origin is something else.
+    pub brought: Option<Timestamp>,
     /// What led to them; empty where no TUF repository did.
     pub tuf: TufState,
 }
 
 impl Material {
     fn record(&self, bounds: InstanceBounds) -> Record {
-        Record { origin: self.origin.clone(), refreshed: self.refreshed, bounds }
+        Record { origin: self.origin.clone(), refreshed: self.refreshed, brought: self.brought, bounds }
     }
 }
 
@@ -338,23 +339,10 @@ impl Material {
 pub enum Renewed {
     /// It has other documents than there were.
     Changed,
-    /// Another process has kept newer material meanwhile.
+    /// Another process has kept other material meanwhile, and that stays.
     Overtaken,
     /// It has the same documents.
     Unchanged,
-}
-
-/// What an instance has.
-struct Stored {
-    record: Record,
-    documents: Documents,
-}
-
-impl Stored {
-    fn built_in() -> Self {
-        let (refreshed, bounds) = (Some(PUBLIC_GOOD_OF), InstanceBounds::default());
-        Self { record: Record { origin: Origin::BuiltIn, refreshed, bounds }, documents: public_good() }
-    }
 }
 
 fn bad_name(text: &str) -> impl FnOnce(BadInstanceName) -> TrustStoreError {

@@ -81,9 +81,9 @@ impl Judgement {
             Some(loaded) => IdentityPolicy::File(Box::new(loaded.file)),
             None => identity_policy::from_settings(&settings, &default)?,
         };
-        let instances = TrustStore::new(&settings.folders).trusted(&settings)?;
         let demanded = trust_age::strictest(settings.max_trust_age, Some(&policy));
-        trust_age::demand(&settings, &instances, demanded, now)?;
+        let store = TrustStore::new(&settings.folders);
+        let instances = store.trusted_lately(&settings, demanded.map(|max| (max, now)))?;
         let verifier = Verifier::new(instances, now, SctRequirement::default())?;
         let verdict = verifier.verdict(payload, signature);
         let mut verdict = if verdict.wants_log_entry() {

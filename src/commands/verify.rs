@@ -99,10 +99,7 @@ impl<'a> Run<'a> {
             policy => policy,
         };
         let demanded = max_trust_age(request, &settings, policy.as_ref().ok().map(|(policy, ..)| policy))?;
-        let instances = instances(request, &settings)?;
-        if request.trusted_root.is_none() {
-            trust_age::demand(&settings, &instances, demanded, now)?;
-        }
+        let instances = instances(request, &settings, demanded.map(|max| (max, now)))?;
         let verifier = Verifier::new(instances, now, sct_requirement(request))?;
         check_instance(request, &verifier)?;
         let (policy, default_instance, surroundings) = policy?;
@@ -259,10 +256,14 @@ fn policy_file<'a>(request: &'a Verify, settings: &'a Settings) -> Option<&'a Pa
     }
 }
 
-fn instances(request: &Verify, settings: &Settings) -> Result<Vec<Instance>, CommandError> {
+fn instances(
+    request: &Verify,
+    settings: &Settings,
+    demanded: Option<(MaxTrustAge, Timestamp)>,
+) -> Result<Vec<Instance>, CommandError> {
     Ok(match &request.trusted_root {
         Some(file) => vec![trust_store::from_file(file)?],
-        None => TrustStore::new(&settings.folders).trusted(settings)?,
+        None => TrustStore::new(&settings.folders).trusted_lately(settings, demanded)?,
     })
 }
 

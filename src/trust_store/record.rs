@@ -11,8 +11,10 @@ use crate::instance::InstanceBounds;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub origin: Origin,
-    /// When somebody last vouched for it: a refresh, or the user who brought it.
+    /// When its origin last vouched for it; where that signs nothing, also the user who brought a file.
     pub refreshed: Option<Timestamp>,
+    /// When somebody brought a file whose documents are in the place of its origin's.
+    pub brought: Option<Timestamp>,
     pub bounds: InstanceBounds,
 }
 
@@ -53,7 +55,18 @@ impl Record {
             (None, url) => url.map_or(Origin::Files, Origin::Url),
         };
         let bounds = InstanceBounds { oidc_issuers: file.oidc_issuers, audience: file.audience };
-        Ok(Self { origin, refreshed: file.refreshed, bounds })
+        Ok(Self { origin, refreshed: file.refreshed, brought: file.brought, bounds })
+    }
+
+    /// When the documents came.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        self.refreshed.max(self.brought)
+    }
+
+    /// Whether nobody has vouched since, nor from elsewhere.
+    pub(super) fn is_as_late_as(&self, other: &Self) -> bool {
+        let same_origin = self.origin == other.origin || self.origin == Origin::BuiltIn;
+        same_origin && self.refreshed == other.refreshed && self.brought == other.brought
     }
 
     pub(super) fn to_toml(&self) -> String {
@@ -63,7 +76,8 @@ impl Record {
             Origin::BuiltIn | Origin::Files => (None, None),
         };
         let InstanceBounds { oidc_issuers, audience } = self.bounds.clone();
-        let file = RecordFile { url, tuf, refreshed: self.refreshed, oidc_issuers, audience };
+        let Self { refreshed, brought, .. } = *self;
+        let file = RecordFile { url, tuf, refreshed, brought, oidc_issuers, audience };
         // Strings, times and lists of strings always have a TOML form.
         format!("{HEADER}{}", toml::to_string(&file).unwrap_or_default())
     }
@@ -72,9 +86,10 @@ impl Record {
     pub(super) fn rewrite(&self, text: &str) -> String {
         let ours = |line: &&str| {
             let key = line.split_once('=').map(|(key, _)| key.trim());
-            !key.is_some_and(|key| ["url", "tuf", "refreshed"].contains(&key))
+            !key.is_some_and(|key| ["url", "tuf", "refreshed", "brought"].contains(&key))
         };
-        let bare = Self { bounds: InstanceBounds::default(), refreshed: self.refreshed, origin: self.origin.clone() };
+        let Self { refreshed, brought, .. } = *self;
+        let bare = Self { bounds: InstanceBounds::default(), refreshed, brought, origin: self.origin.clone() };
         let bare = bare.to_toml();
         let mut new: Vec<&str> = text.lines().filter(ours).collect();
         new.extend(bare.lines().filter(|line| !line.starts_with('#')));
@@ -110,6 +125,8 @@ struct RecordFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     refreshed: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    brought: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     oidc_issuers: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     audience: Option<String>,
@@ -120,7 +137,7 @@ mod tests {
     use super::*;
 
     fn record(origin: Origin) -> Record {
-        Record { origin, refreshed: None, bounds: InstanceBounds::default() }
+        Record { origin, refreshed: None, brought: None, bounds: InstanceBounds::default() }
     }
 
     #[test]
@@ -133,8 +150,10 @@ mod tests {
         for origin in
             [Origin::Url("https://x".to_owned()), Origin::Tuf(Some("https://x/tuf".to_owned())), Origin::Tuf(None)]
         {
-            let full = Record { origin, refreshed, bounds: bounds.clone() };
-            assert_eq!(Record::parse(&full.to_toml()).unwrap(), full);
+            for brought in [None, refreshed] {
+                let full = Record { origin: origin.clone(), refreshed, brought, bounds: bounds.clone() };
+                assert_eq!(Record::parse(&full.to_toml()).unwrap(), full);
+            }
         }
     }
 
@@ -161,7 +180,7 @@ mod tests {
         let error = |text: &str| Record::parse(text).unwrap_err().to_string();
         assert_eq!(
             error("\noidc_issuer = [\"https://a\"]\n"),
-            "line 2: unknown field `oidc_issuer`, expected one of `url`, `tuf`, `refreshed`, `oidc_issuers`, `audience`"
+            "line 2: unknown field `oidc_issuer`, expected one of `url`, `tuf`, `refreshed`, `brought`, `oidc_issuers`, `audience`"
         );
         assert_eq!(
             error("oidc_issuers = \"https://a\"\n"),

@@ -5,7 +5,7 @@ fn store(home: &tempfile::TempDir) -> TrustStore {
 }
 
 fn add(store: &TrustStore, name: &str, documents: Documents, origin: Origin) -> Result<(), TrustStoreError> {
-    let material = Material { documents, origin, refreshed: None, tuf: TufState::default() };
+    let material = Material { documents, origin, refreshed: None, brought: None, tuf: TufState::default() };
     store.add(&name.parse().unwrap(), &material, InstanceBounds::default())
 }
 
@@ -34,13 +34,13 @@ fn what_was_added_is_there_until_it_is_removed() {
     add(&store, "own", public_good(), origin.clone()).unwrap();
     add(&store, "zoo", Documents { signing_config: None, ..public_good() }, Origin::Files).unwrap();
     assert_eq!(names(&store), ["own", "public-good", "zoo"]);
-    assert_eq!(store.origin(&name("own")).unwrap(), origin);
+    assert_eq!(*store.stored(&name("own")).unwrap().origin(), origin);
     let own = store.load(&name("own")).unwrap();
     assert_eq!((own.name, own.bounds), (name("own"), InstanceBounds::default()));
     assert!(store.load(&name("zoo")).unwrap().signing_config.is_none());
 
     assert!(matches!(add(&store, "own", public_good(), Origin::Files), Err(TrustStoreError::Exists(_))));
-    assert_eq!(store.origin(&name("own")).unwrap(), origin);
+    assert_eq!(*store.stored(&name("own")).unwrap().origin(), origin);
     store.remove(&name("own")).unwrap();
     assert_eq!(names(&store), ["public-good", "zoo"]);
     assert!(matches!(store.load(&name("own")), Err(TrustStoreError::Unknown(_))));
@@ -109,7 +109,7 @@ fn newer(refreshed: &str) -> Material {
     let mut documents = public_good();
     documents.trusted_root.push(b'\n');
     let origin = Origin::Tuf(Some(PUBLIC_GOOD_MIRROR.to_owned()));
-    Material { documents, origin, refreshed: Some(at(refreshed)), tuf: TufState::default() }
+    Material { documents, origin, refreshed: Some(at(refreshed)), brought: None, tuf: TufState::default() }
 }
 
 #[test]
@@ -119,26 +119,26 @@ fn public_good_is_the_newer_of_what_is_built_in_and_what_was_refreshed() {
     let store = store(&home);
     let public_good_name = InstanceName::public_good();
     let built_in = public_good();
-    assert_eq!(store.tuf_state(&public_good_name).unwrap().versions(), (15, 0));
+    assert_eq!(store.stored_with_tuf(&public_good_name).unwrap().1.versions(), (15, 0));
     assert!(matches!(store.remove(&public_good_name), Err(TrustStoreError::BuiltIn)));
 
-    let state = || store.tuf_state(&public_good_name).unwrap();
+    let state = || store.stored_with_tuf(&public_good_name).unwrap().1;
     let earlier = Material { tuf: state(), ..newer("2026-08-20T00:00:00Z") };
-    assert_eq!(store.renew(&public_good_name, &earlier).unwrap(), Renewed::Changed);
-    assert_eq!(store.documents(&public_good_name).unwrap(), built_in, "waxseal itself is newer");
-    assert_eq!(store.origin(&public_good_name).unwrap(), Origin::BuiltIn);
+    assert_eq!(store.renew(&store.stored(&public_good_name).unwrap(), &earlier).unwrap(), Renewed::Changed);
+    assert_eq!(*store.stored(&public_good_name).unwrap().documents(), built_in, "waxseal itself is newer");
+    assert_eq!(*store.stored(&public_good_name).unwrap().origin(), Origin::BuiltIn);
 
     let later = Material { tuf: state(), ..newer("2026-11-26T00:00:00Z") };
-    assert_eq!(store.renew(&public_good_name, &later).unwrap(), Renewed::Changed);
-    assert_eq!(store.renew(&public_good_name, &later).unwrap(), Renewed::Unchanged);
-    assert_eq!(store.documents(&public_good_name).unwrap(), later.documents);
-    assert_eq!(store.refreshed(&public_good_name).unwrap(), later.refreshed);
+    assert_eq!(store.renew(&store.stored(&public_good_name).unwrap(), &later).unwrap(), Renewed::Changed);
+    assert_eq!(store.renew(&store.stored(&public_good_name).unwrap(), &later).unwrap(), Renewed::Unchanged);
+    assert_eq!(*store.stored(&public_good_name).unwrap().documents(), later.documents);
+    assert_eq!(store.stored(&public_good_name).unwrap().refreshed(), later.refreshed);
     assert_eq!(names(&store), ["public-good"]);
     let behind = Material { tuf: TufState::default(), ..newer("2026-11-27T00:00:00Z") };
-    assert_eq!(store.renew(&public_good_name, &behind).unwrap(), Renewed::Overtaken);
+    assert_eq!(store.renew(&store.stored(&public_good_name).unwrap(), &behind).unwrap(), Renewed::Overtaken);
 
     store.remove(&public_good_name).unwrap();
-    assert_eq!(store.documents(&public_good_name).unwrap(), built_in);
+    assert_eq!(*store.stored(&public_good_name).unwrap().documents(), built_in);
 }
 
 #[test]
@@ -146,19 +146,69 @@ fn newer_material_takes_the_place_of_older_and_leaves_the_bounds() {
     let home = tempfile::tempdir().unwrap();
     let store = store(&home);
     let material = newer("2026-11-26T00:00:00Z");
-    assert!(matches!(store.renew(&name("own"), &material), Err(TrustStoreError::Unknown(_))));
+    assert!(matches!(store.stored(&name("own")), Err(TrustStoreError::Unknown(_))));
     let bounds = InstanceBounds { oidc_issuers: Some(vec!["https://a".to_owned()]), audience: None };
     store.add(&name("own"), &newer("2026-11-25T00:00:00Z"), bounds.clone()).unwrap();
-    assert_eq!(store.renew(&name("own"), &material).unwrap(), Renewed::Unchanged);
+    assert_eq!(store.renew(&store.stored(&name("own")).unwrap(), &material).unwrap(), Renewed::Unchanged);
     assert_eq!(store.load(&name("own")).unwrap().bounds, bounds);
-    assert_eq!(store.refreshed(&name("own")).unwrap(), material.refreshed);
+    assert_eq!(store.stored(&name("own")).unwrap().refreshed(), material.refreshed);
 
     let broken = Documents { trusted_root: b"{".to_vec(), ..public_good() };
     let broken = Material { documents: broken, ..material.clone() };
-    assert!(matches!(store.renew(&name("own"), &broken), Err(TrustStoreError::TrustedRoot { .. })));
-    assert_eq!(store.documents(&name("own")).unwrap(), material.documents);
+    assert!(matches!(
+        store.renew(&store.stored(&name("own")).unwrap(), &broken),
+        Err(TrustStoreError::TrustedRoot { .. })
+    ));
+    assert_eq!(*store.stored(&name("own")).unwrap().documents(), material.documents);
     let folder = home.path().join("data/instances");
     assert_eq!(fs::read_dir(folder).unwrap().count(), 2, "the lock and the instance");
+}
+
+#[test]
+fn a_slow_refresher_puts_nothing_back() {
+    let home = tempfile::tempdir().unwrap();
+    let store = store(&home);
+    add(&store, "own", public_good(), Origin::Url("https://x".to_owned())).unwrap();
+    let started = store.stored(&name("own")).unwrap();
+    let with = |more: &[u8]| {
+        let mut material = Material { origin: started.origin().clone(), ..newer("2026-11-26T00:00:00Z") };
+        material.documents.trusted_root.extend(more);
+        material
+    };
+    assert_eq!(store.renew(&started, &with(b" ")).unwrap(), Renewed::Changed);
+    assert_eq!(store.renew(&started, &with(b"  ")).unwrap(), Renewed::Overtaken);
+    assert_eq!(*store.stored(&name("own")).unwrap().documents(), with(b" ").documents);
+    assert_eq!(store.renew(&started, &with(b" ")).unwrap(), Renewed::Unchanged);
+    // Another instance has taken its name.
+    store.remove(&name("own")).unwrap();
+    add(&store, "own", public_good(), Origin::Files).unwrap();
+    assert_eq!(store.renew(&started, &with(b"  ")).unwrap(), Renewed::Overtaken);
+    assert_eq!(*store.stored(&name("own")).unwrap().origin(), Origin::Files);
+}
+
+#[test]
+fn a_file_over_public_good_counts_until_waxseal_is_newer() {
+    let home = tempfile::tempdir().unwrap();
+    let store = store(&home);
+    let (started, tuf) = store.stored_with_tuf(&InstanceName::public_good()).unwrap();
+    let file = Material {
+        refreshed: started.refreshed(),
+        brought: Some(at("2026-11-26T00:00:00Z")),
+        tuf,
+        ..newer("2026-11-26T00:00:00Z")
+    };
+    assert_eq!(store.renew(&started, &file).unwrap(), Renewed::Changed);
+    let stored = store.stored(&InstanceName::public_good()).unwrap();
+    assert_eq!(*stored.documents(), file.documents);
+    assert_eq!(
+        stored.source(),
+        "from a file that was brought on 2026-11-26; before, from the TUF repository at https://tuf-repo-cdn.sigstore.dev, as of 2026-08-21"
+    );
+    assert!(stored.demand_fresh("30d".parse().unwrap(), at("2026-11-26T00:00:00Z")).is_err());
+    let file =
+        Material { refreshed: Some(at("2026-08-19T00:00:00Z")), brought: Some(at("2026-08-20T00:00:00Z")), ..file };
+    assert_eq!(store.renew(&stored, &file).unwrap(), Renewed::Unchanged);
+    assert_eq!(*store.stored(&InstanceName::public_good()).unwrap().origin(), Origin::BuiltIn);
 }
 
 #[test]
@@ -167,7 +217,7 @@ fn trust_material_may_be_too_old() {
     let store = store(&home);
     add(&store, "files", public_good(), Origin::Files).unwrap();
     let demand = |name_: InstanceName, max: &str, now: &str| {
-        let demanded = store.demand_fresh([name_].iter(), max.parse().unwrap(), at(now));
+        let demanded = store.stored(&name_).unwrap().demand_fresh(max.parse().unwrap(), at(now));
         demanded.map_err(|error| error.to_string())
     };
     let public_good = InstanceName::public_good;
@@ -196,7 +246,7 @@ fn who_reads_while_others_write_never_sees_a_mixture() {
         material
     };
     store.add(&name("own"), &material(0), InstanceBounds::default()).unwrap();
-    let Documents { trusted_root, signing_config, .. } = store.documents(&name("own")).unwrap();
+    let Documents { trusted_root, signing_config, .. } = store.stored(&name("own")).unwrap().documents().clone();
     let (first, second) = (trusted_root.len(), signing_config.unwrap().len());
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -205,7 +255,7 @@ fn who_reads_while_others_write_never_sees_a_mixture() {
                 scope.spawn(|| {
                     let mut reads = 0;
                     while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                        let found = store.documents(&name("own")).unwrap();
+                        let found = store.stored(&name("own")).unwrap().documents().clone();
                         assert_eq!(found.trusted_root.len() - first, found.signing_config.unwrap().len() - second);
                         reads += 1;
                     }
@@ -214,7 +264,7 @@ fn who_reads_while_others_write_never_sees_a_mixture() {
             })
             .collect();
         for number in 1..=50 {
-            store.renew(&name("own"), &material(number)).unwrap();
+            store.renew(&store.stored(&name("own")).unwrap(), &material(number)).unwrap();
         }
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(readers.into_iter().all(|reader| reader.join().unwrap() > 0));

@@ -99,7 +99,7 @@ impl Inputs<'_> {
             return Some(format!("the file {}", file.display()));
         }
         let store = TrustStore::new(&self.run.settings.folders);
-        store.origin(&instance.name).ok().map(|origin| origin.to_string())
+        store.stored(&instance.name).ok().map(|stored| stored.whence())
     }
 
     fn scts(&self, leaf: &Certificate) -> Facts {

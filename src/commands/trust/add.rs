@@ -22,13 +22,19 @@ impl Run {
                 self.agree(&instance, &documents, url, wanted, |digest| {
                     format!("waxseal trust add {name} --url {url} --sha256 {digest}")
                 })?;
-                Material { documents, origin: Origin::Url(url.to_owned()), refreshed, tuf: TufState::default() }
+                Material {
+                    documents,
+                    origin: Origin::Url(url.to_owned()),
+                    refreshed,
+                    brought: None,
+                    tuf: TufState::default(),
+                }
             }
             TrustSource::Tuf { url, root } => {
                 let state = TufState::pinned(&trust_store::read(root)?, &format!("in {}", root.display()))?;
                 let followed = self.follow(url, state)?;
                 let (documents, tuf) = (followed.documents, followed.state);
-                Material { documents, origin: Origin::Tuf(Some(url.to_owned())), refreshed, tuf }
+                Material { documents, origin: Origin::Tuf(Some(url.to_owned())), refreshed, brought: None, tuf }
             }
             TrustSource::Files { trusted_root, signing_config } => {
                 let documents = Documents {
@@ -37,7 +43,7 @@ impl Run {
                     // A signing config from a file may list Rekor v2 itself.
                     rekor_v2_signing_config: None,
                 };
-                Material { documents, origin: Origin::Files, refreshed, tuf: TufState::default() }
+                Material { documents, origin: Origin::Files, refreshed, brought: None, tuf: TufState::default() }
             }
         };
         self.check(&name, &material.documents)?;

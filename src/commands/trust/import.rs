@@ -7,28 +7,34 @@ use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::stdout::print;
 use crate::instance::{InstanceBounds, InstanceName};
 use crate::trust_store::tuf::{Source, TufState};
-use crate::trust_store::{self, Documents, Material, Origin};
+use crate::trust_store::{self, Documents, Material, Origin, Stored};
 use crate::trusted_root::TrustedRoot;
 
 impl Run {
     pub(super) fn import(&self, request: &TrustImport) -> Result<u8, CommandError> {
         let name = parse_name(&request.name)?;
-        let is_new = !self.store.names()?.contains(&name);
-        if is_new {
+        let present = match self.store.names()?.contains(&name) {
+            true => Some(self.store.stored_with_tuf(&name)?),
+            false => None,
+        };
+        if present.is_none() {
             self.store.check_free(&name)?;
         }
         let material = if request.path.is_dir() {
-            self.brought_folder(request, &name, is_new)?
+            self.brought_folder(request, &name, present.as_ref())?
         } else {
-            self.brought_file(request, &name, is_new)?
+            self.brought_file(request, &name, present.as_ref())?
         };
         self.check(&name, &material.documents)?;
-        if is_new {
-            self.store.add(&name, &material, InstanceBounds::default())?;
-            print(&show::trusted(&name, &material.documents))?;
-        } else {
-            let renewed = self.store.renew(&name, &material)?;
-            print(&format!("instance {name}: {}\n", refresh::words(renewed, &material)))?;
+        match &present {
+            None => {
+                self.store.add(&name, &material, InstanceBounds::default())?;
+                print(&show::trusted(&name, &material.documents))?;
+            }
+            Some((stored, _)) => {
+                let renewed = self.store.renew(stored, &material)?;
+                print(&format!("instance {name}: {}\n", refresh::words(renewed, &material)))?;
+            }
         }
         Ok(0)
     }
@@ -37,30 +43,30 @@ impl Run {
         &self,
         request: &TrustImport,
         name: &InstanceName,
-        is_new: bool,
+        present: Option<&(Stored, TufState)>,
     ) -> Result<Material, CommandError> {
         if request.signing_config.is_some() || request.sha256.is_some() {
             return Err(CommandError::usage("--signing-config and --sha256 go with a file, not with a folder")
                 .hint("what a TUF repository's folder holds is signed"));
         }
-        let (state, origin) = match (&request.root, is_new) {
-            (Some(root), true) => {
+        let (state, origin) = match (&request.root, present) {
+            (Some(root), None) => {
                 let pinned = TufState::pinned(&trust_store::read(root)?, &format!("in {}", root.display()))?;
                 (pinned, Origin::Tuf(None))
             }
-            (None, true) => {
+            (None, None) => {
                 return Err(CommandError::usage(format!("the new instance {name} needs --root")).hint(
                     "it names the TUF root that the folder is verified from; get it on another way than the folder",
                 ));
             }
-            (Some(_), false) => {
+            (Some(_), Some(_)) => {
                 return Err(CommandError::usage(format!("the instance {name} has a TUF root already")).hint(format!(
                     "to begin with another one: \"waxseal trust remove {name}\", then import it again"
                 )));
             }
-            (None, false) => match self.store.origin(name)? {
-                Origin::BuiltIn => (self.store.tuf_state(name)?, Origin::Tuf(None)),
-                origin @ Origin::Tuf(_) => (self.store.tuf_state(name)?, origin),
+            (None, Some((stored, tuf))) => match stored.origin() {
+                Origin::BuiltIn => (tuf.clone(), Origin::Tuf(None)),
+                origin @ Origin::Tuf(_) => (tuf.clone(), origin.clone()),
                 origin @ (Origin::Files | Origin::Url(_)) => {
                     return Err(CommandError::usage(format!("the instance {name} has no TUF root: it is {origin}"))
                         .hint("import a trusted root's file, or add the instance under another name with --root"));
@@ -74,30 +80,36 @@ impl Run {
         } else {
             origin
         };
-        Ok(Material { documents: followed.documents, origin, refreshed: Some(self.now), tuf: followed.state })
+        let (documents, tuf) = (followed.documents, followed.state);
+        Ok(Material { documents, origin, refreshed: Some(self.now), brought: None, tuf })
     }
 
-    fn brought_file(&self, request: &TrustImport, name: &InstanceName, is_new: bool) -> Result<Material, CommandError> {
+    fn brought_file(
+        &self,
+        request: &TrustImport,
+        name: &InstanceName,
+        present: Option<&(Stored, TufState)>,
+    ) -> Result<Material, CommandError> {
         if request.root.is_some() {
             return Err(CommandError::usage("--root goes with the folder of a TUF repository"));
         }
         let wanted = request.sha256.as_deref().map(parse_digest).transpose()?;
         let trusted_root = trust_store::read(&request.path)?;
         let signing_config = request.signing_config.as_deref().map(trust_store::read).transpose()?;
-        let refreshed = Some(self.now);
-        if is_new {
+        let Some((stored, tuf)) = present else {
             let documents = Documents { trusted_root, signing_config, rekor_v2_signing_config: None };
             let instance = self.check(name, &documents)?;
             if wanted.is_some() {
                 self.agree(&instance, &documents, &request.path.display().to_string(), wanted, |_| String::new())?;
             }
-            return Ok(Material { documents, origin: Origin::Files, refreshed, tuf: TufState::default() });
-        }
-        let before = self.store.documents(name)?;
+            let (refreshed, tuf) = (Some(self.now), TufState::default());
+            return Ok(Material { documents, origin: Origin::Files, refreshed, brought: None, tuf });
+        };
+        let before = stored.documents();
         refuse_older(request, name, &before.trusted_root, &trusted_root)?;
         let documents = match signing_config {
             Some(new) => Documents { trusted_root, signing_config: Some(new), rekor_v2_signing_config: None },
-            None => Documents { trusted_root, ..before },
+            None => Documents { trusted_root, ..before.clone() },
         };
         let instance = self.check(name, &documents)?;
         // Even where they are the same: somebody must know that they still are.
@@ -105,11 +117,19 @@ impl Run {
         self.agree(&instance, &documents, &shown, wanted, |digest| {
             format!("waxseal trust import {name} {shown} --sha256 {digest}")
         })?;
-        let origin = match self.store.origin(name)? {
+        let origin = match stored.origin() {
             Origin::BuiltIn => Origin::Tuf(Some(trust_store::PUBLIC_GOOD_MIRROR.to_owned())),
-            origin => origin,
+            origin => origin.clone(),
         };
-        Ok(Material { documents, origin, refreshed, tuf: self.store.tuf_state(name)? })
+        let brought = if documents == *before { stored.brought() } else { Some(self.now) };
+        let (refreshed, brought) = match &origin {
+            // What a repository signs has the age of its last word, whatever was brought since.
+            Origin::Tuf(_) | Origin::BuiltIn => (stored.refreshed(), brought),
+            Origin::Url(_) => (Some(self.now), brought),
+            Origin::Files => (Some(self.now), None),
+        };
+        // What was seen of the repository stays the floor of what is followed.
+        Ok(Material { documents, origin, refreshed, brought, tuf: tuf.clone() })
     }
 }
 

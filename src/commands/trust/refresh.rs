@@ -9,7 +9,7 @@ use crate::commands::stdout::print;
 use crate::crypto::Sha256Digest;
 use crate::instance::InstanceName;
 use crate::trust_store::tuf::TufState;
-use crate::trust_store::{Material, Origin, PUBLIC_GOOD_MIRROR, Renewed};
+use crate::trust_store::{Material, Origin, PUBLIC_GOOD_MIRROR, Renewed, Stored};
 
 impl Run {
     pub(super) fn refresh(&self, request: &TrustRefresh) -> Result<u8, CommandError> {
@@ -56,7 +56,8 @@ impl Run {
         let mut refreshable = Vec::new();
         for name in names {
             // What is broken is tried too, so that somebody hears of it.
-            if !matches!(self.store.origin(&name), Ok(Origin::Files | Origin::Tuf(None))) {
+            let stored = self.store.stored(&name);
+            if !matches!(stored.as_ref().map(Stored::origin), Ok(Origin::Files | Origin::Tuf(None))) {
                 refreshable.push(name);
             }
         }
@@ -69,52 +70,49 @@ impl Run {
         mirror: Option<&str>,
         wanted: Option<Sha256Digest>,
     ) -> Result<String, CommandError> {
-        let origin = self.store.origin(name)?;
+        let (stored, tuf) = self.store.stored_with_tuf(name)?;
+        let origin = stored.origin();
         if wanted.is_some() && !matches!(origin, Origin::Url(_)) {
             return Err(CommandError::usage("--sha256 is for instances that were added with --url")
                 .hint("what comes from a TUF repository is signed"));
         }
-        let material = match (mirror, &origin) {
+        let material = match (mirror, origin) {
             (Some(_), Origin::Files | Origin::Url(_)) => {
                 return Err(CommandError::usage(format!("the instance {name} is not from a TUF repository"))
                     .hint("--mirror is for those that are; \"waxseal trust show\" says where an instance is from"));
             }
-            (Some(url), _) => self.followed(name, url)?,
-            (None, Origin::Tuf(Some(url))) => self.followed(name, url)?,
-            (None, Origin::BuiltIn) => self.followed(name, PUBLIC_GOOD_MIRROR)?,
-            (None, Origin::Url(url)) => self.asked_again(name, url, wanted)?,
+            (Some(url), _) => self.followed(name, url, tuf)?,
+            (None, Origin::Tuf(Some(url))) => self.followed(name, url, tuf)?,
+            (None, Origin::BuiltIn) => self.followed(name, PUBLIC_GOOD_MIRROR, tuf)?,
+            (None, Origin::Url(url)) => self.asked_again(&stored, url, wanted)?,
             (None, Origin::Files | Origin::Tuf(None)) => {
                 return Err(CommandError::failed(format!("the instance {name} has no address to ask: it is {origin}"))
                     .hint(format!("\"waxseal trust import {name}\" takes newer files")));
             }
         };
-        let renewed = self.store.renew(name, &material)?;
+        let renewed = self.store.renew(&stored, &material)?;
         Ok(format!("instance {name}: {}\n", words(renewed, &material)))
     }
 
-    fn followed(&self, name: &InstanceName, url: &str) -> Result<Material, CommandError> {
-        let followed = self.follow(url, self.store.tuf_state(name)?)?;
+    fn followed(&self, name: &InstanceName, url: &str, state: TufState) -> Result<Material, CommandError> {
+        let followed = self.follow(url, state)?;
         self.check(name, &followed.documents)?;
         let (origin, refreshed) = (Origin::Tuf(Some(url.to_owned())), Some(self.now));
-        Ok(Material { documents: followed.documents, origin, refreshed, tuf: followed.state })
+        Ok(Material { documents: followed.documents, origin, refreshed, brought: None, tuf: followed.state })
     }
 
     /// The documents of a service are not signed: where they are others than before, somebody must vouch for them anew.
-    fn asked_again(
-        &self,
-        name: &InstanceName,
-        url: &str,
-        wanted: Option<Sha256Digest>,
-    ) -> Result<Material, CommandError> {
+    fn asked_again(&self, stored: &Stored, url: &str, wanted: Option<Sha256Digest>) -> Result<Material, CommandError> {
+        let name = stored.name();
         let documents = self.documents_at(url)?;
         let instance = self.check(name, &documents)?;
-        if wanted.is_some() || digest(&documents) != digest(&self.store.documents(name)?) {
+        if wanted.is_some() || digest(&documents) != digest(stored.documents()) {
             self.agree(&instance, &documents, url, wanted, |digest| {
                 format!("waxseal trust refresh {name} --sha256 {digest}")
             })?;
         }
         let origin = Origin::Url(url.to_owned());
-        Ok(Material { documents, origin, refreshed: Some(self.now), tuf: TufState::default() })
+        Ok(Material { documents, origin, refreshed: Some(self.now), brought: None, tuf: TufState::default() })
     }
 }
 
@@ -122,13 +120,18 @@ impl Run {
 pub(super) fn words(renewed: Renewed, material: &Material) -> String {
     let outcome = match renewed {
         Renewed::Changed => "renewed",
-        Renewed::Overtaken => "another process has kept newer trust material meanwhile",
+        Renewed::Overtaken => {
+            return "another process has kept other trust material meanwhile, and that stays".to_owned();
+        }
         Renewed::Unchanged => "nothing has changed",
     };
-    match material.tuf.expires() {
-        Some(expires) => {
+    match (material.brought, material.tuf.expires()) {
+        (Some(_), _) if matches!(material.origin, Origin::Tuf(_)) => {
+            format!("{outcome}; it is a file's, and its TUF repository does not vouch for that")
+        }
+        (None, Some(expires)) => {
             format!("{outcome}; its TUF timestamp vouches for that until {}", expires.strftime("%Y-%m-%d"))
         }
-        None => outcome.to_owned(),
+        (Some(_) | None, _) => outcome.to_owned(),
     }
 }

@@ -7,7 +7,7 @@ use crate::crypto::Sha256Digest;
 use crate::escape;
 use crate::instance::{Instance, InstanceName};
 use crate::signing_config::Service;
-use crate::trust_store::{Documents, TrustStoreError};
+use crate::trust_store::Documents;
 use crate::trusted_root::{CertificateAuthority, TransparencyLogInstance};
 
 impl Run {
@@ -15,16 +15,16 @@ impl Run {
         let mut lines = String::new();
         let mut unreadable = 0;
         for name in self.store.names()? {
-            let what = self.store.load(&name).and_then(|instance| Ok((instance, self.source(&name)?)));
+            let what = self.store.stored(&name).and_then(|stored| Ok((stored.instance()?, stored)));
             let line = match what {
-                Ok((instance, source)) => {
+                Ok((instance, stored)) => {
                     let signs = self.settings.instance.as_deref() == Some(name.as_str());
                     let use_ = match (signs, &instance.signing_config) {
                         (true, _) => ", signs",
                         (false, Some(_)) => "",
                         (false, None) => ", verifies only",
                     };
-                    format!("{source}{use_}")
+                    format!("{}{use_}", stored.source())
                 }
                 Err(error) => {
                     unreadable += 1;
@@ -39,29 +39,25 @@ impl Run {
     }
 
     pub(super) fn show(&self, name: &InstanceName) -> Result<u8, CommandError> {
-        let instance = self.store.load(name)?;
-        let documents = self.store.documents(name)?;
+        let (stored, tuf) = self.store.stored_with_tuf(name)?;
+        let instance = stored.instance()?;
         let mut lines = vec![
-            format!("instance {name}, {}", self.source(name)?),
-            format!("digest {} (trusted root and signing config)", digest(&documents)),
+            format!("instance {name}, {}", stored.source()),
+            format!("digest {} (trusted root and signing config)", digest(stored.documents())),
             format!("trusted root sha256 {}", instance.trusted_root.sha256()),
         ];
-        let tuf = self.store.tuf_state(name)?;
         if let (root @ 1.., timestamp @ 1..) = tuf.versions() {
-            let until = tuf.expires().map(|expires| format!(", valid until {expires}")).unwrap_or_default();
-            lines.push(format!("TUF root version {root}, timestamp version {timestamp}{until}"));
+            let what = match (stored.brought(), tuf.expires()) {
+                (Some(_), _) => ": not of this file, but nothing older is followed".to_owned(),
+                (None, Some(expires)) => format!(", valid until {expires}"),
+                (None, None) => String::new(),
+            };
+            lines.push(format!("TUF root version {root}, timestamp version {timestamp}{what}"));
         }
         lines.extend(summary(&instance));
         let text: String = lines.iter().map(|line| escape::terminal(line) + "\n").collect();
         print(&text)?;
         Ok(0)
-    }
-
-    /// Where an instance is from, and of when.
-    fn source(&self, name: &InstanceName) -> Result<String, TrustStoreError> {
-        let origin = self.store.origin(name)?;
-        let day = self.store.refreshed(name)?.map(|refreshed| refreshed.strftime(", as of %Y-%m-%d").to_string());
-        Ok(format!("{origin}{}", day.unwrap_or_default()))
     }
 }
 
