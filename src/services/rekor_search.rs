@@ -24,20 +24,48 @@ use crate::tlog::rekor_json::{self, EntryId};
 use crate::trusted_root::TrustedRoot;
 
 /// The searches of one run: each certificate is searched for once at each log, and its entries are fetched as they are
-/// needed and kept for the next object.
+/// needed and kept for the next object, as long as it is one of the last few.
 pub struct LogSearch {
     http: Http,
     event_loop: EventLoop,
     budget: Duration,
     /// When there is no more time for this run.
     deadline: Instant,
-    found: HashMap<Question, Found>,
+    found: Recent<Found>,
     /// What is not asked again, and why: each commit of a long history would wait for it anew.
-    failed: HashMap<Question, String>,
+    failed: Recent<String>,
+    /// The same of whole logs.
+    failed_logs: HashMap<String, String>,
 }
 
-/// A log, and the certificate that it is searched by; without one: whatever it is searched by.
-type Question = (String, Option<Sha256Digest>);
+/// A log, and the certificate that it is searched by.
+type Question = (String, Sha256Digest);
+
+/// The answers to the last few questions. A run may ask any number.
+struct Recent<T> {
+    answers: VecDeque<(Question, T)>,
+    most: usize,
+}
+
+impl<T> Recent<T> {
+    fn new(most: usize) -> Self {
+        Self { answers: VecDeque::new(), most }
+    }
+
+    fn get(&self, question: &Question) -> Option<&T> {
+        self.answers.iter().find(|(known, _)| known == question).map(|(_, answer)| answer)
+    }
+
+    fn take(&mut self, question: &Question) -> Option<T> {
+        let place = self.answers.iter().position(|(known, _)| known == question)?;
+        self.answers.remove(place).map(|(_, answer)| answer)
+    }
+
+    fn put(&mut self, question: Question, answer: T) {
+        self.answers.push_front((question, answer));
+        self.answers.truncate(self.most);
+    }
+}
 
 impl LogSearch {
     /// Searches that take no longer than `budget` together.
@@ -47,7 +75,8 @@ impl LogSearch {
     pub fn new(http: Http, budget: Duration) -> io::Result<Self> {
         let event_loop = EventLoop::new()?;
         let deadline = Instant::now() + budget;
-        Ok(Self { http, event_loop, budget, deadline, found: HashMap::new(), failed: HashMap::new() })
+        let (found, failed) = (Recent::new(MAX_CERTIFICATES), Recent::new(MAX_FAILED));
+        Ok(Self { http, event_loop, budget, deadline, found, failed, failed_logs: HashMap::new() })
     }
 
     /// Offers `accepts` the entries that the log at `base` has with the certificate, a few at a time and in the log's
@@ -61,31 +90,45 @@ impl LogSearch {
         certificate: &[u8],
         mut accepts: impl FnMut(&[TransparencyLogEntry]) -> Option<T>,
     ) -> Result<Option<T>, SearchError> {
-        let question = (base.to_owned(), Some(Sha256Digest::of(certificate)));
-        let failed = self.failed.get(&question).or_else(|| self.failed.get(&(base.to_owned(), None)));
+        let question = (base.to_owned(), Sha256Digest::of(certificate));
+        let failed = self.failed.get(&question).or_else(|| self.failed_logs.get(base));
         if let Some(why) = failed {
             return Err(SearchError::Unavailable(why.clone()));
         }
-        let found = match self.found.remove(&question) {
+        let found = match self.found.take(&question) {
             Some(found) => Ok(found),
             None => self.ask(ids(&self.http, base, certificate)).map(Found::of),
         };
         let outcome = found.and_then(|mut found| {
             let outcome = self.look(base, &mut found, &mut accepts);
-            self.found.insert(question.clone(), found);
+            self.found.put(question.clone(), found);
             outcome
         });
         outcome.map_err(|failure| match failure {
             Failure::Incomplete => SearchError::Incomplete,
             Failure::OfTheLog(why) => {
-                self.failed.insert((base.to_owned(), None), why.clone());
+                self.failed_logs.insert(base.to_owned(), why.clone());
                 SearchError::Unavailable(why)
             }
             Failure::OfTheSearch(why) => {
-                self.failed.insert(question, why.clone());
+                self.failed.put(question, why.clone());
                 SearchError::Unavailable(why)
             }
         })
+    }
+
+    /// Does something else with the network of the searches, in the time that is left for them.
+    ///
+    /// # Errors
+    /// A sentence, when the time is over.
+    pub fn within_budget<T>(&self, job: impl AsyncFnOnce(&Http) -> T) -> Result<T, String> {
+        let deadline = self.deadline;
+        let done = self.event_loop.run(async { tokio::time::timeout_at(deadline, job(&self.http)).await });
+        done.map_err(|_elapsed| self.over())
+    }
+
+    fn over(&self) -> String {
+        format!("the {} s that one run has for searches are over", self.budget.as_secs())
     }
 
     /// Does something else with the network of the searches, and waits for it.
@@ -108,7 +151,7 @@ impl LogSearch {
             found.pending.drain(..batch.len());
             found.incomplete |= entries.len() < batch.len();
             let taken = accepts(&entries);
-            found.entries.extend(entries);
+            found.keep(entries);
             if taken.is_some() {
                 return Ok(taken);
             }
@@ -122,10 +165,7 @@ impl LogSearch {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) if is_of_the_search(&error.problem) => Err(Failure::OfTheSearch(error.to_string())),
             Ok(Err(error)) => Err(Failure::OfTheLog(error.to_string())),
-            Err(_elapsed) => {
-                let seconds = self.budget.as_secs();
-                Err(Failure::OfTheLog(format!("the {seconds} s that one run has for searches are over")))
-            }
+            Err(_elapsed) => Err(Failure::OfTheLog(self.over())),
         }
     }
 }
@@ -136,6 +176,8 @@ struct Found {
     /// Not yet fetched.
     pending: VecDeque<EntryId>,
     entries: Vec<TransparencyLogEntry>,
+    /// How much those take.
+    bytes: usize,
     /// It named more than are read, or did not give all that it named.
     incomplete: bool,
 }
@@ -146,8 +188,25 @@ impl Found {
         let mut pending: VecDeque<EntryId> = ids.into_iter().filter(|id| seen.insert(id.leaf_hash)).collect();
         let incomplete = pending.len() > MAX_ENTRIES;
         pending.truncate(MAX_ENTRIES);
-        Self { pending, entries: Vec::new(), incomplete }
+        Self { pending, entries: Vec::new(), bytes: 0, incomplete }
     }
+
+    /// Keeps them, and reads no more where they are too much.
+    fn keep(&mut self, entries: Vec<TransparencyLogEntry>) {
+        self.bytes += entries.iter().map(size).sum::<usize>();
+        self.entries.extend(entries);
+        if self.bytes > MAX_BYTES && !self.pending.is_empty() {
+            self.pending.clear();
+            self.incomplete = true;
+        }
+    }
+}
+
+/// About what it takes in memory.
+fn size(entry: &TransparencyLogEntry) -> usize {
+    let proof = entry.inclusion_proof.as_ref();
+    let proof = proof.map_or(0, |proof| proof.checkpoint.len() + proof.hashes.len() * size_of::<Sha256Digest>());
+    size_of::<TransparencyLogEntry>() + entry.canonicalized_body.len() + proof
 }
 
 enum Failure {
@@ -255,6 +314,13 @@ const BATCH: usize = 10;
 /// Of one certificate. The most that is known of a real one is eight; a certificate lives for ten minutes.
 const MAX_ENTRIES: usize = 500;
 
+/// Of one certificate: five hundred entries of ten kilobytes have five million. One more answer may come on top.
+const MAX_BYTES: usize = 8 << 20;
+
+/// Certificates whose entries are kept for the next object. In a history, those that were made with one are neighbours.
+const MAX_CERTIFICATES: usize = 8;
+const MAX_FAILED: usize = 256;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,5 +351,35 @@ mod tests {
         assert_eq!((few.pending.len(), few.incomplete), (2, false));
         let many = Found::of((0..5000).map(id).collect());
         assert_eq!((many.pending.len(), many.incomplete), (MAX_ENTRIES, true));
+    }
+
+    #[test]
+    fn megabytes_of_one_certificate_are_not_read() {
+        let id = |number: u64| EntryId { tree_id: None, leaf_hash: Sha256Digest::of(&number.to_be_bytes()) };
+        let entry = |size| TransparencyLogEntry {
+            log_index: 0,
+            log_id: crate::trusted_root::LogId([0; 32]),
+            kind_version: crate::tlog::KindVersion { kind: String::new(), version: String::new() },
+            integrated_time: 0,
+            inclusion_promise: None,
+            inclusion_proof: None,
+            canonicalized_body: vec![0; size],
+        };
+        let mut found = Found::of((0..20).map(id).collect());
+        found.keep(vec![entry(1 << 20)]);
+        assert!(!found.incomplete);
+        found.keep(vec![entry(MAX_BYTES)]);
+        assert_eq!((found.pending.len(), found.incomplete), (0, true));
+    }
+
+    #[test]
+    fn the_last_few_answers_are_kept() {
+        let question = |number: u8| (String::new(), Sha256Digest::of(&[number]));
+        let mut recent = Recent::new(2);
+        for number in 0..3 {
+            recent.put(question(number), number);
+        }
+        assert_eq!([0, 1, 2].map(|number| recent.get(&question(number)).copied()), [None, Some(1), Some(2)]);
+        assert_eq!((recent.take(&question(1)), recent.take(&question(1))), (Some(1), None));
     }
 }
