@@ -40,13 +40,7 @@ pub enum Refusal {
 }
 
 impl Verifier {
-    /// The verdict on the object that Git hashed as `payload` and `armor`, with log entries from outside.
-    #[must_use]
-    pub fn verdict_given(&self, payload: &[u8], armor: &[u8], entries: &[TransparencyLogEntry]) -> Given {
-        self.reconsider(self.verdict(payload, armor), payload, armor, entries)
-    }
-
-    /// The same where `verdict`, the one without them, is known.
+    /// `verdict`, the one on the object that Git hashed as `payload` and `armor`, with log entries from outside.
     #[must_use]
     pub fn reconsider(
         &self,
