@@ -4,6 +4,7 @@
 //! Whoever can push can write notes, so a note is no more than bytes. What cannot be read is as if it were not there.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::time::Duration;
 
 use gix::ObjectId;
@@ -33,7 +34,7 @@ impl Repository {
 
     /// Adds to the notes of objects: `added` makes the new note from the present one, or says that there is nothing to
     /// add. Other people's lines stay as they are. Returns the objects to whose notes nothing could be added, because they
-    /// are too large or not to be read.
+    /// are too large, or would be, or are not to be read.
     ///
     /// # Errors
     /// [`NotesError`]; nothing was added then.
@@ -78,8 +79,13 @@ impl Repository {
                 in_the_way.push(*object);
                 continue;
             };
-            if let Some(note) = added(object, &present) {
-                changed.insert(*object, note);
+            match added(object, &present) {
+                // Nobody would read it again, and what it proved before would be lost, too.
+                Some(note) if !is_readable(&note) => in_the_way.push(*object),
+                Some(note) => {
+                    changed.insert(*object, note);
+                }
+                None => {}
             }
         }
         if changed.is_empty() {
@@ -102,8 +108,7 @@ impl Repository {
         let edit = gix::refs::transaction::RefEdit::update(full_name()?, commit, expected, LOG_MESSAGE);
         match self.inner.edit_references_as(Some(edit), Some(author)) {
             Ok(_edits) => Ok(in_the_way),
-            // Somebody else was faster, or holds the lock; or the disk is the reason, which does not go away.
-            Err(error) => Err(NotesError::Moved(causes(&error))),
+            Err(error) => Err(unmoved(&error)),
         }
     }
 
@@ -161,7 +166,7 @@ impl Repository {
 /// Notes that cannot be read or written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotesError {
-    /// The ref could not be moved.
+    /// Somebody else was faster, or holds the lock.
     #[error("{EVIDENCE_REF} could not be updated: {0}")]
     Moved(String),
     /// Where it leads is not ours to change.
@@ -178,6 +183,21 @@ pub enum NotesError {
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn unreadable(error: gix::Error) -> NotesError {
     NotesError::Unreadable(causes(&error))
+}
+
+/// A ref that was not moved: who else writes goes away, and a full or read-only disk does not.
+fn unmoved(error: &gix::Error) -> NotesError {
+    let mut of_the_disk = error.iter_errors().filter_map(|error| error.downcast_ref::<io::Error>());
+    let others = [io::ErrorKind::AlreadyExists, io::ErrorKind::NotFound, io::ErrorKind::Interrupted];
+    if of_the_disk.any(|error| !others.contains(&error.kind())) {
+        NotesError::Unwritten(causes(error))
+    } else {
+        NotesError::Moved(causes(error))
+    }
+}
+
+fn is_readable(note: &[u8]) -> bool {
+    u64::try_from(note.len()).is_ok_and(|size| size <= MAX_NOTE_BYTES)
 }
 
 fn full_name() -> Result<gix::refs::FullName, NotesError> {

@@ -62,6 +62,30 @@ fn a_ref_that_moved_is_read_again() {
 }
 
 #[test]
+fn a_full_disk_is_told_from_another_writer() {
+    let unmoved = |kind: io::ErrorKind| unmoved(&gix::Error::from_error(io::Error::from(kind)));
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::ReadOnlyFilesystem, io::ErrorKind::PermissionDenied] {
+        assert!(matches!(unmoved(kind), NotesError::Unwritten(_)), "{kind}");
+    }
+    assert!(matches!(unmoved(io::ErrorKind::AlreadyExists), NotesError::Moved(_)), "the lock");
+}
+
+#[test]
+fn a_note_that_would_be_too_large_is_left_alone() {
+    let scratch = Scratch::new(&[]);
+    let repository = scratch.open();
+    let limit = usize::try_from(MAX_NOTE_BYTES).unwrap();
+    for (size, in_the_way) in [(limit - 1, true), (limit - 4, false)] {
+        let first = move |_: &ObjectId, _: &[u8]| Some(vec![b'x'; size]);
+        assert_eq!(repository.add_evidence(&[id(1)], first, now()), Ok(vec![]));
+        let present = repository.evidence(id(1)).unwrap();
+        let expected = if in_the_way { vec![id(1)] } else { vec![] };
+        assert_eq!(repository.add_evidence(&[id(1)], line("ab"), now()), Ok(expected));
+        assert_eq!(repository.evidence(id(1)).unwrap() == present, in_the_way);
+    }
+}
+
+#[test]
 fn notes_in_two_places_are_both_read_and_junk_beside_them_is_not() {
     let scratch = Scratch::new(&[]);
     let repository = scratch.open();
