@@ -5,7 +5,7 @@ use std::io;
 
 use crate::cli::UsageError;
 use crate::escape;
-use crate::git::repository::RepositoryError;
+use crate::git::repository::{EVIDENCE_REF, NotesError, RepositoryError};
 use crate::instance::InstanceName;
 use crate::seen_checkpoints::ObserveError;
 use crate::services::http::{NetworkError, Problem, ServiceError};
@@ -161,6 +161,18 @@ impl From<NetworkError> for CommandError {
             NetworkError::ProxyAddress(_) | NetworkError::ProxyScheme { .. } => {
                 text.hint("a proxy is http://HOST:PORT or https://HOST:PORT")
             }
+        }
+    }
+}
+
+impl From<NotesError> for CommandError {
+    fn from(error: NotesError) -> Self {
+        let text = Self::failed(&error);
+        match error {
+            NotesError::Moved(_) => text.hint("another program may be writing notes; try again"),
+            NotesError::Symbolic => text.hint(format!("\"git symbolic-ref --delete {EVIDENCE_REF}\" removes it")),
+            NotesError::Unreadable(_) => text.hint("\"git fsck\" says more"),
+            NotesError::Unwritten(_) => text,
         }
     }
 }

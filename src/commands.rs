@@ -15,6 +15,7 @@ pub mod git_sign;
 pub mod git_verify;
 mod hints;
 pub mod identity_policy;
+mod log_watch;
 pub mod open_browser;
 mod outside_evidence;
 pub mod policy;

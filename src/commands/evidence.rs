@@ -6,14 +6,14 @@ use std::io::{self, Write as _};
 
 use jiff::Timestamp;
 
-use super::outside_evidence::{self, BUDGET_OF_FETCH, Completed, Object, complete};
+use super::outside_evidence::{self, BUDGET_OF_FETCH, EntryFrom, Object, completed_by_log, from_note};
 use super::verify::open;
 use super::{configured, hints, stdout};
 use crate::cli::EvidenceCommand;
 use crate::command_error::CommandError;
 use crate::escape;
 use crate::evidence::note;
-use crate::git::repository::{EVIDENCE_REF, FoundObject, NotesError, ObjectId, Repository};
+use crate::git::repository::{EVIDENCE_REF, FoundObject, ObjectId, Repository};
 use crate::git::{HashKind, SignedObject};
 use crate::seen_checkpoints::{Before, LiveCheckpoint, SeenCheckpoints};
 use crate::services::TransparencyLog;
@@ -33,6 +33,9 @@ pub fn run(command: &EvidenceCommand, now: Timestamp) -> Result<u8, CommandError
     let settings = configured::settings()?;
     let repository = open(&settings.repository)?;
     let selected = repository.select(revisions)?;
+    if selected.is_empty() {
+        return Err(CommandError::usage("HEAD has no commit yet"));
+    }
     let instances = TrustStore::new(&settings.folders).trusted(&settings)?;
     let seen = SeenCheckpoints::new(&settings.folders);
     let mut fetch = Fetch {
@@ -89,21 +92,24 @@ impl Fetch<'_> {
         let (true, Ok(armor)) = (verdict.wants_log_entry(), object.signature()) else { return Ok(()) };
         let signed = Object { payload: &object.payload, armor };
         let id = Some((self.repository, found.id));
-        let completed = complete(&self.verifier, verdict, signed, id, Some(&mut self.search));
-        match completed {
-            Completed { entry: Some(entry), log: Some(log), .. } => {
-                self.remember_tree(&entry, log);
+        let noted = from_note(&self.verifier, verdict, signed, id);
+        // What the log says of itself is looked at before anything is kept.
+        let completed = completed_by_log(&self.verifier, noted, signed, &mut self.search, |_, _, _| None);
+        match completed.from {
+            EntryFrom::Log { entry, address } => {
+                self.remember_tree(&entry, address);
                 self.tally.found += 1;
                 let what = format!("index {} of log {}", entry.log_index, entry.log_id);
-                self.unwritten.push((found.id, entry));
+                self.unwritten.push((found.id, *entry));
                 line("found", found, &what)?;
                 if self.unwritten.len() >= WRITTEN_AT_ONCE { self.keep() } else { Ok(()) }
             }
-            Completed { entry: Some(_), .. } => {
+            EntryFrom::Note(_) => {
                 self.tally.kept += 1;
                 Ok(())
             }
-            Completed { verdict, entry: None, .. } => {
+            EntryFrom::Signature => {
+                let verdict = completed.verdict;
                 self.tally.lacking += 1;
                 let why = match &verdict {
                     Verdict::Undecided(undecided) => undecided.missing().to_string(),
@@ -158,9 +164,11 @@ impl Fetch<'_> {
             note::with(present, &own.collect::<Vec<_>>())
         };
         for object in self.repository.add_evidence(&objects, added, self.now)? {
+            self.tally.found = self.tally.found.saturating_sub(1);
             self.tally.lacking += 1;
             let text = escape::terminal(format!(
-                "the note of {object} in {EVIDENCE_REF} cannot be read or is too large; nothing was added to it"
+                "the note of {object} in {EVIDENCE_REF} cannot be read, or is too large for one entry more; nothing was \
+                 added to it"
             ));
             let _closed = writeln!(io::stderr().lock(), "waxseal: hint: {text}");
         }
@@ -223,18 +231,6 @@ fn line(word: &str, found: &FoundObject, what: &str) -> Result<(), CommandError>
 
 fn unwritten(error: &io::Error) -> CommandError {
     CommandError::failed(format!("the output could not be written: {error}"))
-}
-
-impl From<NotesError> for CommandError {
-    fn from(error: NotesError) -> Self {
-        let text = Self::failed(&error);
-        match error {
-            NotesError::Moved(_) => text.hint("another program may be writing notes; try again"),
-            NotesError::Symbolic => text.hint(format!("\"git symbolic-ref --delete {EVIDENCE_REF}\" removes it")),
-            NotesError::Unreadable(_) => text.hint("\"git fsck\" says more"),
-            NotesError::Unwritten(_) => text,
-        }
-    }
 }
 
 /// A commit of notes for each of so many objects: whoever interrupts a long run loses little.

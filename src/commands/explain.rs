@@ -29,7 +29,7 @@ use steps::StepReport;
 /// Explains the object that `request` names and returns the exit code that `waxseal verify` has for it.
 ///
 /// # Errors
-/// [`CommandError`], as `waxseal verify`; 2 for a range, 3 where there is no object.
+/// [`CommandError`], as `waxseal verify`; 2 for a range and where HEAD has no commit yet.
 pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
     let run = Run::prepare(request, now, |repository| {
         let selected = repository.select(&request.revisions)?;
@@ -40,7 +40,7 @@ pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
         }
     })?;
     let Some(found) = run.repository.objects(&run.selected).next() else {
-        return Err(CommandError::new(ErrorKind::Undecided, "HEAD has no commit yet"));
+        return Err(CommandError::usage("HEAD has no commit yet"));
     };
     let (completed, findings) = match &found.content {
         Ok(object) => explained(&run, &found, &run.split(object)),
@@ -50,7 +50,7 @@ pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
         }
     };
     let explanation = Explanation::new(&run, &found, completed, &findings);
-    written(explanation.print())
+    written(explanation.print(), ErrorKind::Undecided)
 }
 
 /// The verdict with what notes and logs know of the object, and what each step found of that.
@@ -60,7 +60,7 @@ fn explained(run: &Run<'_>, found: &FoundObject, object: &SignedObject) -> (Comp
         return (Completed::of(verdict), findings);
     }
     let completed = run.completed(found, object, verdict);
-    let findings = match (&completed.verdict, &completed.entry, object.signature()) {
+    let findings = match (&completed.verdict, completed.from.outside(), object.signature()) {
         (_, Some(entry), Ok(armor)) => run.verifier.findings_given(&object.payload, armor, entry),
         (Verdict::Undecided(undecided), ..) => undecided.findings().clone(),
         _ => findings,

@@ -8,6 +8,7 @@ use std::io::{self, Read as _, Write as _};
 
 use jiff::Timestamp;
 
+use super::outside_evidence::Online;
 use super::policy_source::LoadedPolicy;
 use super::status_fd::StatusOutput;
 use super::{configured, hints, identity_policy, outside_evidence, trust_age};
@@ -87,7 +88,7 @@ impl Judgement {
         let verifier = Verifier::new(instances, now, SctRequirement::default())?;
         let verdict = verifier.verdict(payload, signature);
         let mut verdict = if verdict.wants_log_entry() {
-            complete(&verifier, verdict, payload, signature, &settings)?
+            complete(&verifier, verdict, payload, signature, &settings, now)?
         } else {
             verdict
         };
@@ -135,6 +136,7 @@ fn complete(
     payload: &[u8],
     armor: &[u8],
     settings: &Settings,
+    now: Timestamp,
 ) -> Result<Verdict, CommandError> {
     let repository = match &settings.repository {
         // What cannot be opened has no notes; that must not make a signature worse.
@@ -146,9 +148,9 @@ fn complete(
         Some((repository, id))
     });
     let budget = outside_evidence::BUDGET_OF_GIT;
-    let mut search = settings.online.then(|| outside_evidence::search(&settings.network, budget)).transpose()?;
+    let mut online = settings.online.then(|| Online::new(settings, budget, now)).transpose()?;
     let object = outside_evidence::Object { payload, armor };
-    Ok(outside_evidence::complete(verifier, verdict, object, id, search.as_mut()).verdict)
+    Ok(outside_evidence::complete(verifier, verdict, object, id, online.as_mut()).verdict)
 }
 
 fn print(request: &GitVerify, answer: &Answer, words: &str) -> Result<u8, CommandError> {

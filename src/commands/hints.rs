@@ -28,6 +28,10 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
         }
         "clock" => "clock: set the local clock",
         "issuer-not-admitted" => "instance.toml of the instance lists the issuers that it may vouch for",
+        "log-contradiction" => {
+            "log-contradiction: a log only ever grows; ask its operator what happened, and show the two files to others who \
+             use it"
+        }
         "log-entry-absent" => {
             "log-entry-absent: signed in gitsign's online mode; \"waxseal evidence fetch\" asks the log and keeps the proof"
         }

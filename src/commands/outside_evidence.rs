@@ -3,36 +3,47 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use super::log_watch::LogWatch;
 use crate::command_error::CommandError;
 use crate::evidence::note;
 use crate::git::repository::{ObjectId, Repository};
 use crate::instance::Instance;
 use crate::services::http::{Http, Network};
 use crate::services::rekor_search::{LogSearch, SearchError, searchable};
-use crate::settings::NetworkSettings;
+use crate::settings::{NetworkSettings, Settings};
 use crate::signature::git::open;
 use crate::tlog::TransparencyLogEntry;
 use crate::verify::error::Missing;
 use crate::verify::{Refusal, Verdict, Verifier};
 
-/// Where an object's log entry came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EntrySource {
+/// Where the log entry came from that an object's verdict rests on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum EntryFrom {
     /// The log was asked.
-    Log,
+    Log { entry: Box<TransparencyLogEntry>, address: String },
     /// A note below `refs/notes/waxseal-evidence`.
-    Note,
-    /// The object carries it.
+    Note(Box<TransparencyLogEntry>),
+    /// The object carries it, or there is none.
     Signature,
 }
 
-impl EntrySource {
+impl EntryFrom {
     /// The name in JSON.
-    pub(super) fn as_str(self) -> &'static str {
+    pub(super) fn as_str(&self) -> &'static str {
         match self {
-            Self::Log => "log",
-            Self::Note => "note",
+            Self::Log { .. } => "log",
+            Self::Note(_) => "note",
             Self::Signature => "signature",
+        }
+    }
+
+    /// The entry, if it came from outside the object.
+    pub(super) fn outside(&self) -> Option<&TransparencyLogEntry> {
+        match self {
+            Self::Log { entry, .. } | Self::Note(entry) => Some(entry),
+            Self::Signature => None,
         }
     }
 }
@@ -40,18 +51,14 @@ impl EntrySource {
 /// A verdict, and what outside evidence did to it.
 pub(super) struct Completed {
     pub verdict: Verdict,
-    pub source: EntrySource,
-    /// The entry that the verdict rests on, if it came from outside.
-    pub entry: Option<TransparencyLogEntry>,
-    /// The log that gave it just now.
-    pub log: Option<String>,
+    pub from: EntryFrom,
     /// What was in the note and proves nothing: why, each once.
     pub refused: Vec<Refusal>,
 }
 
 impl Completed {
     pub(super) fn of(verdict: Verdict) -> Self {
-        Self { verdict, source: EntrySource::Signature, entry: None, log: None, refused: Vec::new() }
+        Self { verdict, from: EntryFrom::Signature, refused: Vec::new() }
     }
 }
 
@@ -62,7 +69,20 @@ pub(super) struct Object<'a> {
     pub armor: &'a [u8],
 }
 
-/// The network, if the user wants it asked.
+/// The network, where the user wants it asked.
+pub(super) struct Online {
+    search: LogSearch,
+    watch: LogWatch,
+}
+
+impl Online {
+    /// Asks nobody yet. No longer than `budget` will be asked.
+    pub(super) fn new(settings: &Settings, budget: Duration, now: Timestamp) -> Result<Self, CommandError> {
+        Ok(Self { search: search(&settings.network, budget)?, watch: LogWatch::new(&settings.folders, now) })
+    }
+}
+
+/// Searches alone, for who holds what the logs say of themselves against what they said before.
 pub(super) fn search(settings: &NetworkSettings, budget: Duration) -> Result<LogSearch, CommandError> {
     let http = Http::new(Network::new(settings)?);
     LogSearch::new(http, budget).map_err(CommandError::no_event_loop)
@@ -74,21 +94,43 @@ pub(super) fn complete(
     verdict: Verdict,
     object: Object<'_>,
     id: Option<(&Repository, ObjectId)>,
-    search: Option<&mut LogSearch>,
+    online: Option<&mut Online>,
+) -> Completed {
+    let noted = from_note(verifier, verdict, object, id);
+    let Some(Online { search, watch }) = online else { return noted };
+    completed_by_log(verifier, noted, object, search, |search, log, entry| {
+        watch.objection(verifier, search, log, entry)
+    })
+}
+
+/// The same with what the note knows alone.
+pub(super) fn from_note(
+    verifier: &Verifier,
+    verdict: Verdict,
+    object: Object<'_>,
+    id: Option<(&Repository, ObjectId)>,
 ) -> Completed {
     if !verdict.wants_log_entry() {
         return Completed::of(verdict);
     }
     let noted = id.and_then(|(repository, id)| repository.evidence(id)).unwrap_or_default();
-    let noted = with_entries(verifier, verdict, object, note::read(&noted), EntrySource::Note);
-    match search {
-        Some(search) if noted.verdict.wants_log_entry() => {
-            let refused = noted.refused;
-            let found = from_log(verifier, noted.verdict, object, search);
-            Completed { refused, ..found }
-        }
-        _ => noted,
+    with_entries(verifier, verdict, object, note::read(&noted), EntryFrom::Note)
+}
+
+/// The same with what the log knows, where a note did not help. `objection` says why an entry does not count that the log
+/// at an address gave.
+pub(super) fn completed_by_log(
+    verifier: &Verifier,
+    noted: Completed,
+    object: Object<'_>,
+    search: &mut LogSearch,
+    objection: impl FnMut(&LogSearch, &str, &TransparencyLogEntry) -> Option<Missing>,
+) -> Completed {
+    if !noted.verdict.wants_log_entry() {
+        return noted;
     }
+    let found = from_log(verifier, noted.verdict, object, search, objection);
+    Completed { refused: noted.refused, ..found }
 }
 
 fn with_entries(
@@ -96,7 +138,7 @@ fn with_entries(
     verdict: Verdict,
     Object { payload, armor }: Object<'_>,
     entries: Vec<TransparencyLogEntry>,
-    source: EntrySource,
+    from: impl FnOnce(Box<TransparencyLogEntry>) -> EntryFrom,
 ) -> Completed {
     let given = verifier.reconsider(verdict, payload, armor, &entries);
     let mut refused = Vec::new();
@@ -106,13 +148,19 @@ fn with_entries(
         }
     }
     match given.used.and_then(|place| entries.into_iter().nth(place)) {
-        Some(entry) => Completed { verdict: given.verdict, source, entry: Some(entry), log: None, refused },
+        Some(entry) => Completed { verdict: given.verdict, from: from(Box::new(entry)), refused },
         None => Completed { refused, ..Completed::of(given.verdict) },
     }
 }
 
 /// Asks each log of the instance whose authority issued the certificate.
-fn from_log(verifier: &Verifier, verdict: Verdict, object: Object<'_>, search: &mut LogSearch) -> Completed {
+fn from_log(
+    verifier: &Verifier,
+    verdict: Verdict,
+    object: Object<'_>,
+    search: &mut LogSearch,
+    mut objection: impl FnMut(&LogSearch, &str, &TransparencyLogEntry) -> Option<Missing>,
+) -> Completed {
     let Verdict::Undecided(undecided) = &verdict else { return Completed::of(verdict) };
     let name = undecided.findings().instance.clone();
     let instance = verifier.instances().find(|instance| Some(&instance.name) == name.as_ref());
@@ -124,11 +172,15 @@ fn from_log(verifier: &Verifier, verdict: Verdict, object: Object<'_>, search: &
     for log in logs(instance) {
         let found = search.find(log, certificate, |entries| {
             let entries = entries.to_vec();
-            let completed = with_entries(verifier, verdict.clone(), object, entries, EntrySource::Log);
-            completed.entry.is_some().then_some(completed)
+            let from = |entry| EntryFrom::Log { entry, address: log.to_owned() };
+            let completed = with_entries(verifier, verdict.clone(), object, entries, from);
+            completed.from.outside().is_some().then_some(completed)
         });
         let missing = match found {
-            Ok(Some(completed)) => return Completed { log: Some(log.to_owned()), ..completed },
+            Ok(Some(completed)) => match completed.from.outside().and_then(|entry| objection(search, log, entry)) {
+                Some(missing) => missing,
+                None => return completed,
+            },
             Ok(None) => Missing::LogEntryNotFound,
             Err(SearchError::Incomplete) => Missing::LogSearchIncomplete,
             Err(SearchError::Unavailable(why)) => Missing::LogUnavailable(why),
@@ -147,6 +199,7 @@ fn logs(instance: &Instance) -> Vec<&str> {
 
 fn weight(missing: &Missing) -> u8 {
     match missing {
+        Missing::LogContradiction(_) => 4,
         Missing::LogUnavailable(_) => 3,
         Missing::LogSearchIncomplete => 2,
         Missing::LogEntryNotFound => 1,

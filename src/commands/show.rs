@@ -23,7 +23,8 @@ mod in_toto;
 /// Prints what the object claims.
 ///
 /// # Errors
-/// [`CommandError`]: 1 for an object that cannot be read, 2 for a revision that is none.
+/// [`CommandError`]: 1 for an object that cannot be read and for output that cannot be written, 2 for a revision that is
+/// none.
 pub fn run(request: &Show) -> Result<u8, CommandError> {
     let settings = configured::settings()?;
     let repository = open(&settings.repository)?;
@@ -41,7 +42,7 @@ pub fn run(request: &Show) -> Result<u8, CommandError> {
             })?
         }
     };
-    written(print(&text))
+    written(print(&text), ErrorKind::Failed)
 }
 
 /// The one object that was asked for.

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::outside_evidence::{self, Completed, complete};
+use super::outside_evidence::{self, Completed, Online, complete};
 use super::policy_source::LoadedPolicy;
 use super::{configured, identity_policy, stdout, trust_age};
 use crate::cli::{AdmittedFlags, Named, Verify};
@@ -17,7 +17,6 @@ use crate::git::repository::{FoundObject, RawObject, Repository, Selected};
 use crate::git::{HashKind, SignedObject};
 use crate::instance::{Instance, InstanceName};
 use crate::policy::IdentityPolicy;
-use crate::services::rekor_search::LogSearch;
 use crate::settings::{FoundRepository, Refusal, Settings};
 use crate::signature::payload::header;
 use crate::trust_age::MaxTrustAge;
@@ -56,7 +55,7 @@ pub(super) struct Run<'a> {
     pub(super) surroundings: Surroundings,
     pub(super) verifier: Verifier,
     /// The logs, if they may be asked.
-    search: Option<RefCell<LogSearch>>,
+    online: Option<RefCell<Online>>,
 }
 
 impl<'a> Run<'a> {
@@ -104,8 +103,7 @@ impl<'a> Run<'a> {
         check_instance(request, &verifier)?;
         let (policy, default_instance, surroundings) = policy?;
         let online = request.online || settings.online && !request.offline;
-        let search =
-            online.then(|| outside_evidence::search(&settings.network, outside_evidence::BUDGET)).transpose()?;
+        let online = online.then(|| Online::new(&settings, outside_evidence::BUDGET, now)).transpose()?;
         Ok(Self {
             request,
             settings,
@@ -116,7 +114,7 @@ impl<'a> Run<'a> {
             policy,
             surroundings,
             verifier,
-            search: search.map(RefCell::new),
+            online: online.map(RefCell::new),
         })
     }
 
@@ -125,7 +123,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// [`ErrorKind::Undecided`] when the output cannot be written.
     pub(super) fn report(&self) -> Result<u8, CommandError> {
-        written(self.print())
+        written(self.print(), ErrorKind::Undecided)
     }
 
     fn print(&self) -> io::Result<u8> {
@@ -173,15 +171,15 @@ impl<'a> Run<'a> {
 
     /// Whether logs may be asked.
     pub(super) fn asks_network(&self) -> bool {
-        self.search.is_some()
+        self.online.is_some()
     }
 
     /// `verdict` with what is known of the object outside it.
     pub(super) fn completed(&self, found: &FoundObject, object: &SignedObject, verdict: Verdict) -> Completed {
         let Ok(armor) = object.signature() else { return Completed::of(verdict) };
         let object = outside_evidence::Object { payload: &object.payload, armor };
-        let mut search = self.search.as_ref().map(RefCell::borrow_mut);
-        complete(&self.verifier, verdict, object, Some((&self.repository, found.id)), search.as_deref_mut())
+        let mut online = self.online.as_ref().map(RefCell::borrow_mut);
+        complete(&self.verifier, verdict, object, Some((&self.repository, found.id)), online.as_deref_mut())
     }
 
     /// A commit or tag, taken apart as the repository's Git does.
@@ -215,16 +213,17 @@ impl<'a> Run<'a> {
     }
 }
 
-/// How writing ended, as an exit code.
+/// How writing ended, as an exit code: that of `failure` when the output could not be written, which leaves a verdict
+/// undecided and is the failure of anything else.
 ///
 /// # Errors
-/// [`ErrorKind::Undecided`] when the output could not be written.
-pub(super) fn written(done: io::Result<u8>) -> Result<u8, CommandError> {
+/// One of that kind.
+pub(super) fn written(done: io::Result<u8>, failure: ErrorKind) -> Result<u8, CommandError> {
     match done {
         Ok(exit_code) => Ok(exit_code),
         // Whoever closed the pipe does not want to hear of it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ErrorKind::Undecided.exit_code()),
-        Err(error) => Err(CommandError::new(ErrorKind::Undecided, format!("the output could not be written: {error}"))),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(failure.exit_code()),
+        Err(error) => Err(CommandError::new(failure, format!("the output could not be written: {error}"))),
     }
 }
 

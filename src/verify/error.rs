@@ -178,6 +178,9 @@ pub enum Missing {
     /// The signature says nothing of a log.
     #[error("the signature carries no log entry; only the log itself could show one")]
     LogEntry,
+    /// The log was searched, and what it says of itself contradicts what it said before.
+    #[error("the signature carries no log entry, and what the log shows for one does not count: {0}")]
+    LogContradiction(String),
     /// The log was searched, and answered.
     #[error("the signature carries no log entry, and the log has none for this object")]
     LogEntryNotFound,
@@ -231,6 +234,7 @@ impl Missing {
             Self::Checkpoint => "checkpoint-absent",
             Self::Clock { .. } => "clock",
             Self::InclusionProof => "inclusion-proof-absent",
+            Self::LogContradiction(_) => "log-contradiction",
             Self::LogEntry => "log-entry-absent",
             Self::LogEntryNotFound => "log-entry-not-found",
             Self::LogNotSearchable(_) => "log-not-searchable",

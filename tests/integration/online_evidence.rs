@@ -381,6 +381,39 @@ fn a_log_that_went_back_gives_no_evidence() {
     assert_eq!(sandbox.git(["for-each-ref", "refs/notes"]).success().out(), "");
 }
 
+#[test]
+fn a_log_that_went_back_proves_nothing_to_who_verifies() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let first = OnlineSigner::new(&sandbox, ALICE).commit(&sandbox, "one");
+    let kept = Arc::new(Mutex::new(None));
+    let old = Front::new(sandbox.url(), move |request| match request.line.contains("entries/retrieve") {
+        true => Reply::Replay(Arc::clone(&kept)),
+        false => Reply::Pass,
+    });
+    services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", old.url));
+    sandbox.waxseal(["verify", "--online", &first]).success();
+    let second = OnlineSigner::new(&sandbox, ALICE).commit(&sandbox, "two");
+    services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", sandbox.url()));
+    let more = sandbox.waxseal(["verify", "--online", &first, &second]).success();
+    assert!(!more.err().contains("warning"), "the larger tree extends the one that was kept: {}", more.err());
+    // Its old answer again, as if the log had been put back: for no command of those that ask does it count.
+    services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", old.url));
+    for command in ["verify", "explain"] {
+        let alarm = sandbox.waxseal([command, "--online", &first]).code(3);
+        assert!(alarm.out().contains("does not count: the log ") && alarm.out().contains(" went back: "));
+        assert!(alarm.out().contains("(kept in "), "{}", alarm.out());
+    }
+    let alarm = sandbox.waxseal(["verify", "--online", "--json", &first]).code(3);
+    assert_eq!(reason(&alarm), "log-contradiction");
+    let said = sandbox.git(["-c", "waxseal.online=true", "verify-commit", &first]).code(1).err();
+    assert!(said.contains("waxseal: cannot decide: ") && said.contains(" went back: "), "{said}");
+    // What was kept stays, and offline nothing of it is looked at.
+    services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", sandbox.url()));
+    sandbox.waxseal(["verify", "--online", &first]).success();
+    assert_eq!(reason(&sandbox.waxseal(["verify", "--json", &first]).code(3)), "log-entry-absent");
+}
+
 /// The instance's log, behind somebody who counts.
 fn watched(sandbox: &Sandbox) -> Front {
     let front = Front::new(sandbox.url(), |_| Reply::Pass);

@@ -147,3 +147,14 @@ fn two_headers_of_one_name_have_no_statement() {
         format!("waxseal: error: no statement can be made of {id}: malformed git object: duplicate tree header\n");
     assert!(refused.err().starts_with(&sentence), "{}", refused.err());
 }
+
+#[test]
+fn output_that_nobody_gets_is_a_failure_and_no_undecided_verdict() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.git(["commit", "-q", "--allow-empty", "-S", "-m", "one"]).success();
+    for (command, code) in [("show", 1), ("evidence fetch", 1), ("explain --any-identity", 3)] {
+        let full = sandbox.sh(&format!("\"$WAXSEAL\" {command} >/dev/full")).code(code).err();
+        let sentence = "waxseal: error: the output could not be written: No space left on device (os error 28)\n";
+        assert_eq!(full, sentence, "{command}");
+    }
+}

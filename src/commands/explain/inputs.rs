@@ -3,7 +3,7 @@
 use crate::cms::SignedData;
 use crate::commands::claims;
 use crate::commands::facts::{Fact, Facts};
-use crate::commands::outside_evidence::EntrySource;
+use crate::commands::outside_evidence::EntryFrom;
 use crate::commands::verify::Run;
 use crate::crypto::Sha256Digest;
 use crate::git::repository::FoundObject;
@@ -24,7 +24,7 @@ pub(super) struct Inputs<'a> {
     pub(super) signed_data: Option<&'a SignedData>,
     pub(super) opened: Option<&'a GitSignature>,
     /// Where the log entry is from.
-    pub(super) source: EntrySource,
+    pub(super) from: &'a EntryFrom,
     /// Under which the pipeline ran.
     pub(super) instance: Option<&'a InstanceName>,
 }
@@ -126,7 +126,7 @@ impl Inputs<'_> {
         let Some(entry) = &opened.material.log_entry else { return Facts::default() };
         let logs = self.trusted().map(|instance| instance.trusted_root.transparency_logs.as_slice());
         let log = logs.and_then(|logs| trusted_log(logs, entry.log_id));
-        Facts::default().and("came_with", self.source.as_str()).then(claims::log_entry(entry)).and("log", log)
+        Facts::default().and("came_with", self.from.as_str()).then(claims::log_entry(entry)).and("log", log)
     }
 
     fn time(&self, opened: &GitSignature) -> Facts {

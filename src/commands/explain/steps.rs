@@ -32,7 +32,7 @@ pub(super) fn of(run: &Run<'_>, found: &FoundObject, completed: &Completed, find
     let armor = object.as_ref().and_then(|object| object.signature().ok());
     let signed_data = armor.and_then(|armor| SignedData::from_der(&armor::decode(armor).ok()?).ok());
     let mut opened = object.as_ref().zip(armor).and_then(|(object, armor)| open(&object.payload, armor).ok());
-    if let (Some(opened), Some(entry)) = (&mut opened, &completed.entry) {
+    if let (Some(opened), Some(entry)) = (&mut opened, completed.from.outside()) {
         opened.material.log_entry = Some(entry.clone());
     }
     let inputs = Inputs {
@@ -40,7 +40,7 @@ pub(super) fn of(run: &Run<'_>, found: &FoundObject, completed: &Completed, find
         payload: object.as_ref().map(|object| object.payload.as_slice()),
         signed_data: signed_data.as_ref(),
         opened: opened.as_ref(),
-        source: completed.source,
+        from: &completed.from,
         instance: findings.instance.as_ref(),
     };
     let stopped = if findings.steps.is_empty() { stopped_at(verdict) } else { None };

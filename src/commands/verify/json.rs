@@ -150,7 +150,7 @@ pub(in crate::commands) fn object_of<'a>(judged: &'a Judged<'_>) -> Object<'a> {
                 "index": signature.log_index(),
                 "version": signature.rekor_version().as_str(),
                 "labelled": signature.entry_label().as_str(),
-                "source": judged.source.as_str(),
+                "source": judged.from.as_str(),
             })
         }),
         certificate_sha256: verified.map(|signature| Sha256Digest::of(signature.certificate().der()).to_string()),

@@ -2,7 +2,7 @@
 
 use crate::command_error::ErrorKind;
 use crate::commands::identity_policy;
-use crate::commands::outside_evidence::{Completed, EntrySource};
+use crate::commands::outside_evidence::{Completed, EntryFrom};
 use crate::git::ObjectKind;
 use crate::git::description::Description;
 use crate::git::repository::{FoundObject, UnreadableObject};
@@ -16,7 +16,7 @@ pub(in crate::commands) struct Judged<'a> {
     pub verdict: Verdict,
     pub allowed: Allowed,
     /// Where the log entry came from, if there is one.
-    pub source: EntrySource,
+    pub from: EntryFrom,
     /// What was in the object's note and proves nothing: why.
     pub refused: Vec<Refusal>,
     /// The commit changes the policy file that judges it.
@@ -30,7 +30,7 @@ impl<'a> Judged<'a> {
         policy: &IdentityPolicy,
         circumstances: &Circumstances<'_>,
     ) -> Self {
-        let Completed { mut verdict, source, refused, entry: _, log: _ } = completed;
+        let Completed { mut verdict, from, refused } = completed;
         let exempt = match policy {
             IdentityPolicy::File(file) => {
                 circumstances.object.and_then(|object| file.exemption(object, circumstances.start))
@@ -52,7 +52,7 @@ impl<'a> Judged<'a> {
             }
             (Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Unsigned, _) => Allowed::NobodyAsked,
         };
-        Self { found, verdict, allowed, source, refused, changes_policy: circumstances.changes_policy == Some(true) }
+        Self { found, verdict, allowed, from, refused, changes_policy: circumstances.changes_policy == Some(true) }
     }
 
     /// The code of `docs/errors.md`; `None` for verified and allowed.
