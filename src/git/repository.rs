@@ -15,6 +15,7 @@ use gix::revision::plumbing::Spec;
 pub use gix::ObjectId;
 
 mod history;
+mod merges;
 mod notes;
 mod walk;
 

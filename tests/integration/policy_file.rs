@@ -177,3 +177,49 @@ fn history_before_the_start_and_exemptions_are_not_judged() {
     own.args(["verify", "--policy"]).arg(sandbox.path("policy.toml")).current_dir(sandbox.path("shallow"));
     assert_eq!(Ran::of(&mut own, b"").code, Some(3));
 }
+
+#[test]
+fn a_merge_puts_no_older_law_back() {
+    let sandbox = Sandbox::with_stack();
+    let (alice, bob) = (rule(&sandbox, "alice", ALICE, "may_change_policy = true"), rule(&sandbox, "bob", BOB, ""));
+    let head = || sandbox.git(["rev-parse", "HEAD"]).success().line();
+    let law = |text: &str| {
+        std::fs::write(sandbox.path("repository/p.toml"), format!("version = 1\n{text}")).unwrap();
+        sandbox.git(["add", "p.toml"]).success();
+        sandbox.git(["commit", "--quiet", "-S", "-m", "The law"]).success();
+        head()
+    };
+    let as_bob = format!("waxseal.loginHint={BOB}");
+    let by_bob = |arguments: &[&str]| {
+        sandbox.git(["-c", &as_bob, "commit", "--quiet", "--allow-empty", "-S"].iter().chain(arguments)).success();
+        head()
+    };
+    let pinned = law(&format!("{alice}{bob}"));
+    sandbox.git(["checkout", "-q", "-b", "side"]).success();
+    by_bob(&["-m", "Work"]);
+    sandbox.git(["checkout", "-q", "main"]).success();
+    law(&alice);
+    let policy = format!("{pinned}:p.toml");
+    let git = |commit: &str| sandbox.git(["-c", &format!("waxseal.policy={policy}"), "verify-commit", commit]);
+
+    // As merging has it, either way around: nobody changes anything but Alice, who may.
+    sandbox.git(["checkout", "-q", "--detach"]).success();
+    sandbox.git(["merge", "-q", "--no-commit", "--no-ff", "side"]).success();
+    let honest = by_bob(&["-m", "Merge"]);
+    sandbox.git(["checkout", "-q", "--detach", "side"]).success();
+    sandbox.git(["merge", "-q", "--no-commit", "--no-ff", "main"]).success();
+    let update = by_bob(&["-m", "Merge main"]);
+    for commit in [honest, update] {
+        let ran = sandbox.waxseal(["verify", "--policy", &policy, "--json", &format!("{pinned}..{commit}")]).success();
+        assert_eq!(ran.out().matches("\"changes_policy\":true").count(), 1, "{}", ran.out());
+        git(&commit).success();
+    }
+    // With Bob's own idea of the law.
+    sandbox.git(["checkout", "-q", "--detach", "main"]).success();
+    sandbox.git(["merge", "-q", "--no-commit", "--no-ff", "side"]).success();
+    sandbox.git(["checkout", "-q", &pinned, "--", "p.toml"]).success();
+    let back = by_bob(&["-m", "Merge"]);
+    let ran = sandbox.waxseal(["verify", "--policy", &policy, "--json", &format!("{pinned}..{back}")]).code(1);
+    assert_eq!(ran.out().matches("\"changes_policy\":true").count(), 2, "{}", ran.out());
+    git(&back).code(1);
+}

@@ -97,8 +97,8 @@ impl Repository {
         })
     }
 
-    /// Whether a commit has another file at `path` than each of its parents has; a tag never. `None` where a parent
-    /// cannot be read.
+    /// Whether a commit changes the file at `path`: has another one than its parent, or, of a merge, than a clean merge of
+    /// its parents gives; a tag never. `None` where it takes an object that cannot be read.
     #[must_use]
     pub fn changes(&self, found: &FoundObject, path: &str) -> Option<bool> {
         let Ok(RawObject { kind, bytes }) = &found.content else { return None };
@@ -114,14 +114,7 @@ impl Repository {
         }
         let header = Header::read(bytes);
         let own = self.entry(header.tree?, path)?;
-        for parent in &header.parents {
-            let tree = self.inner.find_commit(*parent).ok()?.tree_id().ok()?.detach();
-            if self.entry(tree, path)? == own {
-                return Some(false);
-            }
-        }
-        // The first commit of a history changes what it has.
-        Some(!header.parents.is_empty() || own.is_some())
+        self.departs_from_merge(own, &header.parents, path)
     }
 
     /// The id of the object of which Git hands a verifier `payload` and `signature`.
@@ -159,14 +152,22 @@ impl Repository {
         Ok(Some(before))
     }
 
-    /// What a tree has at `path`: `Some(None)` is nothing, `None` that it cannot be read.
-    #[expect(clippy::option_option, reason = "nothing there and not readable are two answers")]
-    fn entry(&self, tree: ObjectId, path: &str) -> Option<Option<(ObjectId, EntryKind)>> {
+    /// What a commit has at `path`; `None` where that cannot be read.
+    pub(super) fn entry_at(&self, commit: ObjectId, path: &str) -> Option<Entry> {
+        let tree = self.inner.find_commit(commit).ok()?.tree_id().ok()?.detach();
+        self.entry(tree, path)
+    }
+
+    /// What a tree has at `path`; `None` where that cannot be read.
+    fn entry(&self, tree: ObjectId, path: &str) -> Option<Entry> {
         let tree = self.inner.find_tree(tree).ok()?;
         let entry = tree.lookup_entry(path.split('/')).ok()?;
         Some(entry.map(|entry| (entry.object_id(), entry.mode().kind())))
     }
 }
+
+/// What stands at a path, if anything.
+pub(super) type Entry = Option<(ObjectId, EntryKind)>;
 
 /// A file as a commit has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ impl Scratch {
         self.git_at(self.clock, arguments)
     }
 
-    fn git_at(&self, seconds: i64, arguments: &[&str]) -> String {
+    pub(super) fn git_at(&self, seconds: i64, arguments: &[&str]) -> String {
         let date = format!("@{seconds} +0000");
         let output = Command::new("git")
             .args(["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "protocol.file.allow=always"])
@@ -59,7 +59,7 @@ impl Scratch {
         self.git_with(&["hash-object", "-w", "-t", "tree", "--literally", "--stdin"], raw)
     }
 
-    fn git_with(&self, arguments: &[&str], stdin: &[u8]) -> String {
+    pub(super) fn git_with(&self, arguments: &[&str], stdin: &[u8]) -> String {
         let file = tempfile::NamedTempFile::new_in(&self.folder).unwrap();
         std::io::Write::write_all(&mut file.as_file(), stdin).unwrap();
         let output = Command::new("git")
@@ -72,7 +72,7 @@ impl Scratch {
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
-    fn object_file(&self, id: &str) -> std::path::PathBuf {
+    pub(super) fn object_file(&self, id: &str) -> std::path::PathBuf {
         self.folder.path().join(".git/objects").join(&id[..2]).join(&id[2..])
     }
 }

@@ -145,7 +145,7 @@ pub(super) struct Header {
     pub(super) tree: Option<ObjectId>,
     pub(super) parents: Vec<ObjectId>,
     /// Seconds since 1970; 0 where there is none.
-    date: i64,
+    pub(super) date: i64,
 }
 
 impl Header {
