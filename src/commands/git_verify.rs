@@ -17,7 +17,7 @@ use crate::command_error::CommandError;
 use crate::escape;
 use crate::git::ObjectKind;
 use crate::git::description::Description;
-use crate::git::repository::Repository;
+use crate::git::repository::{ObjectId, Repository};
 use crate::git::status_fd::{Answer, Reader, answer, failure, undecided};
 use crate::policy::{Allowed, Circumstances, IdentityPolicy, Start};
 use crate::settings::{FoundRepository, Settings};
@@ -206,8 +206,18 @@ fn circumstances<'a>(
     };
     let changes_policy = match (policy.and_then(|policy| policy.in_repository.as_ref()), repository) {
         (Some(place), Some(repository)) => {
-            if object == Some(place.commit.to_string().as_str()) {
-                return Err(CommandError::failed("this is the commit that the policy comes from")
+            let names = |id: &ObjectId| object == Some(id.to_string().as_str());
+            let own = if names(&place.commit) {
+                Some("this is the commit that the policy comes from")
+            } else if repository.peeled_from(kind, payload).contains(&place.commit) {
+                Some("this tag names the commit that the policy comes from")
+            } else if place.through.iter().any(names) {
+                Some("waxseal.policy names its commit through this tag")
+            } else {
+                None
+            };
+            if let Some(own) = own {
+                return Err(CommandError::failed(own)
                     .hint("who is judged does not write the law: name an older commit in waxseal.policy"));
             }
             repository.changes_of(kind, payload, &place.path)

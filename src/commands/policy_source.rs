@@ -26,6 +26,8 @@ pub struct LoadedPolicy {
 pub struct InRepository {
     /// The commit that has it.
     pub commit: ObjectId,
+    /// The objects through which its name led to it, tags among them.
+    pub through: Vec<ObjectId>,
     /// The path in its tree, with slashes.
     pub path: String,
 }
@@ -71,7 +73,7 @@ impl LoadedPolicy {
                     };
                     bad(error.to_string()).hint(hint)
                 })?;
-                (found.bytes, Some(InRepository { commit: found.commit, path }))
+                (found.bytes, Some(InRepository { commit: found.commit, through: found.through, path }))
             }
             Place::File(path) => {
                 let bytes = read_file(path).map_err(|error| {
@@ -90,12 +92,15 @@ impl LoadedPolicy {
     /// # Errors
     /// [`ErrorKind::Policy`].
     pub fn refuse_if_judged(&self, repository: &Repository, selected: &[Selected]) -> Result<(), CommandError> {
-        let Some(InRepository { commit, .. }) = &self.in_repository else { return Ok(()) };
-        if !repository.contains(selected, *commit) {
+        let Some(InRepository { commit, through, .. }) = &self.in_repository else { return Ok(()) };
+        let what = if repository.contains(selected, *commit) {
+            format!("its commit {commit} is among those to judge, or a tag among them names it")
+        } else if let Some(tag) = through.iter().find(|id| selected.contains(&Selected::Object(**id))) {
+            format!("the tag {tag}, through which it is named, is among those to judge")
+        } else {
             return Ok(());
-        }
-        let what = format!("the policy {}: its commit {commit} is among those to judge", self.source);
-        Err(CommandError::new(ErrorKind::Policy, what)
+        };
+        Err(CommandError::new(ErrorKind::Policy, format!("the policy {}: {what}", self.source))
             .hint("who is judged does not write the law: name an older commit that you trust, or a file elsewhere"))
     }
 }

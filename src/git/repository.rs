@@ -17,6 +17,7 @@ pub use gix::ObjectId;
 mod history;
 mod merges;
 mod notes;
+mod peel;
 mod walk;
 
 use super::{HashKind, ObjectKind};

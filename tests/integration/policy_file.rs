@@ -125,6 +125,52 @@ fn who_is_judged_does_not_write_the_law() {
 }
 
 #[test]
+fn a_tag_does_not_name_the_law_that_judges_it() {
+    let sandbox = Sandbox::with_stack();
+    let law = format!("version = 1\n{}", rule(&sandbox, "people", ALICE, ""));
+    std::fs::write(sandbox.path("repository/p.toml"), law).unwrap();
+    sandbox.git(["add", "p.toml"]).success();
+    for message in ["The law", "Work"] {
+        sandbox.git(["commit", "--quiet", "--allow-empty", "-S", "-m", message]).success();
+    }
+    sandbox.git(["tag", "-s", "-m", "release", "v1"]).success();
+    sandbox.git(["tag", "-s", "-m", "release", "nested", "v1"]).success();
+    let tag_id = sandbox.git(["rev-parse", "v1"]).success().line();
+    sandbox.git(["commit", "--quiet", "--allow-empty", "-S", "-m", "More"]).success();
+    // The commit behind the tag, by whatever name; or another one, but named through the tag.
+    for (reference, tag) in [
+        ("HEAD~1", "v1"),
+        ("HEAD~1", "nested"),
+        ("v1", "v1"),
+        ("nested", "v1"),
+        ("v1~1", "v1"),
+        ("v1^{}~1", "v1"),
+        ("refs/tags/v1^", "v1"),
+        ("nested~1", "v1"),
+        ("nested~1", "nested"),
+        (&format!("{tag_id}~1"), "v1"),
+        (&format!("{}^1", &tag_id[..12]), "v1"),
+    ] {
+        let policy = format!("{reference}:p.toml");
+        let refused = sandbox.waxseal(["verify", "--policy", &policy, tag]).code(5);
+        assert!(refused.err().contains("who is judged does not write the law"), "{policy}: {}", refused.err());
+        let setting = format!("waxseal.policy={policy}");
+        let refused = sandbox.git(["-c", &setting, "verify-tag", tag]).code(1);
+        assert!(refused.err().contains("who is judged does not write the law"), "{policy}: {}", refused.err());
+        sandbox.config("waxseal.policy", &policy);
+        sandbox.waxseal(["verify-tag", tag]).code(5);
+    }
+    // From before the tag, by a name of its own; or through a tag that is not judged.
+    for (reference, tag) in [("HEAD~2", "v1"), ("HEAD~2", "nested"), ("v1~1", "nested"), ("HEAD", "v1")] {
+        let policy = format!("{reference}:p.toml");
+        sandbox.waxseal(["verify", "--policy", &policy, tag]).success();
+        sandbox.git(["-c", &format!("waxseal.policy={policy}"), "verify-tag", tag]).success();
+        sandbox.config("waxseal.policy", &policy);
+        sandbox.waxseal(["verify-tag", tag]).success();
+    }
+}
+
+#[test]
 fn history_before_the_start_and_exemptions_are_not_judged() {
     let sandbox = Sandbox::with_stack();
     let commit = |arguments: &[&str]| {

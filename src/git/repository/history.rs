@@ -85,14 +85,14 @@ impl Repository {
             return Err(HistoryError::TooLarge(path.to_owned()));
         }
         let bytes = entry.object().map_err(storage)?.detach().data;
-        Ok(FileAt { commit, bytes })
+        Ok(FileAt { commit, through: self.led_through(revision), bytes })
     }
 
-    /// Whether `commit` is among the objects that `selected` names.
+    /// Whether `commit` is among the objects that `selected` names, or behind a tag among them.
     #[must_use]
     pub fn contains(&self, selected: &[Selected], commit: ObjectId) -> bool {
         selected.iter().any(|one| match one {
-            Selected::Object(id) => *id == commit,
+            Selected::Object(id) => self.peeled(*id).contains(&commit),
             Selected::Range { from, to } => Walk::new(self, *from, *to).objects().any(|found| found.id == commit),
         })
     }
@@ -174,6 +174,8 @@ pub(super) type Entry = Option<(ObjectId, EntryKind)>;
 pub struct FileAt {
     /// The commit.
     pub commit: ObjectId,
+    /// The objects through which its name led to it, tags among them.
+    pub through: Vec<ObjectId>,
     /// The file's bytes.
     pub bytes: Vec<u8>,
 }
