@@ -133,7 +133,7 @@ fn real_servers_objects_get_their_verdicts() {
     assert_eq!((count("verified "), count("undecided "), count(" accepts")), (57, 40, 40), "{seen:?}");
 }
 
-/// gitsign.md 4.1: certificate, time, digest, signature and evidence determine the text. What is read is all there is.
+/// Certificate, time, digest, signature and evidence determine the text that gitsign writes. What is read is all there is.
 #[test]
 fn what_gitsign_wrote_is_written_again_byte_for_byte() {
     let mut again = 0;
@@ -171,7 +171,7 @@ fn what_gitsign_wrote_is_written_again_byte_for_byte() {
     assert!(again > 1000, "{again}");
 }
 
-/// gitsign.md 4.1: some hold the intermediate, too, which comes first in a set; 4.6: CRLF and no final line feed.
+/// Some hold the intermediate, too, which comes first in a set; some have CRLF, some no final line feed.
 #[test]
 fn real_objects_with_two_certificates_and_with_odd_line_ends_are_read_as_git_cuts_them() {
     let Some(corpus) = Corpus::open("public-good") else { return };

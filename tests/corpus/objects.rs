@@ -1,7 +1,7 @@
 //! Reads a corpus: an index of tab-separated columns, and objects as `git cat-file --batch` prints them.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use waxseal::git::ObjectKind;
 
@@ -15,7 +15,7 @@ pub(crate) struct Row(HashMap<String, String>);
 impl Corpus {
     /// `None`, said plainly, where the corpus is not beside the repository.
     pub(crate) fn open(name: &str) -> Option<Self> {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus").join(name);
+        let folder = folder(name);
         let Ok(index) = std::fs::read_to_string(folder.join("index.tsv")) else {
             println!("skipped: there is no corpus {name} beside the repository");
             return None;
@@ -50,6 +50,11 @@ impl Corpus {
             rest = &rest[end + 2 + size..];
         }
     }
+}
+
+/// Where the corpus of that name lies, if it is there.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus").join(name)
 }
 
 impl Row {

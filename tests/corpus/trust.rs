@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::objects::folder;
 use waxseal::trust_store::tuf::{Followed, Source, TufProblem, TufState, follow};
 
 #[test]
@@ -46,7 +47,7 @@ fn walk(metadata: &Path, first: u64, now: &str) -> Result<Followed, TufProblem> 
 }
 
 fn metadata() -> Option<PathBuf> {
-    let metadata = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/public-good/tuf/metadata");
+    let metadata = folder("public-good").join("tuf/metadata");
     let there = metadata.is_dir();
     if !there {
         println!("skipped: {} is not there", metadata.display());

@@ -159,7 +159,8 @@ fn the_online_mode_leaves_findings_and_no_verdict() {
     assert_eq!(object["findings"]["claimed"]["identity"], ALICE);
 }
 
-/// gitsign.md 4.4: field by field, in both numberings that were ever seen.
+/// The log entry as one attribute a field, which development versions of gitsign wrote, in both numberings that were ever
+/// seen.
 #[test]
 fn the_layout_by_field_is_recognised_in_both_numberings() {
     let sandbox = Sandbox::with_stack();
@@ -459,7 +460,7 @@ fn own_log(sandbox: &Sandbox, made: &Made) -> (TrustedRoot, TransparencyLogEntry
     (root, entry)
 }
 
-/// The nine fields, in the order of gitsign.md 4.4.
+/// The nine fields of a log entry, in the order in which development versions of gitsign numbered them.
 fn fields(entry: &TransparencyLogEntry) -> [Vec<u8>; 9] {
     let number = |value: u64| {
         let bytes = value.to_be_bytes();
