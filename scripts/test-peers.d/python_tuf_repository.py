@@ -148,14 +148,23 @@ assert "renewed" in succeeds("trust", "refresh", "python")
 assert "TUF root version 2, timestamp version 3" in succeeds("trust", "show", "python")
 refuses("timestamp.json is signed by 0", "trust", "refresh", "python", "--mirror", serve(f"{folder}/before-rotation"))
 
-# A root that only the new keys signed, or that lacks one of the old two.
-first = Metadata[Root].from_file(f"{repository}/2.root.json")
-shutil.copytree(repository, f"{folder}/stolen")
-forged = Root.from_dict({**first.signed.to_dict(), "version": 3})
-data = Metadata(forged)
-data.sign(made.signers["root"][0], append=True)
-data.to_file(f"{folder}/stolen/3.root.json")
-refuses("3.root.json is signed by 1 of the keys", "trust", "refresh", "python", "--mirror", serve(f"{folder}/stolen"))
+# A root that only its own new keys signed, and one that lacks one of the two signatures.
+strangers = [CryptoSigner.generate_ed25519(), CryptoSigner.generate_ecdsa()]
+for found, signers in enumerate((strangers, made.signers["root"][:1])):
+    forged = Metadata[Root].from_file(f"{repository}/2.root.json").signed
+    forged.version = 3
+    if signers is strangers:
+        for signer in made.signers["root"]:
+            forged.revoke_key(signer.public_key.keyid, "root")
+        for signer in strangers:
+            forged.add_key(signer.public_key, "root")
+    stolen = f"{folder}/stolen-{found}"
+    shutil.copytree(repository, stolen)
+    data = Metadata(forged)
+    for signer in signers:
+        data.sign(signer, append=True)
+    data.to_file(f"{stolen}/3.root.json")
+    refuses(f"3.root.json is signed by {found} of the keys", "trust", "refresh", "python", "--mirror", serve(stolen))
 
 made.publish(documents, days=-1)
 refuses("timestamp.json, version 4, expired on", "trust", "refresh", "python")
