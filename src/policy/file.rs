@@ -124,12 +124,13 @@ impl PolicyFile {
             return Allowed::CannotTell { rule: None, asks: Mismatch::StartUnknown };
         }
         let signer = Signer::from(&*signature);
+        let instances: Vec<InstanceName> = signature.instances().cloned().collect();
         let mut nearest: Option<(&Rule, Mismatch)> = None;
         for rule in &self.rules {
-            for instance in signature.instances().cloned().collect::<Vec<_>>() {
-                match rule.admits(&signer, &instance, circumstances) {
+            for instance in &instances {
+                match rule.admits(&signer, instance, circumstances) {
                     Ok(()) => {
-                        signature.prefer(&instance);
+                        signature.prefer(instance);
                         return Allowed::Yes(rule.name.clone());
                     }
                     Err(mismatch) => {
