@@ -8,7 +8,7 @@ mod service_key;
 mod signing_key;
 mod verifying_key;
 
-pub use digest::{DigestAlgorithm, Sha256Digest, sha1_fingerprint, sha1_name};
+pub use digest::{DigestAlgorithm, Sha256Digest, sha1_name};
 pub use mac::MacKey;
 pub use password::{HashedPassword, PasswordHashError};
 pub use service_key::{ServiceKey, ServiceKeyError, ServiceKeyKind};

@@ -16,7 +16,7 @@ use x509_cert::ext::pkix::name::{GeneralName, GeneralNames};
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage};
 use x509_cert::name::Name;
 
-use crate::crypto::{SignatureAlgorithm, UnsupportedKey, VerifyingKey, sha1_fingerprint};
+use crate::crypto::{SignatureAlgorithm, UnsupportedKey, VerifyingKey, sha1_name};
 
 /// A certificate as received: decoded, nothing verified.
 #[derive(Clone)]
@@ -160,7 +160,7 @@ impl Certificate {
     /// Lower-case hex SHA-1 of the DER: what Git calls the signing key's fingerprint.
     #[must_use]
     pub fn sha1_fingerprint(&self) -> String {
-        sha1_fingerprint(&self.der)
+        sha1_name(&[&self.der])
     }
 }
 

@@ -104,15 +104,8 @@ impl fmt::Display for DigestAlgorithm {
     }
 }
 
-/// Lower-case hex SHA-1 of a certificate's DER: what gpgsm, and so Git's `%GK` and `%GF`, call its fingerprint.
-/// A name, not a proof: nothing is decided by it.
-#[must_use]
-pub fn sha1_fingerprint(der: &[u8]) -> String {
-    hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, der))
-}
-
-/// Lower-case hex SHA-1 of the concatenation of `parts`: how Git names an object. Nothing may rest on it alone: two
-/// objects can be made to share a name.
+/// Lower-case hex SHA-1 of the concatenation of `parts`: how Git names an object, and gpgsm, so Git's `%GK` and `%GF`, a
+/// certificate. Nothing may rest on it alone: two things can be made to share a name.
 #[must_use]
 pub fn sha1_name(parts: &[&[u8]]) -> String {
     let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);

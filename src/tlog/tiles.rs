@@ -1,7 +1,6 @@
 //! C2SP tlog-tiles, the reader's side: which static files of a log a consistency proof is made from.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use super::merkle::{self, node_hash};
 use crate::crypto::Sha256Digest;
@@ -21,23 +20,8 @@ impl Tile {
     /// Its name below the log's base address: `tile/L/N`, `tile/L/N.p/W`.
     #[must_use]
     pub fn path(&self) -> String {
-        let mut path = format!("tile/{}/", self.level);
-        let mut groups = vec![self.index % 1000];
-        let mut rest = self.index / 1000;
-        while rest > 0 {
-            groups.push(rest % 1000);
-            rest /= 1000;
-        }
-        for (position, group) in groups.iter().enumerate().rev() {
-            let mark = if position > 0 { "x" } else { "" };
-            let end = if position > 0 { "/" } else { "" };
-            // Writing into a String cannot fail.
-            write!(path, "{mark}{group:03}{end}").unwrap_or_default();
-        }
-        if self.is_partial() {
-            write!(path, ".p/{}", self.width).unwrap_or_default();
-        }
-        path
+        let path = format!("tile/{}/{}", self.level, index_path(self.index));
+        if self.is_partial() { format!("{path}.p/{}", self.width) } else { path }
     }
 
     /// Whether the log may have dropped it, once the full one was there.
@@ -75,6 +59,18 @@ impl Tile {
         let tile = Self { level: tile_level, index: tile_index, width };
         (end <= width).then_some((tile, usize::try_from(start).ok()?..usize::try_from(end).ok()?))
     }
+}
+
+/// The N of a name: three digits an element, all but the last after an `x`.
+#[must_use]
+pub fn index_path(index: u64) -> String {
+    let mut path = format!("{:03}", index % 1000);
+    let mut rest = index / 1000;
+    while rest > 0 {
+        path = format!("x{:03}/{path}", rest % 1000);
+        rest /= 1000;
+    }
+    path
 }
 
 /// The tiles that [`consistency_proof`] reads. Few: at most two a level.

@@ -13,6 +13,7 @@ use crate::escape;
 use crate::git::repository::RawObject;
 use crate::git::{HashKind, ObjectKind, SignedObject};
 use crate::signature::SignatureFormat;
+use crate::tlog::hashedrekord::{Verifier, pem};
 
 /// The statement, indented, with a line feed.
 ///
@@ -37,13 +38,13 @@ pub(super) fn statement(
         if SignatureFormat::of(signature) == SignatureFormat::X509 {
             let signed_data = SignedData::from_der(&armor::decode(signature)?)?;
             let attributes = STANDARD.encode(&signed_data.message);
-            let certificate = pem(signed_data.certificate.der());
+            let certificate = pem(Verifier::Certificate(signed_data.certificate.der()));
             predicate
                 .insert("signer_info".to_owned(), json!([{ "attributes": attributes, "certificate": certificate }]));
         }
     }
     let mut digest = Map::new();
-    digest.insert(digest_name(hash).to_owned(), id.into());
+    digest.insert(digest_key(hash).to_owned(), id.into());
     if raw.kind == ObjectKind::Tag {
         digest.insert("gitTag".to_owned(), id.into());
     }
@@ -159,25 +160,12 @@ fn text(bytes: &[u8]) -> Result<String, NoStatement> {
     String::from_utf8(bytes.to_vec()).map_err(|_bytes| NoStatement::NotText)
 }
 
-fn digest_name(hash: HashKind) -> &'static str {
+/// A member of `DigestSet`.
+fn digest_key(hash: HashKind) -> &'static str {
     match hash {
         HashKind::Sha1 => "sha1",
         HashKind::Sha256 => "sha256",
     }
-}
-
-fn pem(der: &[u8]) -> String {
-    let base64 = STANDARD.encode(der);
-    let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
-    let mut rest = base64.as_str();
-    while !rest.is_empty() {
-        let (line, after) = rest.split_at(rest.len().min(64));
-        pem.push_str(line);
-        pem.push('\n');
-        rest = after;
-    }
-    pem.push_str("-----END CERTIFICATE-----\n");
-    pem
 }
 
 /// An object of which no statement can be made.

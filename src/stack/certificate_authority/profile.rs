@@ -24,7 +24,7 @@ use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::{Time, Validity};
 
 use super::CertificateIdentity;
-use crate::crypto::{KeyKind, VerifyingKey, random_bytes, sha1_fingerprint};
+use crate::crypto::{KeyKind, VerifyingKey, random_bytes, sha1_name};
 use crate::x509::SubjectAlternativeName;
 use crate::x509::fulcio::{FULCIO, OTHER_NAME};
 use crate::x509::sct::{POISON, SCT_LIST};
@@ -225,7 +225,7 @@ fn authority_key_identifier(key: &VerifyingKey) -> der::Result<Extension> {
 
 /// RFC 5280 §4.2.1.2 (1): SHA-1 of the key's bits.
 fn key_identifier(key: &VerifyingKey) -> der::Result<OctetString> {
-    OctetString::new(hex::decode(sha1_fingerprint(key.key_bits())).unwrap_or_default())
+    OctetString::new(hex::decode(sha1_name(&[key.key_bits()])).unwrap_or_default())
 }
 
 /// 20 bytes, positive, never shorter: 158 random bits.

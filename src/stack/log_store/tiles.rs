@@ -6,6 +6,7 @@ use super::StoreError;
 use super::files::read_if_there;
 use crate::crypto::Sha256Digest;
 use crate::tlog::merkle;
+use crate::tlog::tiles::index_path;
 
 /// A log's tree as far as it is not in complete files: one row of hashes a level, the last bundle of entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -239,17 +240,6 @@ fn partial_folder(path: &Path) -> PathBuf {
     path.with_extension("p")
 }
 
-/// C2SP tlog-tiles: three digits an element, all but the last after an `x`.
-pub(super) fn index_path(index: u64) -> String {
-    let mut path = format!("{:03}", index % 1000);
-    let mut rest = index / 1000;
-    while rest > 0 {
-        path = format!("x{:03}/{path}", rest % 1000);
-        rest /= 1000;
-    }
-    path
-}
-
 /// C2SP tlog-tiles.
 const TILE_HEIGHT: u8 = 8;
 pub(super) const TILE_WIDTH: u64 = 1 << TILE_HEIGHT;
@@ -260,8 +250,6 @@ mod tests {
 
     #[test]
     fn tile_names() {
-        assert_eq!(index_path(0), "000");
-        assert_eq!(index_path(1_234_067), "x001/x234/067");
         assert_eq!(partial_path(&tile_path(0, 1_234_067), 7), PathBuf::from("tile/0/x001/x234/067.p/7"));
     }
 
