@@ -60,4 +60,15 @@ impl SignatureFormat {
             Self::Unknown
         }
     }
+
+    /// The name for people.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenPgp => "OpenPGP",
+            Self::Ssh => "SSH",
+            Self::Unknown => "unknown",
+            Self::X509 => "X.509",
+        }
+    }
 }

@@ -66,7 +66,7 @@ pub(super) fn signed_attributes(signed_data: &SignedData) -> Facts {
         Err(error) => facts.and("unreadable", error.to_string()),
     };
     facts
-        .and("digest_algorithm", signed_data.digest_algorithm.map(digest_name))
+        .and("digest_algorithm", signed_data.digest_algorithm.map(|digest| digest.to_string()))
         .and("signature_algorithm", signed_data.signature_algorithm.map(algorithm_name))
         .and("not_strict", signed_data.strict().err().map(|error| error.to_string()))
 }
@@ -112,7 +112,7 @@ pub(super) fn token(der: &[u8]) -> Facts {
             .and("signed_by", token.signer)
             .and("policy", token.info.policy.to_string())
             .and("serial_number", hex::encode(&token.info.serial_number))
-            .and("imprint_algorithm", token.info.message_imprint.algorithm().map(digest_name))
+            .and("imprint_algorithm", token.info.message_imprint.algorithm().map(|digest| digest.to_string()))
             .and("imprint", hex::encode(token.info.message_imprint.digest())),
         Err(error) => Facts::default().and("unreadable", error.to_string()),
     }
@@ -128,15 +128,6 @@ pub(super) fn algorithm_name(algorithm: SignatureAlgorithm) -> &'static str {
         SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha256) => "RSA with SHA-256",
         SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha384) => "RSA with SHA-384",
         SignatureAlgorithm::RsaPkcs1(DigestAlgorithm::Sha512) => "RSA with SHA-512",
-    }
-}
-
-/// A digest's name for people.
-pub(super) fn digest_name(algorithm: DigestAlgorithm) -> &'static str {
-    match algorithm {
-        DigestAlgorithm::Sha256 => "SHA-256",
-        DigestAlgorithm::Sha384 => "SHA-384",
-        DigestAlgorithm::Sha512 => "SHA-512",
     }
 }
 

@@ -120,12 +120,13 @@ fn claims_of(id: &str, raw: &RawObject, object: &SignedObject) -> Facts {
     let facts = facts.and("signatures", count);
     let Some(signature) = object.signatures.first() else { return facts };
     match format {
-        SignatureFormat::OpenPgp => facts.and("signature", "OpenPGP, which \"git verify-commit\" may know"),
-        SignatureFormat::Ssh => facts.and("signature", "SSH, which \"git verify-commit\" may know"),
-        SignatureFormat::Unknown => facts.and("signature", "of a format that Git does not know"),
-        SignatureFormat::X509 => {
-            facts.and("signature", "X.509 (CMS)").then(signature_claims(&object.payload, signature))
+        SignatureFormat::OpenPgp | SignatureFormat::Ssh => {
+            facts.and("signature", format!("{}, which \"git verify-commit\" may know", format.name()))
         }
+        SignatureFormat::Unknown => facts.and("signature", "of a format that Git does not know"),
+        SignatureFormat::X509 => facts
+            .and("signature", format!("{} (CMS)", format.name()))
+            .then(signature_claims(&object.payload, signature)),
     }
 }
 

@@ -77,3 +77,35 @@ pub enum Outcome {
     /// What is there is wrong.
     Wrong(VerifyError),
 }
+
+impl Outcome {
+    /// How it is called in JSON.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Held(_) => "held",
+            Self::Missing(_) => "missing",
+            Self::Wrong(_) => "wrong",
+        }
+    }
+
+    /// The code of what is missing or wrong.
+    #[must_use]
+    pub fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Held(_) => None,
+            Self::Missing(missing) => Some(missing.reason()),
+            Self::Wrong(error) => Some(error.reason()),
+        }
+    }
+
+    /// What it showed, or what is missing or wrong, in words.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Held(detail) => detail.clone(),
+            Self::Missing(missing) => missing.to_string(),
+            Self::Wrong(error) => error.to_string(),
+        }
+    }
+}

@@ -38,7 +38,7 @@ impl Inputs<'_> {
     pub(super) fn envelope(&self, armor: Option<&[u8]>) -> Facts {
         let Some(armor) = armor else { return Facts::default().and("signature", "none") };
         Facts::default()
-            .and("signature", super::steps::format_name(SignatureFormat::of(armor)))
+            .and("signature", SignatureFormat::of(armor).name())
             .and("bytes", u64::try_from(armor.len()).ok())
     }
 
@@ -117,7 +117,7 @@ impl Inputs<'_> {
         let signed = self.signed_data.and_then(|signed_data| signed_data.signed_attributes.as_ref().ok());
         let digest = algorithm.zip(self.payload).map(|(algorithm, payload)| hex::encode(algorithm.digest(payload)));
         Facts::default()
-            .and("digest_algorithm", algorithm.map(claims::digest_name))
+            .and("digest_algorithm", algorithm.map(|algorithm| algorithm.to_string()))
             .and("signed_digest", signed.map(|claims| hex::encode(&claims.message_digest)))
             .and("digest_of_the_content", digest)
     }

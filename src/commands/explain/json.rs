@@ -85,12 +85,10 @@ pub(super) fn print(out: &mut impl Write, explanation: &Explanation<'_>) -> io::
     out.write_all(&escape::json_line(&document)?)
 }
 
-/// Outcome, reason code and sentence.
+/// Outcome, reason code and sentence, of a step that was not taken too.
 pub(super) fn words(outcome: Option<&Outcome>) -> (&'static str, Option<&'static str>, Option<String>) {
     match outcome {
-        Some(Outcome::Held(detail)) => ("held", None, Some(detail.clone())),
-        Some(Outcome::Missing(missing)) => ("missing", Some(missing.reason()), Some(missing.to_string())),
-        Some(Outcome::Wrong(error)) => ("wrong", Some(error.reason()), Some(error.to_string())),
+        Some(outcome) => (outcome.name(), outcome.reason(), Some(outcome.detail())),
         None => ("not-run", None, None),
     }
 }

@@ -7,7 +7,6 @@ use crate::commands::facts::Facts;
 use crate::commands::outside_evidence::Completed;
 use crate::commands::verify::Run;
 use crate::git::repository::FoundObject;
-use crate::signature::SignatureFormat;
 use crate::signature::git::{BindingError, open};
 use crate::verify::Verdict;
 use crate::verify::error::{Missing, VerifyError};
@@ -97,16 +96,6 @@ fn stopped_at(verdict: &Verdict) -> Option<(Option<Step>, Outcome)> {
             _ => None,
         },
         Verdict::Verified(_) | Verdict::Unsigned | Verdict::OtherFormat(_) => None,
-    }
-}
-
-/// What a signature is called that is not CMS.
-pub(super) fn format_name(format: SignatureFormat) -> &'static str {
-    match format {
-        SignatureFormat::OpenPgp => "OpenPGP",
-        SignatureFormat::Ssh => "SSH",
-        SignatureFormat::Unknown => "unknown",
-        SignatureFormat::X509 => "X.509",
     }
 }
 

@@ -16,7 +16,7 @@ use crate::escape;
 use crate::git::ObjectKind;
 use crate::policy::{Allowed, IdentityPolicy};
 use crate::signature::SignatureFormat;
-use crate::verify::findings::{Findings, Outcome};
+use crate::verify::findings::Findings;
 use crate::verify::{Refusal, SctRequirement, Verdict, VerifiedSignature};
 
 #[derive(Serialize)]
@@ -257,16 +257,12 @@ fn findings(judged: &Judged<'_>) -> Option<Value> {
         .steps
         .iter()
         .map(|finding| {
-            let outcome = match &finding.outcome {
-                Outcome::Held(detail) => json!({ "outcome": "held", "detail": detail }),
-                Outcome::Missing(missing) => {
-                    json!({ "outcome": "missing", "reason": missing.reason(), "detail": missing.to_string() })
-                }
-                Outcome::Wrong(error) => {
-                    json!({ "outcome": "wrong", "reason": error.reason(), "detail": error.to_string() })
-                }
-            };
-            (finding.step.name().to_owned(), outcome)
+            let outcome = &finding.outcome;
+            let mut members = Map::new();
+            members.insert("outcome".to_owned(), outcome.name().into());
+            members.extend(outcome.reason().map(|reason| ("reason".to_owned(), reason.into())));
+            members.insert("detail".to_owned(), outcome.detail().into());
+            (finding.step.name().to_owned(), members.into())
         })
         .collect();
     let refused: Vec<String> = judged.refused.iter().map(Refusal::to_string).collect();
