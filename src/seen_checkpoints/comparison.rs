@@ -1,7 +1,7 @@
 //! One history or two: by the numbers alone where that is enough, by a proof of the log's where it is not.
 
 use super::AlarmKind;
-use super::record::Sighting;
+use super::record::{MAX_SEEN, Sighting};
 use crate::services::http::Http;
 use crate::services::{ServiceError, TransparencyLog, consistency};
 use crate::tlog::merkle;
@@ -114,9 +114,6 @@ async fn extends(
     let roots = ((first.tree_size(), first.root_hash()), (second.tree_size(), second.root_hash()));
     Ok(merkle::verify_consistency(roots.0, roots.1, &hashes).is_ok())
 }
-
-/// In one file.
-pub(super) const MAX_SEEN: usize = 8;
 
 #[cfg(test)]
 mod tests {

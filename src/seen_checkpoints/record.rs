@@ -9,7 +9,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::comparison::MAX_SEEN;
 use crate::crypto::Sha256Digest;
 use crate::tlog::checkpoint::{Checkpoint, CheckpointError, VerifiedCheckpoint};
 use crate::tlog::note::SignedNote;
@@ -232,7 +231,10 @@ const VERSION: u32 = 1;
 const ALARM: &str = ".alarm-";
 const END: &str = ".json";
 
-/// Eight notes of the largest size that is read, 64 KiB, with their line feeds escaped.
+/// Checkpoints in one file.
+pub(super) const MAX_SEEN: usize = 8;
+
+/// [`MAX_SEEN`] notes of the largest size that is read, 64 KiB, with their line feeds escaped.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Files that are looked at: each instance has one to three logs.
