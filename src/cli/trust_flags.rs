@@ -103,7 +103,7 @@ impl TrustAdd {
 pub struct TrustRefresh {
     /// The instances; every one that has an address when none is named
     pub names: Vec<String>,
-    /// Follow the TUF repository at this address from now on, whatever it was before
+    /// Follow the TUF repository at this address from now on, for an instance that has a TUF root
     #[arg(long, value_name = "URL", requires = "names")]
     pub mirror: Option<String>,
     /// The digest that trusted root and signing config together must have, for an instance that was added with --url
