@@ -62,18 +62,10 @@ fn what_the_oracle_rejects_of_real_objects_is_never_verified() {
     let mut asked = 0;
     for name in ["public-good", "real-servers"] {
         let Some(corpus) = Corpus::open(name) else { return };
-        let trusted_root = corpus.read("trust/trusted_root.json");
-        let (oracle, verifier) = (oracle(&trusted_root), verifier(&trusted_root));
-        for (batch, hash) in batches(name) {
-            corpus.each(batch, |row, raw| {
-                let object = SignedObject::parse(row.kind(), *hash, raw);
-                if matches!(object.verdict(&verifier), Verdict::Verified(_)) {
-                    asked += 1;
-                    let opinion = opinion(&oracle, &object.payload, &object.signatures[0]);
-                    assert_eq!(opinion, Ok(()), "{name} {}", row.oid());
-                }
-            });
-        }
+        each_verified(&corpus, name, |oracle, _, object, oid| {
+            asked += 1;
+            assert_eq!(opinion(oracle, &object.payload, &object.signatures[0]), Ok(()), "{name} {oid}");
+        });
     }
     assert!(asked >= 50, "{asked} objects were verified");
 }
@@ -92,19 +84,26 @@ fn what_the_oracle_rejects_of_changed_signatures_is_never_verified() {
     }
     for name in ["public-good", "real-servers"] {
         let Some(corpus) = Corpus::open(name) else { continue };
-        let trusted_root = corpus.read("trust/trusted_root.json");
-        let (oracle, verifier) = (oracle(&trusted_root), verifier(&trusted_root));
-        for (batch, hash) in batches(name) {
-            corpus.each(batch, |row, raw| {
-                let object = SignedObject::parse(row.kind(), *hash, raw);
-                if matches!(object.verdict(&verifier), Verdict::Verified(_)) {
-                    let der = armor::decode(&object.signatures[0]).unwrap();
-                    verified += agree_on_changes(&oracle, &verifier, &object.payload, &der, 41);
-                }
-            });
-        }
+        each_verified(&corpus, name, |oracle, verifier, object, _| {
+            let der = armor::decode(&object.signatures[0]).unwrap();
+            verified += agree_on_changes(oracle, verifier, &object.payload, &der, 41);
+        });
     }
     println!("{verified} changed signatures were verified by both");
+}
+
+/// Every object of a part of the corpus that waxseal verifies, with both verifiers and its id.
+fn each_verified(corpus: &Corpus, name: &str, mut then: impl FnMut(&Oracle, &Verifier, &SignedObject, &str)) {
+    let trusted_root = corpus.read("trust/trusted_root.json");
+    let (oracle, verifier) = (oracle(&trusted_root), verifier(&trusted_root));
+    for (batch, hash) in batches(name) {
+        corpus.each(batch, |row, raw| {
+            let object = SignedObject::parse(row.kind(), *hash, raw);
+            if matches!(object.verdict(&verifier), Verdict::Verified(_)) {
+                then(&oracle, &verifier, &object, row.oid());
+            }
+        });
+    }
 }
 
 fn agree_on_changes(oracle: &Oracle, verifier: &Verifier, payload: &[u8], der: &[u8], step: usize) -> usize {

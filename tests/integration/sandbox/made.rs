@@ -11,33 +11,13 @@ use waxseal::crypto::{DigestAlgorithm, KeyKind, ServiceKey, ServiceKeyKind, Sha2
 use waxseal::tlog::{TransparencyLogEntry, hashedrekord, proto, proto_json, rekor_json};
 use waxseal::x509::Certificate;
 
+pub(crate) use super::der::{INTEGER, OCTET_STRING, SEQUENCE, SET, UTF8_STRING, oid, tlv};
 use super::{ALICE, JSON, Sandbox, http};
 
-pub(crate) const INTEGER: u8 = 0x02;
-pub(crate) const OCTET_STRING: u8 = 0x04;
 pub(crate) const PRINTABLE_STRING: u8 = 0x13;
-pub(crate) const SEQUENCE: u8 = 0x30;
-pub(crate) const SET: u8 = 0x31;
-pub(crate) const UTF8_STRING: u8 = 0x0c;
-
-pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let significant = &length[length.iter().position(|byte| *byte != 0).unwrap_or(length.len() - 1)..];
-    let mut bytes = vec![tag];
-    if content.len() >= 0x80 {
-        bytes.push(0x80 | u8::try_from(significant.len()).unwrap());
-    }
-    bytes.extend_from_slice(significant);
-    bytes.extend_from_slice(content);
-    bytes
-}
 
 pub(crate) fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
     tlv(SEQUENCE, &parts.concat())
-}
-
-pub(crate) fn oid(dotted: &str) -> Vec<u8> {
-    tlv(0x06, const_oid::ObjectIdentifier::new(dotted).unwrap().as_bytes())
 }
 
 pub(crate) fn attribute(kind: &str, value: &[u8]) -> Vec<u8> {
