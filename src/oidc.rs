@@ -1,43 +1,58 @@
 //! Signing in: how an identity token is come by.
 //!
-//! For now a token from the environment or the browser; the device flow and the tokens of CI systems come later.
+//! Without a person ([`unattended`], [`refresh`()]), else with one ([`Login`]).
 
 mod browser;
 mod callback;
+mod obtained;
 mod opener;
 mod page;
+mod provider;
+mod refresh;
+mod unattended;
 
 use std::io;
 use std::time::Duration;
 
+pub use obtained::{Flow, Obtained, RefreshToken};
 pub use opener::{BadTemplate, OPEN_BROWSER, Opener};
 pub use openidconnect::ClaimsVerificationError;
+pub use refresh::refresh;
+pub use unattended::{UnattendedSources, unattended};
 
-use crate::identity_token::{IdentityToken, MalformedIdentityToken};
+use self::provider::Provider;
+use crate::identity_token::MalformedIdentityToken;
 use crate::services::ServiceError;
 use crate::services::http::Http;
+use crate::settings::Settings;
 use crate::terminal::Terminal;
 
-/// How to sign in.
+/// A login by a person.
 #[derive(Clone, Copy, Debug)]
 pub struct Login<'a> {
     /// The OpenID Connect issuer, byte for byte.
     pub issuer: &'a str,
     /// Whom the token is made for.
     pub client_id: &'a str,
-    /// The address that the issuer may suggest.
-    pub login_hint: Option<&'a str>,
-    /// How the browser is started.
-    pub opener: &'a Opener,
+    /// How the user wants to sign in.
+    pub settings: &'a Settings,
 }
 
 impl Login<'_> {
-    /// Lets the user sign in with a browser. This may take minutes.
+    /// Lets the user sign in. This may take minutes.
     ///
     /// # Errors
     /// [`LoginError`]
-    pub async fn with_browser(&self, http: &Http, terminal: &Terminal) -> Result<IdentityToken, LoginError> {
-        browser::sign_in(self, http, terminal).await
+    pub async fn interactive(&self, http: &Http, terminal: &Terminal) -> Result<Obtained, LoginError> {
+        let provider = Provider::discover(http, self.issuer, self.client_id).await?;
+        browser::sign_in(self, &provider, http, terminal).await
+    }
+
+    fn opener(&self) -> Result<Opener, LoginError> {
+        match &self.settings.browser {
+            Some(template) => Opener::parse(template).map_err(LoginError::BrowserTemplate),
+            None => Ok(Opener::Desktop),
+        }
     }
 }
 
@@ -50,6 +65,12 @@ pub enum LoginError {
     /// The address of the login page.
     #[error("the issuer names a login page that is neither https nor on this machine: {0}")]
     AuthorizationEndpoint(String),
+    /// `waxseal.browser`.
+    #[error("waxseal.browser cannot be used: {0}")]
+    BrowserTemplate(BadTemplate),
+    /// The token in the environment is not one.
+    #[error("the identity token in the environment cannot be read: {0}")]
+    Environment(MalformedIdentityToken),
     /// The ID token is not what was asked for.
     #[error("the issuer's identity token is not acceptable: {}", claims_error(.0))]
     IdToken(ClaimsVerificationError),
@@ -111,3 +132,6 @@ fn claims_error(error: &ClaimsVerificationError) -> String {
         other => other.to_string(),
     }
 }
+
+/// How long a person may take: what gitsign and cosign wait, too.
+const LOGIN_TIME: Duration = Duration::from_secs(120);

@@ -22,7 +22,7 @@ use crate::command_error::CommandError;
 use crate::credential::{Issuance, RequestedSigner};
 use crate::identity_token::IdentityToken;
 use crate::instance::Instance;
-use crate::oidc::{Login, LoginError, Opener};
+use crate::oidc::{self, Login, UnattendedSources};
 use crate::seen_checkpoints::{Before, LiveCheckpoint, SeenCheckpoints};
 use crate::services::Services;
 use crate::services::event_loop::EventLoop;
@@ -166,7 +166,7 @@ impl Signing<'_> {
         Ok(())
     }
 
-    /// The token from the environment, else one from a login; and the time when it was there.
+    /// The token that nobody has to sign in for, else one from a login; and the time when it was there.
     async fn identity_token(
         &self,
         http: &Http,
@@ -174,23 +174,15 @@ impl Signing<'_> {
         services: &Services,
         now: Timestamp,
     ) -> Result<(IdentityToken, Timestamp), CommandError> {
-        if let Some(token) = &self.settings.identity_token {
-            let token = IdentityToken::parse(token.expose().to_owned()).map_err(failure::malformed_token)?;
-            return Ok((token, now));
+        let client_id = self.audience(instance);
+        let sources = UnattendedSources { settings: self.settings, audience: client_id };
+        if let Some(obtained) = oidc::unattended(&sources, http).await.map_err(failure::login)? {
+            return Ok((obtained.token, now));
         }
         let issuer = services.oidc_issuer.as_deref().ok_or_else(|| failure::no_issuer(&instance.name))?;
-        let opener = match &self.settings.browser {
-            Some(template) => Opener::parse(template).map_err(failure::browser_template)?,
-            None => Opener::Desktop,
-        };
-        let login = Login {
-            issuer,
-            client_id: self.audience(instance),
-            login_hint: self.settings.login_hint.as_deref(),
-            opener: &opener,
-        };
-        let token = login.with_browser(http, self.terminal).await.map_err(|error: LoginError| failure::login(error))?;
-        Ok((token, clock()))
+        let login = Login { issuer, client_id, settings: self.settings };
+        let obtained = login.interactive(http, self.terminal).await.map_err(failure::login)?;
+        Ok((obtained.token, clock()))
     }
 
     /// What the instance calls its tokens' audience is also the client's ID, unless the user says otherwise.

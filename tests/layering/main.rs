@@ -39,7 +39,7 @@ const UNITS: [Unit; 32] = [
         "services",
         &["crypto", "identity_token", "settings", "signing_config", "timestamp", "tlog", "trusted_root", "x509"],
     ),
-    edge("oidc", &["escape", "identity_token", "services", "terminal"]),
+    edge("oidc", &["escape", "identity_token", "services", "settings", "terminal"]),
     edge(
         "trust_store",
         &[

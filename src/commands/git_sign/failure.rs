@@ -9,9 +9,8 @@ use jiff::Timestamp;
 use crate::command_error::CommandError;
 use crate::credential::{CertificateError, CredentialError, TokenError};
 use crate::escape;
-use crate::identity_token::MalformedIdentityToken;
 use crate::instance::InstanceName;
-use crate::oidc::{BadTemplate, LoginError};
+use crate::oidc::LoginError;
 use crate::seen_checkpoints::ObserveError;
 use crate::services::{NoService, Problem, ServiceError, ServiceName, Services};
 use crate::terminal::Terminal;
@@ -89,19 +88,11 @@ pub(super) fn failed(error: impl Into<CommandError>) -> CommandError {
     error.hints().iter().fold(CommandError::failed(error.message()), CommandError::hint)
 }
 
-pub(super) fn browser_template(error: BadTemplate) -> CommandError {
-    CommandError::failed(format_args!("waxseal.browser cannot be used: {error}"))
-        .hint("it is a program and its arguments, such as \"firefox --new-window {url}\"")
-}
-
-pub(super) fn malformed_token(error: MalformedIdentityToken) -> CommandError {
-    CommandError::failed(format_args!("the identity token in the environment cannot be read: {error}"))
-        .hint("unset WAXSEAL_ID_TOKEN and SIGSTORE_ID_TOKEN to sign in with a browser")
-}
-
 pub(super) fn login(error: LoginError) -> CommandError {
     let hint = match &error {
         LoginError::Service(error) => return service(error.clone()),
+        LoginError::BrowserTemplate(_) => "it is a program and its arguments, such as \"firefox --new-window {url}\"",
+        LoginError::Environment(_) => "unset WAXSEAL_ID_TOKEN and SIGSTORE_ID_TOKEN to sign in with a browser",
         LoginError::NoBrowser(_) => {
             "set waxseal.browser, run Git from a terminal, or give an identity token in WAXSEAL_ID_TOKEN"
         }

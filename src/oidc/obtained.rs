@@ -1,0 +1,63 @@
+//! What a login gives.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::identity_token::IdentityToken;
+
+/// An identity token, and how it was come by. Secrets: no `Clone`.
+#[derive(Debug)]
+pub struct Obtained {
+    /// The ID token.
+    pub token: IdentityToken,
+    /// What gives the next one without a question, if the issuer gave such a thing.
+    pub refresh_token: Option<RefreshToken>,
+    /// The way.
+    pub flow: Flow,
+}
+
+/// A refresh token (RFC 6749 §1.5). A bearer secret: no `Clone`, no derived `Debug`, wiped from memory when dropped.
+pub struct RefreshToken(Zeroizing<String>);
+
+impl RefreshToken {
+    /// A token as the issuer, or whatever kept it, gave it.
+    #[must_use]
+    pub fn new(token: String) -> Self {
+        Self(Zeroizing::new(token))
+    }
+
+    /// The secret itself, for a request body.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RefreshToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RefreshToken")
+    }
+}
+
+/// The ways to an identity token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// A browser on this machine that came back to it.
+    Browser,
+    /// `WAXSEAL_ID_TOKEN` or `SIGSTORE_ID_TOKEN`.
+    Environment,
+    /// A refresh token.
+    Refresh,
+}
+
+impl Flow {
+    /// Whether a person signed in, just now.
+    #[must_use]
+    pub fn is_interactive(self) -> bool {
+        match self {
+            Self::Browser => true,
+            Self::Environment | Self::Refresh => false,
+        }
+    }
+}
