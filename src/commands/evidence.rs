@@ -7,7 +7,7 @@ use std::io::{self, Write as _};
 use jiff::Timestamp;
 
 use super::outside_evidence::{self, BUDGET_OF_FETCH, EntryFrom, Object, completed_by_log, from_note};
-use super::verify::open;
+use super::verify::open as open_repository;
 use super::{configured, hints, stdout};
 use crate::cli::EvidenceCommand;
 use crate::command_error::CommandError;
@@ -19,19 +19,20 @@ use crate::seen_checkpoints::{Before, LiveCheckpoint, SeenCheckpoints};
 use crate::services::TransparencyLog;
 use crate::services::http::Http;
 use crate::services::rekor_search::LogSearch;
+use crate::signature::git::open;
 use crate::tlog::TransparencyLogEntry;
 use crate::trust_store::TrustStore;
 use crate::trusted_root::LogId;
 use crate::verify::{SctRequirement, Verdict, Verifier};
 
-/// Runs the command. The exit code is 1 when an object still lacks its entry.
+/// Runs the command. The exit code is 1 when an object still lacks its entry, or is rejected, which no entry changes.
 ///
 /// # Errors
 /// [`CommandError`]: 1 when the notes cannot be written, 2 for repository and revisions, 4 for trust material.
 pub fn run(command: &EvidenceCommand, now: Timestamp) -> Result<u8, CommandError> {
     let EvidenceCommand::Fetch { revisions } = command;
     let settings = configured::settings()?;
-    let repository = open(&settings.repository)?;
+    let repository = open_repository(&settings.repository)?;
     let selected = repository.select(revisions)?;
     if selected.is_empty() {
         return Err(CommandError::usage("HEAD has no commit yet"));
@@ -58,7 +59,7 @@ pub fn run(command: &EvidenceCommand, now: Timestamp) -> Result<u8, CommandError
     }
     fetch.keep()?;
     fetch.tally.print(&fetch.verifier).map_err(|error| unwritten(&error))?;
-    Ok(u8::from(fetch.tally.lacking > 0))
+    Ok(u8::from(fetch.tally.lacking + fetch.tally.rejected > 0))
 }
 
 /// One run.
@@ -89,7 +90,9 @@ impl Fetch<'_> {
             }
         };
         let verdict = object.verdict(&self.verifier);
-        let (true, Ok(armor)) = (verdict.wants_log_entry(), object.signature()) else { return Ok(()) };
+        let (true, Ok(armor)) = (verdict.wants_log_entry(), object.signature()) else {
+            return self.not_asked_for(found, &object, &verdict);
+        };
         let signed = Object { payload: &object.payload, armor };
         let id = Some((self.repository, found.id));
         let noted = from_note(&self.verifier, verdict, signed, id);
@@ -108,19 +111,36 @@ impl Fetch<'_> {
                 self.tally.kept += 1;
                 Ok(())
             }
-            EntryFrom::Signature => {
-                let verdict = completed.verdict;
-                self.tally.lacking += 1;
-                let why = match &verdict {
-                    Verdict::Undecided(undecided) => undecided.missing().to_string(),
-                    Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Unsigned | Verdict::Verified(_) => {
-                        String::new()
-                    }
-                };
-                self.tally.reasons.extend(verdict.reason().filter(|reason| !self.tally.reasons.contains(reason)));
-                line("not found", found, &why)
-            }
+            EntryFrom::Signature => self.lacking(found, &completed.verdict),
         }
+    }
+
+    /// An object for which no log can be asked: it has its entry or needs none, or something else stands in the way.
+    fn not_asked_for(
+        &mut self,
+        found: &FoundObject,
+        object: &SignedObject,
+        verdict: &Verdict,
+    ) -> Result<(), CommandError> {
+        match verdict {
+            Verdict::Rejected(rejection) => {
+                self.tally.rejected += 1;
+                self.tally.because(verdict);
+                line("rejected", found, &rejection.error().to_string())
+            }
+            Verdict::Undecided(_) if !carries_entry(object) => self.lacking(found, verdict),
+            Verdict::OtherFormat(_) | Verdict::Undecided(_) | Verdict::Unsigned | Verdict::Verified(_) => Ok(()),
+        }
+    }
+
+    fn lacking(&mut self, found: &FoundObject, verdict: &Verdict) -> Result<(), CommandError> {
+        self.tally.lacking += 1;
+        self.tally.because(verdict);
+        let why = match verdict {
+            Verdict::Undecided(undecided) => undecided.missing().to_string(),
+            Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Unsigned | Verdict::Verified(_) => String::new(),
+        };
+        line("not found", found, &why)
     }
 
     /// Of each log the entry with the largest tree: what the log says of itself now.
@@ -193,21 +213,28 @@ struct Tally {
     /// In the notes before.
     kept: usize,
     lacking: usize,
-    /// Why they lack it, each once.
+    rejected: usize,
+    /// Why they lack it or are rejected, each once.
     reasons: Vec<&'static str>,
 }
 
 impl Tally {
+    fn because(&mut self, verdict: &Verdict) {
+        self.reasons.extend(verdict.reason().filter(|reason| !self.reasons.contains(reason)));
+    }
+
     fn print(&self, verifier: &Verifier) -> io::Result<()> {
         let plural = if self.objects == 1 { "" } else { "s" };
-        let Self { objects, found, kept, lacking, .. } = self;
+        let Self { objects, found, kept, lacking, rejected, .. } = self;
         let mut text = format!("{objects} object{plural}");
-        for (count, word) in [(found, "found and kept"), (kept, "kept before"), (lacking, "lacking")] {
+        for (count, word) in
+            [(found, "found and kept"), (kept, "kept before"), (lacking, "lacking"), (rejected, "rejected")]
+        {
             if *count > 0 {
                 text.push_str(&format!(", {count} {word}"));
             }
         }
-        if found + kept + lacking == 0 && *objects > 0 {
+        if found + kept + lacking + rejected == 0 && *objects > 0 {
             text.push_str(", none in need of a log entry");
         }
         text.push('\n');
@@ -221,6 +248,12 @@ impl Tally {
         }
         Ok(())
     }
+}
+
+/// Whether there is a log entry in the signature.
+fn carries_entry(object: &SignedObject) -> bool {
+    let signature = object.signature().ok().and_then(|armor| open(&object.payload, armor).ok());
+    signature.is_some_and(|signature| signature.material.log_entry.is_some())
 }
 
 fn line(word: &str, found: &FoundObject, what: &str) -> Result<(), CommandError> {

@@ -129,6 +129,27 @@ fn a_log_that_does_not_answer_is_told_apart_from_one_without_the_entry() {
 }
 
 #[test]
+fn what_no_entry_can_help_is_named() {
+    let sandbox = Sandbox::with_stack();
+    let online = OnlineSigner::new(&sandbox, ALICE).commit(&sandbox, "online");
+    let tampered = sandbox.gallery().tampered;
+    let fetched = sandbox.waxseal(["evidence", "fetch", &tampered, &online, "HEAD"]).code(1);
+    let lines: Vec<String> = fetched.out().lines().map(str::to_owned).collect();
+    assert!(lines[0].starts_with(&format!("rejected    {}  ", &tampered[..10])), "{lines:?}");
+    assert!(lines[1].starts_with(&format!("found       {}  ", &online[..10])), "{lines:?}");
+    assert_eq!(lines[2..], ["3 objects, 1 found and kept, 1 rejected"]);
+
+    let mut stranger = sandbox.command(WAXSEAL);
+    stranger.args(["evidence", "fetch", &online]).envs([("WAXSEAL_TRUST", "public-good"), ("WAXSEAL_INSTANCE", "")]);
+    let stranger = Ran::of(&mut stranger, b"").code(1);
+    assert!(
+        stranger.out().contains("  the certificate authority \"")
+            && stranger.out().ends_with("\n1 object, 1 rejected\n")
+    );
+    assert!(stranger.err().starts_with("waxseal: hint: unknown-ca: "), "{}", stranger.err());
+}
+
+#[test]
 fn what_was_fetched_proves_the_commit_without_network() {
     let mut sandbox = Sandbox::with_stack();
     sandbox.allow(ALICE);
