@@ -44,7 +44,7 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
         "log-search-incomplete" => {
             "log-search-incomplete: too many entries share the certificate; ask the signer to sign again"
         }
-        "log-unavailable" => "log-unavailable: is the network up, and the log running? then ask again",
+        "log-unavailable" => "log-unavailable: is the network up, and is it the log that answers? then ask again",
         "malformed-object" | "several-signatures" => {
             "Git does not make such an object; look at it with \"git cat-file -p\""
         }

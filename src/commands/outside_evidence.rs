@@ -170,10 +170,14 @@ fn from_log(
     let certificate = signature.material.certificate.der();
     let mut outcome = Missing::LogNotSearchable(instance.name.clone());
     for log in logs(instance) {
+        // Why an entry that is about this object proves nothing; strangers' are passed over.
+        let mut refused = None;
         let found = search.find(log, certificate, |entries| {
             let entries = entries.to_vec();
             let from = |entry| EntryFrom::Log { entry, address: log.to_owned() };
-            let completed = with_entries(verifier, verdict.clone(), object, entries, from);
+            let mut completed = with_entries(verifier, verdict.clone(), object, entries, from);
+            let own = completed.refused.extract_if(.., |refusal| !matches!(refusal, Refusal::Stranger(_))).next();
+            refused = refused.take().or(own);
             completed.from.outside().is_some().then_some(completed)
         });
         let missing = match found {
@@ -181,9 +185,12 @@ fn from_log(
                 Some(missing) => missing,
                 None => return completed,
             },
-            Ok(None) => Missing::LogEntryNotFound,
-            Err(SearchError::Incomplete) => Missing::LogSearchIncomplete,
-            Err(SearchError::Unavailable(why)) => Missing::LogUnavailable(why),
+            outcome => match (refused, outcome) {
+                (Some(refusal), _) => Missing::LogAnswer(refusal.to_string()),
+                (None, Ok(_)) => Missing::LogEntryNotFound,
+                (None, Err(SearchError::Incomplete)) => Missing::LogSearchIncomplete,
+                (None, Err(SearchError::Unavailable(why))) => Missing::LogUnavailable(why),
+            },
         };
         // What remains open weighs more than what another log answered.
         if weight(&missing) >= weight(&outcome) {
@@ -200,7 +207,7 @@ fn logs(instance: &Instance) -> Vec<&str> {
 fn weight(missing: &Missing) -> u8 {
     match missing {
         Missing::LogContradiction(_) => 4,
-        Missing::LogUnavailable(_) => 3,
+        Missing::LogAnswer(_) | Missing::LogUnavailable(_) => 3,
         Missing::LogSearchIncomplete => 2,
         Missing::LogEntryNotFound => 1,
         _ => 0,

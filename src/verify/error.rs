@@ -178,6 +178,9 @@ pub enum Missing {
     /// The signature says nothing of a log.
     #[error("the signature carries no log entry; only the log itself could show one")]
     LogEntry,
+    /// The log was searched, and what it gave for the object proves nothing: why.
+    #[error("the signature carries no log entry, and the one that the log gave for this object does not count: {0}")]
+    LogAnswer(String),
     /// The log was searched, and what it says of itself contradicts what it said before.
     #[error("the signature carries no log entry, and what the log shows for one does not count: {0}")]
     LogContradiction(String),
@@ -239,7 +242,7 @@ impl Missing {
             Self::LogEntryNotFound => "log-entry-not-found",
             Self::LogNotSearchable(_) => "log-not-searchable",
             Self::LogSearchIncomplete => "log-search-incomplete",
-            Self::LogUnavailable(_) => "log-unavailable",
+            Self::LogAnswer(_) | Self::LogUnavailable(_) => "log-unavailable",
             Self::ObjectMissing => "object-missing",
             Self::ObjectUnreadable(_) => "object-unreadable",
             Self::Promise => "inclusion-promise-absent",

@@ -92,10 +92,41 @@ fn strangers_entries_are_passed_over() {
     let elsewhere = format!("{}/rekor", other.url());
     signer.log(&elsewhere, name.as_str().as_bytes());
     services(&sandbox, "rekorTlogUrls", &elsewhere);
-    assert_eq!(reason(&sandbox.waxseal(["verify", "--online", "--json", &commit]).code(3)), "log-entry-not-found");
+    let refused = sandbox.waxseal(["verify", "--online", "--json", &commit]).code(3);
+    assert_eq!(reason(&refused), "log-unavailable");
+    assert!(line(&refused, "object")["detail"].as_str().unwrap().ends_with(" is not trusted"), "{}", refused.out());
     let fetched = sandbox.waxseal(["evidence", "fetch", &commit]).code(1);
     assert!(fetched.out().ends_with("\n1 object, 1 lacking\n"), "{}", fetched.out());
     assert_eq!(sandbox.git(["for-each-ref", "refs/notes"]).success().out(), "");
+}
+
+#[test]
+fn an_entry_that_proves_nothing_is_told_apart_from_none() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let commit = OnlineSigner::new(&sandbox, ALICE).commit(&sandbox, "online");
+    for (pointer, wrong, why) in [
+        ("/integratedTime", json!(1), "promise"),
+        ("/verification/inclusionProof/rootHash", json!("00".repeat(32)), "different trees"),
+    ] {
+        let front = Front::new(sandbox.url(), move |request| {
+            if !request.line.contains("entries/retrieve") {
+                return Reply::Pass;
+            }
+            let wrong = wrong.clone();
+            Reply::Edit(Arc::new(move |answer: &mut Value| {
+                let entry = answer[0].as_object_mut().unwrap().values_mut().next().unwrap();
+                *entry.pointer_mut(pointer).unwrap() = wrong.clone();
+            }))
+        });
+        services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", front.url));
+        let refused = sandbox.waxseal(["verify", "--online", "--json", &commit]).code(3);
+        assert_eq!(reason(&refused), "log-unavailable");
+        let detail = line(&refused, "object")["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(" does not count: ") && detail.contains(why), "{detail}");
+        let fetched = sandbox.waxseal(["evidence", "fetch", &commit]).code(1);
+        assert!(fetched.out().contains(&detail), "{}", fetched.out());
+    }
 }
 
 #[test]
