@@ -172,7 +172,7 @@ impl From<NotesError> for CommandError {
             NotesError::Moved(_) => text.hint("another program may be writing notes; try again"),
             NotesError::Symbolic => text.hint(format!("\"git symbolic-ref --delete {EVIDENCE_REF}\" removes it")),
             NotesError::Unreadable(_) => text.hint("\"git fsck\" says more"),
-            NotesError::Unwritten(_) => text,
+            NotesError::TooLarge | NotesError::Unwritten(_) => text,
         }
     }
 }

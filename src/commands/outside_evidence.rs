@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use super::log_watch::LogWatch;
 use crate::command_error::CommandError;
 use crate::evidence::note;
-use crate::git::repository::{ObjectId, Repository};
+use crate::git::repository::{NotesError, ObjectId, Repository};
 use crate::instance::Instance;
 use crate::services::http::{Http, Network};
 use crate::services::rekor_search::{LogSearch, SearchError, searchable};
 use crate::settings::{NetworkSettings, Settings};
 use crate::signature::git::open;
 use crate::tlog::TransparencyLogEntry;
+use crate::tlog::proto_json::MalformedEntryJson;
 use crate::verify::error::Missing;
 use crate::verify::{Refusal, Verdict, Verifier};
 
@@ -52,14 +53,28 @@ impl EntryFrom {
 pub(super) struct Completed {
     pub verdict: Verdict,
     pub from: EntryFrom,
-    /// What was in the note and proves nothing: why, each once.
-    pub refused: Vec<Refusal>,
+    /// What in the notes proves nothing: why, each once.
+    pub refused: Vec<NoteRefusal>,
 }
 
 impl Completed {
     pub(super) fn of(verdict: Verdict) -> Self {
         Self { verdict, from: EntryFrom::Signature, refused: Vec::new() }
     }
+}
+
+/// Why something in the notes counts for nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoteRefusal {
+    /// An entry.
+    #[error(transparent)]
+    Entry(#[from] Refusal),
+    /// A line that is none.
+    #[error("a line of the note does not count: {0}")]
+    Line(#[from] MalformedEntryJson),
+    /// What could not be read.
+    #[error(transparent)]
+    Unreadable(#[from] NotesError),
 }
 
 /// One signed object, as Git hands it to a verifier.
@@ -113,8 +128,25 @@ pub(super) fn from_note(
     if !verdict.wants_log_entry() {
         return Completed::of(verdict);
     }
-    let noted = id.and_then(|(repository, id)| repository.evidence(id)).unwrap_or_default();
-    with_entries(verifier, verdict, object, note::read(&noted), EntryFrom::Note)
+    let Some((repository, id)) = id else { return Completed::of(verdict) };
+    let note = repository.evidence(id);
+    let mut refused: Vec<NoteRefusal> = note.unreadable.into_iter().map(Into::into).collect();
+    let mut entries = Vec::new();
+    for line in note::read_lines(&note.text) {
+        match line {
+            Ok(entry) => entries.push(entry),
+            Err(malformed) => refused.push(malformed.into()),
+        }
+    }
+    let (completed, refusals) = with_entries(verifier, verdict, object, entries, EntryFrom::Note);
+    refused.extend(refusals.map(NoteRefusal::from));
+    let mut each = Vec::new();
+    for refusal in refused {
+        if !each.contains(&refusal) {
+            each.push(refusal);
+        }
+    }
+    Completed { refused: each, ..completed }
 }
 
 /// The same with what the log knows, where a note did not help. `objection` says why an entry does not count that the log
@@ -133,24 +165,20 @@ pub(super) fn completed_by_log(
     Completed { refused: noted.refused, ..found }
 }
 
+/// The verdict with `entries`, and why some of them prove nothing.
 fn with_entries(
     verifier: &Verifier,
     verdict: Verdict,
     Object { payload, armor }: Object<'_>,
     entries: Vec<TransparencyLogEntry>,
     from: impl FnOnce(Box<TransparencyLogEntry>) -> EntryFrom,
-) -> Completed {
+) -> (Completed, impl Iterator<Item = Refusal>) {
     let given = verifier.reconsider(verdict, payload, armor, &entries);
-    let mut refused = Vec::new();
-    for (_, refusal) in given.refused {
-        if !refused.contains(&refusal) {
-            refused.push(refusal);
-        }
-    }
-    match given.used.and_then(|place| entries.into_iter().nth(place)) {
-        Some(entry) => Completed { verdict: given.verdict, from: from(Box::new(entry)), refused },
-        None => Completed { refused, ..Completed::of(given.verdict) },
-    }
+    let completed = match given.used.and_then(|place| entries.into_iter().nth(place)) {
+        Some(entry) => Completed { from: from(Box::new(entry)), ..Completed::of(given.verdict) },
+        None => Completed::of(given.verdict),
+    };
+    (completed, given.refused.into_iter().map(|(_, refusal)| refusal))
 }
 
 /// Asks each log of the instance whose authority issued the certificate.
@@ -175,8 +203,8 @@ fn from_log(
         let found = search.find(log, certificate, |entries| {
             let entries = entries.to_vec();
             let from = |entry| EntryFrom::Log { entry, address: log.to_owned() };
-            let mut completed = with_entries(verifier, verdict.clone(), object, entries, from);
-            let own = completed.refused.extract_if(.., |refusal| !matches!(refusal, Refusal::Stranger(_))).next();
+            let (completed, mut refusals) = with_entries(verifier, verdict.clone(), object, entries, from);
+            let own = refusals.find(|refusal| !matches!(refusal, Refusal::Stranger(_)));
             refused = refused.take().or(own);
             completed.from.outside().is_some().then_some(completed)
         });

@@ -5,12 +5,18 @@
 
 use std::collections::BTreeSet;
 
+use crate::tlog::proto_json::MalformedEntryJson;
 use crate::tlog::{TransparencyLogEntry, proto_json};
 
 /// The entries among the lines of a note.
 #[must_use]
 pub fn read(text: &[u8]) -> Vec<TransparencyLogEntry> {
-    lines(text).filter_map(|line| proto_json::read(line).ok()).collect()
+    read_lines(text).flatten().collect()
+}
+
+/// The same with what the other lines lack to be one.
+pub fn read_lines(text: &[u8]) -> impl Iterator<Item = Result<TransparencyLogEntry, MalformedEntryJson>> {
+    lines(text).map(proto_json::read)
 }
 
 /// The note with `entries` added; `None` where it has them already.

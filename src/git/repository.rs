@@ -25,7 +25,7 @@ use crate::causes::causes;
 use walk::Walk;
 
 pub use history::{FileAt, HistoryError};
-pub use notes::{EVIDENCE_REF, NotesError};
+pub use notes::{EVIDENCE_REF, EvidenceNote, NotesError};
 
 /// An opened repository.
 pub struct Repository {

@@ -67,7 +67,7 @@ pub fn line(entry: &TransparencyLogEntry) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedEntryJson {
     /// Not JSON of this shape.
-    #[error("the answer is not the JSON of a log entry")]
+    #[error("it is not the JSON of a log entry")]
     Json,
     /// A member's value is not what it should be.
     #[error("{0} of the log entry is malformed")]

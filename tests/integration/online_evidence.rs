@@ -260,6 +260,44 @@ fn other_peoples_notes_stay_and_mean_nothing() {
 }
 
 #[test]
+fn what_is_in_the_notes_and_no_help_is_said() {
+    let sandbox = Sandbox::with_stack();
+    let signer = OnlineSigner::new(&sandbox, ALICE);
+    let (one, two) = (signer.commit(&sandbox, "one"), signer.commit(&sandbox, "two"));
+    sandbox.waxseal(["evidence", "fetch", &one]).success();
+    let notes = |arguments: &[&str]| sandbox.git([&["notes", "--ref=waxseal-evidence"], arguments].concat()).success();
+    let says = |said: &[&str]| {
+        let json = sandbox.waxseal(["verify", "--json", &two]).code(3);
+        let refused = line(&json, "object")["findings"]["notes_refused"].clone();
+        let refused: Vec<&str> = refused.as_array().unwrap().iter().map(|why| why.as_str().unwrap()).collect();
+        let tree = sandbox.waxseal(["explain", &two]).code(3).out();
+        for said in said {
+            assert!(refused.iter().any(|why| why.contains(said)), "{refused:?}");
+            assert!(tree.contains(said), "{tree}");
+        }
+        assert_eq!(refused.len(), said.len(), "{refused:?}");
+        let people = sandbox.waxseal(["verify", &two]).code(3).out();
+        assert!(people.contains(&format!("; in the notes: {}", refused[0])), "{people}");
+    };
+    notes(&["copy", &one, &two]);
+    says(&["the entry is about another object"]);
+    let entry = notes(&["show", &two]).line().replace("\"integratedTime\":\"", "\"integratedTime\":\"x");
+    notes(&["add", "-f", "-m", &entry, &two]);
+    says(&["integratedTime of the log entry is malformed"]);
+    notes(&["append", "-m", "by hand", &two]);
+    says(&["integratedTime of the log entry is malformed", "it is not the JSON of a log entry"]);
+    let large = sandbox.write("large", "x\n".repeat(1 << 20));
+    notes(&["add", "-f", "-F", large.to_str().unwrap(), &two]);
+    says(&["too large to be read"]);
+    sandbox.git(["symbolic-ref", "refs/notes/waxseal-evidence", "refs/notes/theirs"]).success();
+    says(&["is a symbolic ref, which is not followed"]);
+    sandbox.git(["symbolic-ref", "--delete", "refs/notes/waxseal-evidence"]).success();
+    let tree = sandbox.git(["rev-parse", &format!("{one}^{{tree}}")]).line();
+    sandbox.git(["update-ref", "refs/notes/waxseal-evidence", &tree]).success();
+    says(&["refs/notes/waxseal-evidence cannot be read: "]);
+}
+
+#[test]
 fn a_note_too_large_to_read_is_left_alone() {
     let sandbox = Sandbox::with_stack();
     sandbox.allow(ALICE);

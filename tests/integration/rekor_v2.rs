@@ -128,7 +128,7 @@ fn the_log_fails() {
         ),
         (
             reply("201 Created", "", b"{}"),
-            "gave an answer that cannot be used: the answer is not the JSON of a log entry",
+            "gave an answer that cannot be used: it is not the JSON of a log entry",
             address,
             1,
         ),

@@ -3,7 +3,7 @@
 use crate::cms::SignedData;
 use crate::commands::claims;
 use crate::commands::facts::{Fact, Facts};
-use crate::commands::outside_evidence::EntryFrom;
+use crate::commands::outside_evidence::{EntryFrom, NoteRefusal};
 use crate::commands::verify::Run;
 use crate::crypto::Sha256Digest;
 use crate::git::repository::FoundObject;
@@ -25,6 +25,8 @@ pub(super) struct Inputs<'a> {
     pub(super) opened: Option<&'a GitSignature>,
     /// Where the log entry is from.
     pub(super) from: &'a EntryFrom,
+    /// What in the notes counts for nothing.
+    pub(super) refused: &'a [NoteRefusal],
     /// Under which the pipeline ran.
     pub(super) instance: Option<&'a InstanceName>,
 }
@@ -123,10 +125,13 @@ impl Inputs<'_> {
     }
 
     fn log_entry(&self, opened: &GitSignature) -> Facts {
-        let Some(entry) = &opened.material.log_entry else { return Facts::default() };
-        let logs = self.trusted().map(|instance| instance.trusted_root.transparency_logs.as_slice());
-        let log = logs.and_then(|logs| trusted_log(logs, entry.log_id));
-        Facts::default().and("came_with", self.from.as_str()).then(claims::log_entry(entry)).and("log", log)
+        let refused: Vec<Fact> = self.refused.iter().map(|refusal| Fact::from(refusal.to_string())).collect();
+        let entry = opened.material.log_entry.as_ref().map(|entry| {
+            let logs = self.trusted().map(|instance| instance.trusted_root.transparency_logs.as_slice());
+            let log = logs.and_then(|logs| trusted_log(logs, entry.log_id));
+            Facts::default().and("came_with", self.from.as_str()).then(claims::log_entry(entry)).and("log", log)
+        });
+        entry.unwrap_or_default().and("notes_refused", refused)
     }
 
     fn time(&self, opened: &GitSignature) -> Facts {

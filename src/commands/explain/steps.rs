@@ -40,6 +40,7 @@ pub(super) fn of(run: &Run<'_>, found: &FoundObject, completed: &Completed, find
         signed_data: signed_data.as_ref(),
         opened: opened.as_ref(),
         from: &completed.from,
+        refused: &completed.refused,
         instance: findings.instance.as_ref(),
     };
     let stopped = if findings.steps.is_empty() { stopped_at(verdict) } else { None };

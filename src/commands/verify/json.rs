@@ -17,7 +17,7 @@ use crate::git::ObjectKind;
 use crate::policy::{Allowed, IdentityPolicy};
 use crate::signature::SignatureFormat;
 use crate::verify::findings::Findings;
-use crate::verify::{Refusal, SctRequirement, Verdict, VerifiedSignature};
+use crate::verify::{SctRequirement, Verdict, VerifiedSignature};
 
 #[derive(Serialize)]
 struct Header<'a> {
@@ -265,7 +265,7 @@ fn findings(judged: &Judged<'_>) -> Option<Value> {
             (finding.step.name().to_owned(), members.into())
         })
         .collect();
-    let refused: Vec<String> = judged.refused.iter().map(Refusal::to_string).collect();
+    let refused: Vec<String> = judged.refused.iter().map(ToString::to_string).collect();
     Some(json!({
         "claimed": claimed,
         "instance": findings.instance.as_ref().map(|name| name.as_str()),

@@ -2,13 +2,13 @@
 
 use crate::command_error::ErrorKind;
 use crate::commands::identity_policy;
-use crate::commands::outside_evidence::{Completed, EntryFrom};
+use crate::commands::outside_evidence::{Completed, EntryFrom, NoteRefusal};
 use crate::git::ObjectKind;
 use crate::git::description::Description;
 use crate::git::repository::{FoundObject, UnreadableObject};
 use crate::policy::{Allowed, Circumstances, IdentityPolicy, Mismatch};
+use crate::verify::Verdict;
 use crate::verify::error::Missing;
-use crate::verify::{Refusal, Verdict};
 
 /// An object and all that is known of it.
 pub(in crate::commands) struct Judged<'a> {
@@ -17,8 +17,8 @@ pub(in crate::commands) struct Judged<'a> {
     pub allowed: Allowed,
     /// Where the log entry came from, if there is one.
     pub from: EntryFrom,
-    /// What was in the object's note and proves nothing: why.
-    pub refused: Vec<Refusal>,
+    /// What in the notes proves nothing: why.
+    pub refused: Vec<NoteRefusal>,
     /// The commit changes the policy file that judges it.
     pub changes_policy: bool,
 }

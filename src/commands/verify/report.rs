@@ -36,7 +36,7 @@ pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()
             let findings = undecided.findings();
             let word = if matches!(judged.allowed, Allowed::No(_)) { "NOT ALLOWED" } else { "undecided" };
             let claims = claimed(findings.claims.as_ref());
-            (word, format!("{}{}{claims}", undecided.missing(), held(findings)))
+            (word, format!("{}{}{}{claims}", undecided.missing(), refused(judged), held(findings)))
         }
         Verdict::Unsigned => ("UNSIGNED", "no signature".to_owned()),
         Verdict::OtherFormat(format) => {
@@ -119,6 +119,13 @@ pub(super) fn advice(out: &mut impl Write, tally: &Tally, run: &Run<'_>) -> io::
 
 fn claimed(claims: Option<&CertificateClaims>) -> String {
     claims.map(|claims| format!("; claims to be {} ({})", claims.san, claims.issuer)).unwrap_or_default()
+}
+
+/// Why the object's note is no help, if it has one.
+fn refused(judged: &Judged<'_>) -> String {
+    let others = judged.refused.len().saturating_sub(1);
+    let more = if others > 0 { format!(" (and {others} more; \"waxseal explain\" shows all)") } else { String::new() };
+    judged.refused.first().map(|refusal| format!("; in the notes: {refusal}{more}")).unwrap_or_default()
 }
 
 fn held(findings: &Findings) -> String {

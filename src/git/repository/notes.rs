@@ -1,7 +1,7 @@
 //! `refs/notes/waxseal-evidence`: notes that keep what proves an object. Read with budgets, and written as git writes
 //! notes: the ref moves from the commit that was read to the new one or not at all.
 //!
-//! Whoever can push can write notes, so a note is no more than bytes. What cannot be read is as if it were not there.
+//! Whoever can push can write notes, so a note is no more than bytes. What cannot be read counts for nothing, and is said.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,13 +23,18 @@ use crate::causes::causes;
 pub const EVIDENCE_REF: &str = "refs/notes/waxseal-evidence";
 
 impl Repository {
-    /// The note of an object; `None` where there is none that could be read.
+    /// The note of an object, as far as it can be read.
     #[must_use]
-    pub fn evidence(&self, object: ObjectId) -> Option<Vec<u8>> {
-        let tree = self.inner.find_commit(self.notes_commit().ok()??).ok()?.tree_id().ok()?.detach();
-        let mut note = Vec::new();
-        self.collect(tree, &object.to_string(), &mut note, &mut { MAX_TREES })?;
-        (!note.is_empty()).then_some(note)
+    pub fn evidence(&self, object: ObjectId) -> EvidenceNote {
+        let mut note = EvidenceNote::default();
+        let read = self.notes_tree().and_then(|tree| match tree {
+            Some(tree) => self.collect(tree, &object.to_string(), &mut note, &mut { MAX_TREES }),
+            None => Ok(()),
+        });
+        if let Err(error) = read {
+            note.unreadable.get_or_insert(error);
+        }
+        note
     }
 
     /// Adds to the notes of objects: `added` makes the new note from the present one, or says that there is nothing to
@@ -72,7 +77,7 @@ impl Repository {
         let mut in_the_way = Vec::new();
         for object in objects {
             let present = match state.get(object, &self.inner).map_err(unreadable)? {
-                Some(blob) => self.note_blob(blob),
+                Some(blob) => self.note_blob(blob).ok(),
                 None => Some(Vec::new()),
             };
             let Some(present) = present else {
@@ -121,37 +126,59 @@ impl Repository {
         }
     }
 
-    /// The lines of each note of the object below `tree`. As in git there may be several, in folders named by the first
-    /// digits of the object's name, and then they are one after the other.
-    fn collect(&self, tree: ObjectId, digits: &str, note: &mut Vec<u8>, trees: &mut usize) -> Option<()> {
-        *trees = trees.checked_sub(1)?;
-        if self.inner.find_header(tree).ok()?.size() > MAX_TREE_BYTES {
-            return None;
-        }
-        let tree = self.inner.find_tree(tree).ok()?;
-        let (first, rest) = digits.split_at_checked(2)?;
-        // Half a tree may have lost the note that counts; what was found is kept all the same.
-        for entry in tree.iter().map_while(Result::ok) {
-            let (name, id) = (entry.filename(), entry.object_id());
-            match entry.mode().kind() {
-                EntryKind::Blob if name == BStr::new(digits) => {
-                    let lines = self.note_blob(id).filter(|lines| note.len() + lines.len() <= MAX_NOTES_BYTES);
-                    note.extend(lines.into_iter().flatten());
-                    note.push(b'\n');
-                }
-                EntryKind::Tree if name == BStr::new(first) => {
-                    let _unreadable = self.collect(id, rest, note, trees);
-                }
-                _ => {}
-            }
-        }
-        Some(())
+    fn notes_tree(&self) -> Result<Option<ObjectId>, NotesError> {
+        let Some(commit) = self.notes_commit()? else { return Ok(None) };
+        let tree = self.inner.find_commit(commit).and_then(|commit| Ok(commit.tree_id()?.detach()));
+        tree.map(Some).map_err(unreadable)
     }
 
-    fn note_blob(&self, id: ObjectId) -> Option<Vec<u8>> {
-        let header = self.inner.find_header(id).ok()?;
-        (header.kind() == gix::objs::Kind::Blob && header.size() <= MAX_NOTE_BYTES).then_some(())?;
-        Some(self.inner.find_blob(id).ok()?.detach().data)
+    /// The lines of each note of the object below `tree`. As in git there may be several, in folders named by the first
+    /// digits of the object's name, and then they are one after the other. What was found is kept, whatever is in the way
+    /// of the rest.
+    fn collect(
+        &self,
+        tree: ObjectId,
+        digits: &str,
+        note: &mut EvidenceNote,
+        trees: &mut usize,
+    ) -> Result<(), NotesError> {
+        let broken = |what: String| NotesError::Unreadable(what);
+        *trees =
+            trees.checked_sub(1).ok_or_else(|| broken(format!("more than {MAX_TREES} folders may have the note")))?;
+        if self.inner.find_header(tree).map_err(unreadable)?.size() > MAX_TREE_BYTES {
+            return Err(broken(format!("a folder has more than {MAX_TREE_BYTES} bytes")));
+        }
+        let tree = self.inner.find_tree(tree).map_err(unreadable)?;
+        let Some((first, rest)) = digits.split_at_checked(2) else { return Ok(()) };
+        for entry in tree.iter() {
+            // Half a tree may have lost the note that counts.
+            let entry = entry.map_err(|error| broken(causes(&error)))?;
+            let (name, id) = (entry.filename(), entry.object_id());
+            let read = match entry.mode().kind() {
+                EntryKind::Blob if name == BStr::new(digits) => self.note_blob(id).and_then(|lines| {
+                    if note.text.len() + lines.len() > MAX_NOTES_BYTES {
+                        return Err(NotesError::TooLarge);
+                    }
+                    note.text.extend(lines);
+                    note.text.push(b'\n');
+                    Ok(())
+                }),
+                EntryKind::Tree if name == BStr::new(first) => self.collect(id, rest, note, trees),
+                _ => Ok(()),
+            };
+            if let Err(error) = read {
+                note.unreadable.get_or_insert(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn note_blob(&self, id: ObjectId) -> Result<Vec<u8>, NotesError> {
+        let header = self.inner.find_header(id).map_err(unreadable)?;
+        if header.size() > MAX_NOTE_BYTES {
+            return Err(NotesError::TooLarge);
+        }
+        Ok(self.inner.find_blob(id).map_err(unreadable)?.detach().data)
     }
 
     /// Who git says is committing; where it says nothing, waxseal itself.
@@ -163,6 +190,15 @@ impl Repository {
     }
 }
 
+/// What the notes have for an object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EvidenceNote {
+    /// Its lines.
+    pub text: Vec<u8>,
+    /// Why there may be more: what was the first that could not be read.
+    pub unreadable: Option<NotesError>,
+}
+
 /// Notes that cannot be read or written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotesError {
@@ -172,7 +208,10 @@ pub enum NotesError {
     /// Where it leads is not ours to change.
     #[error("{EVIDENCE_REF} is a symbolic ref, which is not followed")]
     Symbolic,
-    /// The tree below the ref.
+    /// More than a note has.
+    #[error("the object's note in {EVIDENCE_REF} is too large to be read")]
+    TooLarge,
+    /// The tree below the ref, or a note.
     #[error("{EVIDENCE_REF} cannot be read: {0}")]
     Unreadable(String),
     /// The disk's answer.
