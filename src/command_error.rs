@@ -5,6 +5,7 @@ use std::io;
 
 use crate::cli::UsageError;
 use crate::escape;
+use crate::files::LockError;
 use crate::git::repository::{EVIDENCE_REF, NotesError, RepositoryError};
 use crate::instance::InstanceName;
 use crate::seen_checkpoints::ObserveError;
@@ -236,9 +237,11 @@ impl From<TrustStoreError> for CommandError {
             TrustStoreError::BadName { .. } | TrustStoreError::BuiltIn | TrustStoreError::Reserved(_) => {
                 ErrorKind::Usage
             }
-            TrustStoreError::Exists(_) => ErrorKind::Failed,
-            TrustStoreError::File { .. }
+            TrustStoreError::Exists(_) | TrustStoreError::InTheWay(_) | TrustStoreError::Lock(_) => ErrorKind::Failed,
+            TrustStoreError::Broken { .. }
+            | TrustStoreError::File { .. }
             | TrustStoreError::NoFolder
+            | TrustStoreError::NotRegular(_)
             | TrustStoreError::NotUtf8(_)
             | TrustStoreError::Record { .. }
             | TrustStoreError::RekorV2SigningConfig { .. }
@@ -252,6 +255,8 @@ impl From<TrustStoreError> for CommandError {
         };
         let text = Self::new(kind, &error);
         match &error {
+            TrustStoreError::Broken { name, error } => text.hint(cure(name, error)),
+            TrustStoreError::InTheWay(_) => text.hint("remove it, or take another name"),
             TrustStoreError::BuiltIn => text.hint("waxseal.trust names the instances to trust where not all shall be"),
             TrustStoreError::Exists(name) => {
                 text.hint(format!("\"waxseal trust remove {name}\" forgets it; \"waxseal trust show {name}\" shows it"))
@@ -281,8 +286,17 @@ impl From<TrustStoreError> for CommandError {
             TrustStoreError::BadName { .. } => text.hint(
                 "waxseal.instance and waxseal.trust hold names; \"waxseal trust list\" lists those that are known",
             ),
-            TrustStoreError::File { .. }
-            | TrustStoreError::NotUtf8(_)
+            TrustStoreError::Lock(LockError::Held(_)) => text
+                .hint("nothing was changed; a waxseal that hangs or was stopped holds it: end that one, and try again"),
+            TrustStoreError::File { error, .. } | TrustStoreError::Lock(LockError::Io { error, .. }) => {
+                match error.kind() {
+                    io::ErrorKind::NotFound => text.hint("is the path right?"),
+                    io::ErrorKind::PermissionDenied => text.hint(PERMISSION),
+                    _ => text,
+                }
+            }
+            TrustStoreError::NotRegular(_) => text.hint("name a file that can be read from its beginning to its end"),
+            TrustStoreError::NotUtf8(_)
             | TrustStoreError::Record { .. }
             | TrustStoreError::Reserved(_)
             | TrustStoreError::Restless(_)
@@ -293,6 +307,24 @@ impl From<TrustStoreError> for CommandError {
         }
     }
 }
+
+/// What to do about an instance that is broken on the disk.
+fn cure(name: &InstanceName, error: &TrustStoreError) -> String {
+    let anew = if *name == InstanceName::public_good() {
+        format!("\"waxseal trust remove {name}\" goes back to what is built in")
+    } else {
+        format!("\"waxseal trust remove {name}\" forgets the instance; then add it again")
+    };
+    match error {
+        TrustStoreError::Record { .. } | TrustStoreError::NotUtf8(_) => {
+            format!("correct the file, or begin anew: {anew}")
+        }
+        TrustStoreError::File { error, .. } if error.kind() == io::ErrorKind::PermissionDenied => PERMISSION.to_owned(),
+        _ => anew,
+    }
+}
+
+const PERMISSION: &str = "whoever runs waxseal must be able to read it: look at its owner and its permissions";
 
 impl From<UnusableInstance> for CommandError {
     fn from(error: UnusableInstance) -> Self {

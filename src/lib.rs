@@ -43,6 +43,7 @@ pub mod x509;
 
 // edge
 pub mod credential;
+pub mod files;
 pub mod oidc;
 pub mod seen_checkpoints;
 pub mod services;

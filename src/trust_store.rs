@@ -13,13 +13,13 @@
 mod documents;
 mod error;
 mod files;
+mod listing;
 mod record;
 mod stored;
 pub mod tuf;
 
 use std::cmp::Ordering;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -31,11 +31,13 @@ use crate::trust_age::MaxTrustAge;
 pub use documents::{Documents, PUBLIC_GOOD_MIRROR, from_file, public_good};
 pub use error::TrustStoreError;
 pub use files::read;
+pub use listing::Stray;
 pub use record::{MalformedRecord, Origin};
 pub use stored::Stored;
 
 use documents::{PUBLIC_GOOD_OF, public_good_root};
 use files::{file_error, lock, optional, put, sweep, sync_folder, unfinished, write};
+use listing::{Listing, is_instance};
 use record::Record;
 use tuf::TufState;
 
@@ -100,23 +102,22 @@ impl TrustStore {
     /// # Errors
     /// [`TrustStoreError::File`] if the folder cannot be read.
     pub fn names(&self) -> Result<Vec<InstanceName>, TrustStoreError> {
-        let mut names = vec![InstanceName::public_good()];
-        if let Some(folder) = &self.folder {
-            match fs::read_dir(folder) {
-                Ok(entries) => {
-                    for entry in entries {
-                        let file_name = entry.map_err(|error| file_error(folder, error))?.file_name();
-                        // Others are folders in the making, and the lock.
-                        names.extend(file_name.to_str().and_then(|name| name.parse().ok()));
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(file_error(folder, error)),
-            }
-        }
+        let mut names = self.listing()?.names;
+        names.push(InstanceName::public_good());
         names.sort();
         names.dedup();
         Ok(names)
+    }
+
+    /// What lies among the instances and cannot be one. To be said.
+    #[must_use]
+    pub fn strays(&self) -> Vec<Stray> {
+        // Whoever asks for the instances hears why they cannot be listed.
+        self.listing().map(|listing| listing.strays).unwrap_or_default()
+    }
+
+    fn listing(&self) -> Result<Listing, TrustStoreError> {
+        self.folder.as_deref().map_or_else(|| Ok(Listing::default()), Listing::of)
     }
 
     /// One instance.
@@ -211,9 +212,13 @@ impl TrustStore {
         if *name == InstanceName::file() {
             return Err(TrustStoreError::Reserved(name.clone()));
         }
-        match self.folder()?.join(name.as_str()).symlink_metadata() {
-            Ok(_there) => Err(TrustStoreError::Exists(name.clone())),
+        let place = self.folder()?.join(name.as_str());
+        match place.symlink_metadata() {
             Err(_absent) => Ok(()),
+            Ok(_there) if is_instance(&place) => Err(TrustStoreError::Exists(name.clone())),
+            // An empty folder is exchanged for the new one.
+            Ok(there) if there.is_dir() => Ok(()),
+            Ok(_there) => Err(TrustStoreError::InTheWay(place)),
         }
     }
 
@@ -241,7 +246,7 @@ impl TrustStore {
 
     /// The folder of an instance, if it has one.
     fn place(&self, name: &InstanceName) -> Option<PathBuf> {
-        self.folder.as_ref().map(|folder| folder.join(name.as_str())).filter(|place| place.is_dir())
+        self.folder.as_ref().map(|folder| folder.join(name.as_str())).filter(|place| is_instance(place))
     }
 
     /// What an instance has at one moment, and what `more` reads in its folder: when its record changes meanwhile,
@@ -251,14 +256,23 @@ impl TrustStore {
         name: &InstanceName,
         more: impl Fn(&Path) -> Result<T, TrustStoreError>,
     ) -> Result<(Stored, T), TrustStoreError> {
-        let built_in = *name == InstanceName::public_good();
         let Some(place) = self.place(name) else {
-            return if built_in {
+            return if *name == InstanceName::public_good() {
                 Ok((Stored::built_in(), T::default()))
             } else {
                 Err(TrustStoreError::Unknown(name.clone()))
             };
         };
+        self.read_at_one_moment(name, &place, more)
+            .map_err(|error| TrustStoreError::Broken { name: name.clone(), error: Box::new(error) })
+    }
+
+    fn read_at_one_moment<T>(
+        &self,
+        name: &InstanceName,
+        place: &Path,
+        more: impl Fn(&Path) -> Result<T, TrustStoreError>,
+    ) -> Result<(Stored, T), TrustStoreError> {
         let path = place.join(RECORD);
         let documents = || {
             Ok(Documents {
@@ -270,12 +284,13 @@ impl TrustStore {
         let mut record = read(&path)?;
         for _ in 0..ATTEMPTS {
             // What cannot be read may have gone because something else came.
-            let found = documents().and_then(|documents| Ok((documents, more(&place)?)));
+            let found = documents().and_then(|documents| Ok((documents, more(place)?)));
             let after = read(&path)?;
             if record == after {
                 let (documents, more) = found?;
                 let text = String::from_utf8(record).map_err(|_bytes| TrustStoreError::NotUtf8(path.clone()))?;
                 let record = Record::parse(&text).map_err(|error| TrustStoreError::Record { path, error })?;
+                let built_in = *name == InstanceName::public_good();
                 let of_the_build = built_in && record.newest().is_none_or(|newest| newest < PUBLIC_GOOD_OF);
                 let stored = if of_the_build {
                     let built_in = Stored::built_in();
@@ -287,7 +302,7 @@ impl TrustStore {
             }
             record = after;
         }
-        Err(TrustStoreError::Restless(place))
+        Err(TrustStoreError::Restless(place.to_owned()))
     }
 
     /// Under the lock.

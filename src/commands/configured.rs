@@ -1,10 +1,16 @@
-//! The settings of a command, with the instance that signs.
+//! The settings of a command, with the instance that signs, and those that are trusted.
 
+use std::io::{self, Write as _};
+
+use jiff::Timestamp;
+
+use crate::escape;
 use crate::instance::Instance;
 use crate::settings::gitsign::GitsignServices;
 use crate::settings::{Settings, SettingsError};
 use crate::signing_config::Service;
-use crate::trust_store::TrustStore;
+use crate::trust_age::MaxTrustAge;
+use crate::trust_store::{TrustStore, TrustStoreError};
 
 /// Reads the settings. Where `waxseal.instance` is not set and gitsign was told to use both services of an instance that
 /// is known, it is that one.
@@ -26,6 +32,28 @@ pub(super) fn settings() -> Result<Settings, SettingsError> {
         };
     }
     Ok(settings)
+}
+
+/// The instances that the settings trust. Where an age is demanded at a time, each must have been refreshed lately enough.
+///
+/// # Errors
+/// [`TrustStoreError`] names the first that cannot be used.
+pub(super) fn trusted(
+    settings: &Settings,
+    demanded: Option<(MaxTrustAge, Timestamp)>,
+) -> Result<Vec<Instance>, TrustStoreError> {
+    let store = TrustStore::new(&settings.folders);
+    if settings.trust.is_none() {
+        warn_of_strays(&store);
+    }
+    store.trusted_lately(settings, demanded)
+}
+
+/// Says what lies among the instances and is none: somebody may believe that it is.
+pub(super) fn warn_of_strays(store: &TrustStore) {
+    for stray in store.strays() {
+        let _closed = writeln!(io::stderr().lock(), "waxseal: warning: {}", escape::terminal(stray.to_string()));
+    }
 }
 
 fn is_of(instance: &Instance, services: &GitsignServices) -> bool {

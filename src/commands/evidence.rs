@@ -21,7 +21,6 @@ use crate::services::http::Http;
 use crate::services::rekor_search::LogSearch;
 use crate::signature::git::open;
 use crate::tlog::TransparencyLogEntry;
-use crate::trust_store::TrustStore;
 use crate::trusted_root::LogId;
 use crate::verify::{SctRequirement, Verdict, Verifier};
 
@@ -37,7 +36,7 @@ pub fn run(command: &EvidenceCommand, now: Timestamp) -> Result<u8, CommandError
     if selected.is_empty() {
         return Err(CommandError::usage("HEAD has no commit yet"));
     }
-    let instances = TrustStore::new(&settings.folders).trusted(&settings)?;
+    let instances = configured::trusted(&settings, None)?;
     let seen = SeenCheckpoints::new(&settings.folders);
     let mut fetch = Fetch {
         hash: repository.hash_kind()?,

@@ -23,7 +23,6 @@ use crate::policy::{Allowed, Circumstances, IdentityPolicy, Start};
 use crate::settings::{FoundRepository, Settings};
 use crate::signature::SignatureFormat;
 use crate::signature::payload::PayloadKind;
-use crate::trust_store::TrustStore;
 use crate::verify::{SctRequirement, Verdict, VerifiedSignature, Verifier};
 
 /// Verifies, prints, and returns the exit code, 0 or 1.
@@ -83,8 +82,7 @@ impl Judgement {
             None => identity_policy::from_settings(&settings, &default)?,
         };
         let demanded = trust_age::strictest(settings.max_trust_age, Some(&policy));
-        let store = TrustStore::new(&settings.folders);
-        let instances = store.trusted_lately(&settings, demanded.map(|max| (max, now)))?;
+        let instances = configured::trusted(&settings, demanded.map(|max| (max, now)))?;
         let verifier = Verifier::new(instances, now, SctRequirement::default())?;
         let verdict = verifier.verdict(payload, signature);
         let mut verdict = if verdict.wants_log_entry() {

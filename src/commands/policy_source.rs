@@ -1,11 +1,10 @@
 //! Where a policy file may come from: a path outside the work tree, or a file as a commit has it. Never the work tree, and
 //! never a commit that is itself judged: the judged branch may not write its own law.
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use crate::command_error::{CommandError, ErrorKind};
+use crate::files;
 use crate::git::repository::{HistoryError, ObjectId, Repository, Selected};
 use crate::instance::InstanceName;
 use crate::policy::{MAX_BYTES, PolicyFile};
@@ -76,7 +75,7 @@ impl LoadedPolicy {
                 (found.bytes, Some(InRepository { commit: found.commit, through: found.through, path }))
             }
             Place::File(path) => {
-                let bytes = read_file(path).map_err(|error| {
+                let bytes = files::read(path, MAX_BYTES).map_err(|error| {
                     bad(error.to_string()).hint("name a file, or REF:PATH for a file as a commit has it")
                 })?;
                 (bytes, None)
@@ -134,10 +133,4 @@ fn refuse_work_tree(path: &Path, repository: &Repository) -> Result<(), CommandE
         }
     }
     Ok(())
-}
-
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

@@ -20,7 +20,7 @@ use crate::policy::IdentityPolicy;
 use crate::settings::{FoundRepository, Refusal, Settings};
 use crate::signature::payload::header;
 use crate::trust_age::MaxTrustAge;
-use crate::trust_store::{self, TrustStore};
+use crate::trust_store;
 use crate::verify::error::{Missing, VerifyError};
 use crate::verify::{SctRequirement, Undecided, Verdict, Verifier};
 
@@ -262,7 +262,7 @@ fn instances(
 ) -> Result<Vec<Instance>, CommandError> {
     Ok(match &request.trusted_root {
         Some(file) => vec![trust_store::from_file(file)?],
-        None => TrustStore::new(&settings.folders).trusted_lately(settings, demanded)?,
+        None => configured::trusted(settings, demanded)?,
     })
 }
 

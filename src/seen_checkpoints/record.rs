@@ -1,15 +1,15 @@
 //! The file of one log.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::crypto::Sha256Digest;
+use crate::files::{self, LockError, ReadError};
 use crate::tlog::checkpoint::{Checkpoint, CheckpointError, VerifiedCheckpoint};
 use crate::tlog::note::SignedNote;
 use crate::trusted_root::TransparencyLogInstance;
@@ -74,7 +74,7 @@ impl<'a> Record<'a> {
     /// Puts `new` in the place of `old`; false, if it is not `old` any more that is there.
     pub(super) fn replace(&self, old: &[Sighting], new: &[Sighting]) -> Result<bool, RecordError> {
         fs::create_dir_all(self.folder).map_err(|error| file_error(self.folder, error))?;
-        let _lock = lock(self.folder, TRIES)?;
+        let _lock = files::lock(self.folder)?;
         if self.read()? != old {
             return Ok(false);
         }
@@ -87,7 +87,7 @@ impl<'a> Record<'a> {
         let root: String = new.checkpoint.root_hash().to_string().chars().take(16).collect();
         let name = format!("{}{ALARM}{}-{root}{END}", stem(self.log, &self.origin), new.checkpoint.tree_size());
         let path = self.folder.join(name);
-        let _lock = lock(self.folder, TRIES)?;
+        let _lock = files::lock(self.folder)?;
         if !path.exists() {
             let entries = fs::read_dir(self.folder).map_err(|error| file_error(self.folder, error))?;
             let alarms = entries.flatten().filter(|entry| entry.file_name().to_string_lossy().contains(ALARM));
@@ -116,16 +116,12 @@ impl<'a> Record<'a> {
             checkpoint: sighting.envelope.clone(),
         });
         let document = Document { version: VERSION, seen: seen.collect() };
-        let write = || {
-            let mut text = serde_json::to_vec_pretty(&document)?;
+        let text = serde_json::to_vec_pretty(&document).map_err(io::Error::from);
+        let written = text.and_then(|mut text| {
             text.push(b'\n');
-            let mut file = tempfile::NamedTempFile::new_in(self.folder)?;
-            file.write_all(&text)?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)?;
-            File::open(self.folder)?.sync_all()
-        };
-        write().map_err(|error| file_error(path, error))
+            files::replace(path, &text)
+        });
+        written.map_err(|error| file_error(path, error))
     }
 }
 
@@ -163,9 +159,9 @@ pub enum RecordError {
         /// What happened.
         error: io::Error,
     },
-    /// Somebody holds the lock, and does not let go of it.
-    #[error("another process has held {path} for too long", path = .0.display())]
-    Locked(PathBuf),
+    /// Somebody else is writing.
+    #[error(transparent)]
+    Lock(#[from] LockError),
     /// Not what waxseal writes there.
     #[error("{path} is not a file of checkpoints that waxseal wrote", path = .0.display())]
     Malformed(PathBuf),
@@ -175,42 +171,18 @@ pub enum RecordError {
 }
 
 fn read(path: &Path) -> Result<Option<Document>, RecordError> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(file_error(path, error)),
-    };
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| file_error(path, error))?;
     let malformed = || RecordError::Malformed(path.to_owned());
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_BYTES) {
-        return Err(malformed());
-    }
+    let bytes = match files::read(path, MAX_BYTES) {
+        Ok(bytes) => bytes,
+        Err(error) if error.is_absent() => return Ok(None),
+        Err(ReadError::Io(error)) => return Err(file_error(path, error)),
+        Err(ReadError::NotRegular | ReadError::TooLarge(_)) => return Err(malformed()),
+    };
     let document: Document = serde_json::from_slice(&bytes).map_err(|_| malformed())?;
     if document.version != VERSION || document.seen.len() > MAX_SEEN {
         return Err(malformed());
     }
     Ok(Some(document))
-}
-
-/// Held while a file is read and replaced, never while anybody is asked. A process that was stopped meanwhile must not
-/// keep a signature from being written that is in the log already.
-fn lock(folder: &Path, tries: u32) -> Result<File, RecordError> {
-    let path = folder.join(".lock");
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-    let file = file.map_err(|error| file_error(&path, error))?;
-    for _ in 1..tries {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
-            Err(TryLockError::Error(error)) => return Err(file_error(&path, error)),
-        }
-    }
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(RecordError::Locked(path)),
-        Err(TryLockError::Error(error)) => Err(file_error(&path, error)),
-    }
 }
 
 fn file_error(path: &Path, error: io::Error) -> RecordError {
@@ -241,21 +213,3 @@ const MAX_BYTES: u64 = 1 << 20;
 const MAX_LOGS: usize = 1024;
 
 const MAX_ALARMS: usize = 16;
-
-/// Ten seconds in all; whoever holds the lock writes one small file.
-const TRIES: u32 = 500;
-const PAUSE: Duration = Duration::from_millis(20);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stopped_process_is_not_waited_for_without_end() {
-        let folder = tempfile::tempdir().unwrap();
-        let held = lock(folder.path(), 1).unwrap();
-        assert!(matches!(lock(folder.path(), 3), Err(RecordError::Locked(_))));
-        drop(held);
-        lock(folder.path(), 1).unwrap();
-    }
-}

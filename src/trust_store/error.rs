@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::{MAX_DOCUMENT_BYTES, MalformedRecord};
+use crate::files::LockError;
 use crate::instance::{BadInstanceName, InstanceName};
 use crate::signing_config::MalformedSigningConfig;
 use crate::trust_age::{MaxTrustAge, TrustAge};
@@ -20,6 +21,14 @@ pub enum TrustStoreError {
         /// Why not.
         error: BadInstanceName,
     },
+    /// What an instance has cannot be read.
+    #[error("{error}")]
+    Broken {
+        /// Whose it is.
+        name: InstanceName,
+        /// Which file, and what is wrong with it.
+        error: Box<Self>,
+    },
     /// public-good is neither added nor removed.
     #[error("the instance public-good is built in")]
     BuiltIn,
@@ -34,9 +43,18 @@ pub enum TrustStoreError {
         /// What happened.
         error: io::Error,
     },
+    /// Where a new instance would be.
+    #[error("{path} is in the way, and is no instance", path = .0.display())]
+    InTheWay(PathBuf),
+    /// The store cannot be changed now.
+    #[error(transparent)]
+    Lock(LockError),
     /// No home, no `XDG_DATA_HOME`.
     #[error("there is no home folder to keep instances in")]
     NoFolder,
+    /// A folder, a FIFO, a device.
+    #[error("{path} is not a regular file", path = .0.display())]
+    NotRegular(PathBuf),
     /// `instance.toml` is not text.
     #[error("{path} is not UTF-8", path = .0.display())]
     NotUtf8(PathBuf),

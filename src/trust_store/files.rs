@@ -1,28 +1,24 @@
 //! Files and folders of the trust store: bounded reads, and changes that happen whole or not at all.
 
-use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use tempfile::TempDir;
 
 use super::{MAX_DOCUMENT_BYTES, RECORD, TrustStoreError};
+use crate::files::{self, ReadError};
 
 /// A document of at most [`MAX_DOCUMENT_BYTES`].
 ///
 /// # Errors
-/// [`TrustStoreError::File`] or [`TrustStoreError::TooLarge`].
+/// [`TrustStoreError::File`], [`TrustStoreError::NotRegular`] or [`TrustStoreError::TooLarge`].
 pub fn read(path: &Path) -> Result<Vec<u8>, TrustStoreError> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|error| file_error(path, error))?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_DOCUMENT_BYTES) {
-        Ok(bytes)
-    } else {
-        Err(TrustStoreError::TooLarge(path.to_owned()))
-    }
+    files::read(path, MAX_DOCUMENT_BYTES).map_err(|error| match error {
+        ReadError::Io(error) => file_error(path, error),
+        ReadError::NotRegular => TrustStoreError::NotRegular(path.to_owned()),
+        ReadError::TooLarge(_) => TrustStoreError::TooLarge(path.to_owned()),
+    })
 }
 
 pub(super) fn file_error(path: &Path, error: io::Error) -> TrustStoreError {
@@ -47,11 +43,9 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), TrustStoreError> {
         .map_err(|error| file_error(path, error))
 }
 
-/// Held while a folder appears, changes or disappears; others who want to change one wait for it.
+/// Held while a folder appears, changes or disappears; others who want to change one wait for it, and not for ever.
 pub(super) fn lock(folder: &Path) -> Result<File, TrustStoreError> {
-    let path = folder.join(OsStr::new(".lock"));
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
-    file.and_then(|file| file.lock().map(|()| file)).map_err(|error| file_error(&path, error))
+    files::lock(folder).map_err(TrustStoreError::Lock)
 }
 
 /// Removes what a process that was killed left; under the lock nothing of it can be in use.
@@ -63,12 +57,9 @@ pub(super) fn sweep(folder: &Path) {
     }
 }
 
-/// Makes what happened to a folder's entries last. Where folders cannot be opened, the system does so by itself.
+/// Makes what happened to a folder's entries last.
 pub(super) fn sync_folder(folder: &Path) -> Result<(), TrustStoreError> {
-    if cfg!(unix) {
-        File::open(folder).and_then(|file| file.sync_all()).map_err(|error| file_error(folder, error))?;
-    }
-    Ok(())
+    files::sync_folder(folder).map_err(|error| file_error(folder, error))
 }
 
 /// A folder in the making. It goes with the value, unless it was put in its place.
@@ -85,22 +76,9 @@ pub(super) fn put(new: TempDir, place: &Path) -> Result<(), TrustStoreError> {
         })
     } else {
         // What was there before is in the other's place then, and goes with it.
-        exchange(new.path(), place).or_else(|_unsupported| replace_each(new.path(), place))
+        files::exchange(new.path(), place).or_else(|_unsupported| replace_each(new.path(), place))
     };
     done.map_err(|error| file_error(place, error))
-}
-
-/// At no moment is there neither, and never a mixture.
-#[cfg(any(target_os = "android", target_os = "linux", target_vendor = "apple"))]
-fn exchange(new: &Path, place: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-
-    Ok(renameat_with(CWD, new, CWD, place, RenameFlags::EXCHANGE)?)
-}
-
-#[cfg(not(any(target_os = "android", target_os = "linux", target_vendor = "apple")))]
-fn exchange(_new: &Path, _place: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Where the file system cannot exchange folders: file by file, each of them whole, the record last. Whoever reads

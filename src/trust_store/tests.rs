@@ -270,3 +270,39 @@ fn who_reads_while_others_write_never_sees_a_mixture() {
         assert!(readers.into_iter().all(|reader| reader.join().unwrap() > 0));
     });
 }
+
+#[test]
+fn what_cannot_be_an_instance_stops_nobody() {
+    let home = tempfile::tempdir().unwrap();
+    let store = store(&home);
+    add(&store, "own", public_good(), Origin::Files).unwrap();
+    let folder = home.path().join("data/instances");
+    for name in ["crashed", "public-good", "Not A Name", ".hidden"] {
+        fs::create_dir(folder.join(name)).unwrap();
+    }
+    write(&folder.join("notes"), b"").unwrap();
+    assert_eq!(names(&store), ["own", "public-good"]);
+    store.trusted(&Settings::default()).unwrap();
+    let strays: Vec<String> = store.strays().iter().map(ToString::to_string).collect();
+    let left_out = |name: &str, why| format!("{} is left out, because {why}; remove it", folder.join(name).display());
+    assert_eq!(
+        strays,
+        [
+            left_out("Not A Name", "no instance has such a name"),
+            left_out("crashed", "the folder is empty"),
+            left_out("notes", "it is not a folder"),
+            left_out("public-good", "the folder is empty"),
+        ]
+    );
+    // An empty folder is no instance that could be in the way; a file is nobody's.
+    add(&store, "crashed", public_good(), Origin::Files).unwrap();
+    assert!(store.load(&name("crashed")).is_ok());
+    assert!(matches!(add(&store, "notes", public_good(), Origin::Files), Err(TrustStoreError::InTheWay(_))));
+    // What was an instance is not left out.
+    fs::remove_file(folder.join("own").join(RECORD)).unwrap();
+    let error = store.trusted(&Settings::default()).unwrap_err();
+    assert!(matches!(&error, TrustStoreError::Broken { name, .. } if name.as_str() == "own"), "{error}");
+    assert!(error.to_string().starts_with(&folder.join("own").join(RECORD).display().to_string()), "{error}");
+    store.remove(&name("own")).unwrap();
+    store.trusted(&Settings::default()).unwrap();
+}

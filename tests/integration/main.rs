@@ -14,6 +14,7 @@ mod disk_faults;
 mod durability;
 mod expectations;
 mod explain;
+mod fifos;
 mod formats;
 mod from_gitsign;
 mod git_sign;

@@ -12,7 +12,7 @@ use source::{production, submodules};
 
 /// The layout: each unit, its zone, and what it may import. A unit is a file right under `src` with its folder, or a
 /// submodule that stands in another zone than its parent, or imports more.
-const UNITS: [Unit; 32] = [
+const UNITS: [Unit; 33] = [
     pure("causes", &[]),
     pure("escape", &[]),
     pure("crypto", &[]),
@@ -32,12 +32,23 @@ const UNITS: [Unit; 32] = [
     pure("policy", &["crypto", "instance", "trust_age", "verify", "x509"]),
     pure("git", &["signature", "verify"]),
     pure("git::status_fd", &["crypto", "escape", "git", "policy", "signature", "verify", "x509"]),
+    edge("files", &[]),
     edge("settings", &["causes", "trust_age"]),
     edge("terminal", &["escape"]),
     edge("git::repository", &["causes", "git"]),
     edge(
         "services",
-        &["crypto", "identity_token", "settings", "signing_config", "timestamp", "tlog", "trusted_root", "x509"],
+        &[
+            "crypto",
+            "files",
+            "identity_token",
+            "settings",
+            "signing_config",
+            "timestamp",
+            "tlog",
+            "trusted_root",
+            "x509",
+        ],
     ),
     edge("oidc", &["escape", "identity_token", "services", "settings", "terminal"]),
     edge(
@@ -45,6 +56,7 @@ const UNITS: [Unit; 32] = [
         &[
             "causes",
             "escape",
+            "files",
             "instance",
             "services",
             "settings",
@@ -69,7 +81,7 @@ const UNITS: [Unit; 32] = [
         ],
     ),
     // It asks logs for proofs of what it keeps.
-    edge("seen_checkpoints", &["crypto", "services", "settings", "tlog", "trusted_root"]),
+    edge("seen_checkpoints", &["crypto", "files", "services", "settings", "tlog", "trusted_root"]),
     edge("sign", &["credential", "crypto", "instance", "services", "signature", "tlog"]),
     stack(
         "stack",
@@ -107,7 +119,11 @@ const HOMES: [(&str, &[&str], &str); 20] = [
     ("redb", &["stack"], "one store"),
     ("argon2", &["crypto"], "algorithms are chosen in one place"),
     ("rpassword", &["commands"], "one place asks for passwords"),
-    ("rustix", &["trust_store"], "std has nearly everything; folders are exchanged in one place"),
+    (
+        "rustix",
+        &["files"],
+        "std has nearly everything; files are opened without waiting, and folders exchanged, in one place",
+    ),
     ("sigstore_tuf", &["trust_store"], "one TUF client"),
     ("regex", &["policy"], "identity patterns are anchored in one place"),
     (

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::command_error::CommandError;
 use crate::credential::{CertificateError, CredentialError, TokenError};
 use crate::escape;
+use crate::files;
 use crate::instance::InstanceName;
 use crate::oidc::LoginError;
 use crate::seen_checkpoints::ObserveError;
@@ -33,10 +34,7 @@ pub(super) fn tell(error: &CommandError, terminal: &Terminal, state: Option<&Pat
 fn keep(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
     std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    files::replace(path, text.as_bytes())
 }
 
 pub(super) fn no_instance() -> CommandError {

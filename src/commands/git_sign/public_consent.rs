@@ -1,12 +1,12 @@
 //! Before the first entry at the public-good instance: what becomes public for ever, and whether that is wanted.
 
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::path::PathBuf;
 
 use super::failure::failed;
 use crate::command_error::CommandError;
 use crate::escape;
+use crate::files;
 use crate::identity_token::Claims;
 use crate::instance::{Instance, InstanceBounds, InstanceName};
 use crate::settings::Settings;
@@ -68,25 +68,16 @@ impl<'a> PublicConsent<'a> {
     }
 
     fn given(&self) -> String {
-        let mut text = String::new();
-        if let Self::Ask { record: Some(path), .. } = self {
-            let read = File::open(path).and_then(|file| file.take(MAX_RECORD_BYTES).read_to_string(&mut text));
-            // What cannot be read was not agreed to.
-            if read.is_err() {
-                text.clear();
-            }
-        }
-        text
+        let Self::Ask { record: Some(path), .. } = self else { return String::new() };
+        // What cannot be read was not agreed to.
+        files::read(path, MAX_RECORD_BYTES).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
     }
 
     fn remember(&self, given: &str) -> io::Result<()> {
         let Self::Ask { record: Some(path), .. } = self else { return Ok(()) };
         let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
         std::fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(given.as_bytes())?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        files::replace(path, given.as_bytes())
     }
 }
 

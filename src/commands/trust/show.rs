@@ -2,6 +2,7 @@
 
 use super::{Run, digest};
 use crate::command_error::{CommandError, ErrorKind};
+use crate::commands::configured;
 use crate::commands::stdout::print;
 use crate::crypto::Sha256Digest;
 use crate::escape;
@@ -12,6 +13,7 @@ use crate::trusted_root::{CertificateAuthority, TransparencyLogInstance};
 
 impl Run {
     pub(super) fn list(&self) -> Result<u8, CommandError> {
+        configured::warn_of_strays(&self.store);
         let mut lines = String::new();
         let mut unreadable = 0;
         for name in self.store.names()? {

@@ -1,8 +1,7 @@
 //! The way to an address: over TLS or not, through a proxy or not, and which authorities may vouch for the other end.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use url::Url;
 
 use super::{Problem, is_loopback};
+use crate::files::{self, ReadError};
 use crate::settings::{NetworkSettings, ProxySetting};
 
 /// What the user's network needs. The default one is that of a machine without a proxy.
@@ -151,12 +151,12 @@ impl fmt::Debug for Proxy {
 
 /// The certificates in a file of PEM blocks.
 fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, NetworkError> {
-    let unread = |error| NetworkError::CaFile { path: path.to_owned(), error };
-    let mut pem = Vec::new();
-    File::open(path).and_then(|file| file.take(MAX_CA_FILE_BYTES + 1).read_to_end(&mut pem)).map_err(unread)?;
-    if u64::try_from(pem.len()).is_ok_and(|length| length > MAX_CA_FILE_BYTES) {
-        return Err(NetworkError::CaFileTooLarge(path.to_owned()));
-    }
+    let pem = files::read(path, MAX_CA_FILE_BYTES).map_err(|error| match error {
+        ReadError::TooLarge(_) => NetworkError::CaFileTooLarge(path.to_owned()),
+        other @ (ReadError::Io(_) | ReadError::NotRegular) => {
+            NetworkError::CaFile { path: path.to_owned(), error: other.into() }
+        }
+    })?;
     let malformed = || NetworkError::NoCertificates(path.to_owned());
     let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| malformed())?;
     if certificates.is_empty() { Err(malformed()) } else { Ok(certificates) }
