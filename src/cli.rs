@@ -6,16 +6,19 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+mod completions;
 mod evidence_flags;
 mod gpg_flags;
+mod manual;
 mod serve_flags;
 mod show_flags;
 mod trust_flags;
 mod verify_flags;
 
 pub use evidence_flags::EvidenceCommand;
+pub use manual::Manual;
 pub use serve_flags::{
     BadRateLimit, Client, LimitedClass, Listen, OneUser, RateLimit, Serve, ServeBackup, ServeClock, ServeCommand,
     ServeEnv, ServeInit, ServeRotate, ServeUser,
@@ -24,6 +27,8 @@ pub use trust_flags::{Trust, TrustAdd, TrustImport, TrustRefresh, TrustSource};
 
 pub use show_flags::{Show, ShowFormat};
 
+use completions::CompletionsFlags;
+use manual::{ManFlags, Pages};
 use serve_flags::ServeLine;
 use show_flags::ShowFlags;
 use verify_flags::{ExplainFlags, VerifyFlags, VerifyTagFlags};
@@ -41,11 +46,13 @@ pub enum Invocation {
     GitSign(GitSign),
     /// Verify one signature as Git asks for it.
     GitVerify(GitVerify),
+    /// Write the manual pages.
+    Man(Manual),
     /// Open a browser, in a process of its own.
     OpenBrowser(OpenBrowser),
     /// Look after policy files.
     Policy(PolicyCommand),
-    /// Print this text on stdout: a help page or the version.
+    /// Print this text on stdout: a help page, a shell's completions or the version.
     Print(String),
     /// Run the embedded Sigstore.
     Serve(Serve),
@@ -301,8 +308,13 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
         .and_then(|mut matches| OwnCommandLine::from_arg_matches_mut(&mut matches));
     match parsed {
         Ok(line) => match line.command {
+            OwnCommand::Completions(flags) => Ok(Invocation::Print(flags.script(public_commands()))),
             OwnCommand::Evidence { command } => Ok(Invocation::Evidence(command)),
             OwnCommand::FollowLogin(follow) => Ok(Invocation::FollowLogin(follow)),
+            OwnCommand::Man(flags) => Ok(match flags.pages(public_commands()) {
+                Pages::First(page) => Invocation::Print(page),
+                Pages::Manual(manual) => Invocation::Man(manual),
+            }),
             OwnCommand::OpenBrowser(open) => Ok(Invocation::OpenBrowser(open)),
             OwnCommand::Serve(line) => {
                 line.resolve().ok_or_else(|| UsageError::Command("waxseal serve needs --data".to_owned()))
@@ -326,6 +338,15 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
     }
 }
 
+/// The commands that people call, without the hidden ones.
+fn public_commands() -> Command {
+    let all = OwnCommandLine::command();
+    let public = all.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect::<Vec<_>>();
+    let about = all.get_about().cloned().unwrap_or_default();
+    let long_about = all.get_long_about().cloned().unwrap_or_default();
+    Command::new("waxseal").version(env!("CARGO_PKG_VERSION")).about(about).long_about(long_about).subcommands(public)
+}
+
 /// Keyless signing and verification of Git commits
 ///
 /// Git calls waxseal by itself once it is set up:
@@ -341,6 +362,8 @@ struct OwnCommandLine {
 
 #[derive(Subcommand)]
 enum OwnCommand {
+    /// Print what a shell needs to complete commands and flags
+    Completions(CompletionsFlags),
     /// Get and keep the log entries that signatures do not carry
     Evidence {
         #[command(subcommand)]
@@ -350,6 +373,8 @@ enum OwnCommand {
     Explain(ExplainFlags),
     #[command(hide = true)]
     FollowLogin(FollowLogin),
+    /// Print or write the manual pages
+    Man(ManFlags),
     #[command(hide = true)]
     OpenBrowser(OpenBrowser),
     /// Look after policy files: who may sign

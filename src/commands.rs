@@ -16,6 +16,7 @@ pub mod git_verify;
 mod hints;
 pub mod identity_policy;
 mod log_watch;
+pub mod man;
 pub mod open_browser;
 mod outside_evidence;
 pub mod policy;
@@ -40,6 +41,7 @@ pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> 
         Invocation::FollowLogin(request) => follow_login::run(request).map(|()| 0),
         Invocation::GitSign(request) => git_sign::run(request, now).map(|()| 0),
         Invocation::GitVerify(request) => git_verify::run(request, now),
+        Invocation::Man(manual) => man::run(manual).map(|()| 0),
         Invocation::Policy(command) => policy::run(command, now),
         Invocation::OpenBrowser(request) => open_browser::run(request).map(|()| 0),
         Invocation::Print(text) => stdout::print(&format!("{}\n", text.trim_end())).map(|()| 0),

@@ -35,6 +35,7 @@ fn prepare_for_bugs(invocation: &Invocation) {
         Invocation::Evidence(_)
         | Invocation::Explain(_)
         | Invocation::FollowLogin(_)
+        | Invocation::Man(_)
         | Invocation::OpenBrowser(_)
         | Invocation::Policy(_)
         | Invocation::Print(_)

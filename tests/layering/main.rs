@@ -103,13 +103,15 @@ const UNITS: [Unit; 33] = [
 ];
 
 /// Crates and parts of std that have one home: path, the units that may name it, why.
-const HOMES: [(&str, &[&str], &str); 20] = [
+const HOMES: [(&str, &[&str], &str); 22] = [
     ("aws_lc_rs", &["crypto"], "algorithms are chosen in one place"),
     ("p256", &["crypto"], "algorithms are chosen in one place"),
     ("x509_cert", &["x509", "cms", "timestamp", "tlog", "credential", "stack"], "one module reads certificates"),
     ("prost", &["tlog"], "protobuf is the form of stored log entries only"),
     ("gix", &["settings", "git::repository"], "one module reads objects, one reads configuration"),
     ("clap", &["cli"], "one command line"),
+    ("clap_complete", &["cli"], "one command line"),
+    ("clap_mangen", &["cli"], "one command line"),
     ("reqwest", &["services"], "one HTTP client, with its limits"),
     ("hyper", &["stack"], "one server, with its limits"),
     ("hyper_util", &["services", "stack"], "one HTTP client and one server, with their limits"),
