@@ -2,22 +2,28 @@
 //!
 //! Without a person ([`unattended`], [`refresh`()]), else with one ([`Login`]).
 
+mod ambient;
 mod browser;
 mod callback;
+mod command;
 mod obtained;
 mod opener;
 mod page;
 mod provider;
 mod refresh;
+mod template;
 mod unattended;
 
 use std::io;
 use std::time::Duration;
 
+pub use ambient::{AmbientProblem, AmbientProvider};
+pub use command::CommandProblem;
 pub use obtained::{Flow, Obtained, RefreshToken};
-pub use opener::{BadTemplate, OPEN_BROWSER, Opener};
+pub use opener::{OPEN_BROWSER, Opener};
 pub use openidconnect::ClaimsVerificationError;
 pub use refresh::refresh;
+pub use template::BadTemplate;
 pub use unattended::{UnattendedSources, unattended};
 
 use self::provider::Provider;
@@ -62,6 +68,14 @@ pub enum LoginError {
     /// The access token is not the one that came with the ID token (OpenID Connect Core §3.1.3.8).
     #[error("the issuer's tokens do not belong together: at_hash does not match the access token")]
     AccessTokenHash,
+    /// A CI system or cloud that is there and gives no token.
+    #[error("{provider} gives no identity token: {problem}")]
+    Ambient {
+        /// Who.
+        provider: AmbientProvider,
+        /// Why.
+        problem: AmbientProblem,
+    },
     /// The address of the login page.
     #[error("the issuer names a login page that is neither https nor on this machine: {0}")]
     AuthorizationEndpoint(String),
@@ -91,12 +105,18 @@ pub enum LoginError {
     /// The token answer has no ID token.
     #[error("the issuer gave no identity token")]
     NoIdToken,
+    /// `waxseal.login` is `ambient`, and nothing is there.
+    #[error("waxseal.login wants the identity token of a CI system or cloud, and this is none that waxseal knows")]
+    NoAmbientProvider,
     /// No browser, and no terminal that could show the address.
     #[error("no browser could be started ({0}), and there is no terminal to show the login address on")]
     NoBrowser(io::Error),
     /// The issuer cannot do PKCE with S256; without it a stolen code is as good as a login.
     #[error("the OpenID Connect issuer {0} does not offer PKCE with S256")]
     NoPkce(String),
+    /// `waxseal.login` is `token`, and nothing is there.
+    #[error("waxseal.login wants an identity token, and there is none")]
+    NoToken,
     /// `iss` of the authorization response is another's (RFC 9207 §2.4).
     #[error("the login was answered by another issuer: {0:?}")]
     OtherIssuer(String),
@@ -111,6 +131,15 @@ pub enum LoginError {
     /// The issuer could not be asked.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// `waxseal.tokenCommand` printed no token.
+    #[error("waxseal.tokenCommand gave no identity token: {0}")]
+    TokenCommand(CommandProblem),
+    /// `waxseal.tokenCommand` is no command.
+    #[error("waxseal.tokenCommand cannot be used: {0}")]
+    TokenCommandTemplate(BadTemplate),
+    /// `waxseal.tokenCommand` printed something else.
+    #[error("what waxseal.tokenCommand printed cannot be read: {0}")]
+    TokenOfCommand(MalformedIdentityToken),
     /// The issuer promises `iss` in its authorization responses (RFC 9207 §3), and this one has none.
     #[error("the login's answer does not say which issuer it is from")]
     UnnamedIssuer,

@@ -21,17 +21,19 @@ pub mod gitsign;
 mod keys;
 mod network;
 mod source;
+mod surroundings;
 
-pub use choices::{LogChoice, TimestampChoice};
+pub use choices::{LogChoice, LoginChoice, TimestampChoice};
 pub use error::SettingsError;
 pub use git_config::{FoundRepository, Refusal};
 pub use keys::{KEYS, Key, Shape};
 pub use network::{NetworkSettings, ProxySetting};
+pub use surroundings::{CiVariables, Surroundings};
 
 use gitsign::{Fallbacks, GitsignServices};
 use keys::{
-    ACCEPT_PUBLIC, ALLOW, BROWSER, CLIENT_ID, INSTANCE, LOG, LOGIN_HINT, MAX_TRUST_AGE, ONLINE, POLICY, TIMESTAMP,
-    TRUST,
+    ACCEPT_PUBLIC, ALLOW, AUTOCLOSE, BROWSER, CLIENT_ID, CONNECTOR_ID, INSTANCE, LOG, LOGIN, LOGIN_HINT, MAX_TRUST_AGE,
+    ONLINE, POLICY, TIMESTAMP, TOKEN_COMMAND, TRUST,
 };
 use source::{Source, boolean};
 
@@ -50,6 +52,14 @@ pub struct Settings {
     pub policy: Option<PathBuf>,
     /// `waxseal.browser`: the command that opens a login page, `{url}` standing for its address.
     pub browser: Option<String>,
+    /// `waxseal.login`: how to sign in.
+    pub login: LoginChoice,
+    /// `waxseal.tokenCommand`: the command that prints an identity token, `{audience}` standing for whom it is made for.
+    pub token_command: Option<String>,
+    /// `waxseal.connectorId`: the account provider behind a dex issuer.
+    pub connector_id: Option<String>,
+    /// `waxseal.autoclose`: the page after a login closes itself.
+    pub autoclose: bool,
     /// `waxseal.loginHint`: the account that the login page suggests.
     pub login_hint: Option<String>,
     /// `waxseal.clientId`: the OAuth client that waxseal is to the OIDC issuer; `None`: [`DEFAULT_CLIENT_ID`].
@@ -70,6 +80,10 @@ pub struct Settings {
     pub identity_token: Option<Secret>,
     /// `GIT_TERMINAL_PROMPT` is not false: the user may be asked on the terminal.
     pub may_prompt: bool,
+    /// `WAXSEAL_VERBOSE`: it is said why things are done as they are.
+    pub verbose: bool,
+    /// Where this runs, as far as variables tell.
+    pub surroundings: Surroundings,
     /// Where waxseal keeps its files.
     pub folders: Folders,
     /// The repository that the working directory lies in, as far as git would use it.
@@ -121,7 +135,8 @@ impl Settings {
         let (config, repository) = git_config::read(&directory, &environment)?;
         let home = environment("HOME").map(PathBuf::from).or_else(std::env::home_dir);
         let settings = Self::resolve(&config, home.as_deref(), &environment)?;
-        Ok(Self { folders: Folders::of_user(), repository, ..settings })
+        let surroundings = Surroundings::read(&environment, std::env::vars_os());
+        Ok(Self { folders: Folders::of_user(), repository, surroundings, ..settings })
     }
 
     /// Everything that a key or a variable says.
@@ -139,6 +154,10 @@ impl Settings {
             Some(value) => boolean("GIT_TERMINAL_PROMPT", &value)?,
             None => true,
         };
+        let verbose = match source.variable("WAXSEAL_VERBOSE")? {
+            Some(value) => boolean("WAXSEAL_VERBOSE", &value)?,
+            None => false,
+        };
         let gitsign = Fallbacks::read(&source)?;
         let instance = source.text(&INSTANCE)?;
         Ok(Self {
@@ -148,6 +167,10 @@ impl Settings {
             allow: source.list(&ALLOW)?.unwrap_or_default(),
             policy: source.path(&POLICY, home)?,
             browser: source.text(&BROWSER)?.or(gitsign.browser),
+            login: source.choice(&LOGIN)?.or(gitsign.login).unwrap_or_default(),
+            token_command: source.text(&TOKEN_COMMAND)?,
+            connector_id: source.text(&CONNECTOR_ID)?.or(gitsign.connector_id),
+            autoclose: source.boolean(&AUTOCLOSE)?,
             login_hint: source.text(&LOGIN_HINT)?,
             client_id: source.text(&CLIENT_ID)?.or(gitsign.client_id),
             accept_public: source.boolean(&ACCEPT_PUBLIC)?,
@@ -156,8 +179,10 @@ impl Settings {
             max_trust_age: source.age(&MAX_TRUST_AGE)?,
             online: source.boolean(&ONLINE)?,
             network: source.network(home)?,
-            identity_token: identity_token.map(|token| Secret(Zeroizing::new(token.trim().to_owned()))),
+            identity_token: identity_token.map(|token| Secret::new(token.trim().to_owned())),
             may_prompt,
+            verbose,
+            surroundings: Surroundings::default(),
             folders: Folders::default(),
             repository: FoundRepository::NotFound,
         })

@@ -4,6 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
+use super::AmbientProvider;
 use crate::identity_token::IdentityToken;
 
 /// An identity token, and how it was come by. Secrets: no `Clone`.
@@ -15,6 +16,12 @@ pub struct Obtained {
     pub refresh_token: Option<RefreshToken>,
     /// The way.
     pub flow: Flow,
+}
+
+impl Obtained {
+    pub(super) fn unattended(token: IdentityToken, flow: Flow) -> Self {
+        Self { token, refresh_token: None, flow }
+    }
 }
 
 /// A refresh token (RFC 6749 §1.5). A bearer secret: no `Clone`, no derived `Debug`, wiped from memory when dropped.
@@ -43,12 +50,16 @@ impl fmt::Debug for RefreshToken {
 /// The ways to an identity token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
+    /// A CI system or cloud.
+    Ambient(AmbientProvider),
     /// A browser on this machine that came back to it.
     Browser,
     /// `WAXSEAL_ID_TOKEN` or `SIGSTORE_ID_TOKEN`.
     Environment,
     /// A refresh token.
     Refresh,
+    /// `waxseal.tokenCommand`.
+    TokenCommand,
 }
 
 impl Flow {
@@ -57,7 +68,19 @@ impl Flow {
     pub fn is_interactive(self) -> bool {
         match self {
             Self::Browser => true,
-            Self::Environment | Self::Refresh => false,
+            Self::Ambient(_) | Self::Environment | Self::Refresh | Self::TokenCommand => false,
+        }
+    }
+}
+
+impl fmt::Display for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ambient(provider) => provider.fmt(f),
+            Self::Browser => f.write_str("the browser"),
+            Self::Environment => f.write_str("the environment (WAXSEAL_ID_TOKEN or SIGSTORE_ID_TOKEN)"),
+            Self::Refresh => f.write_str("a refresh token"),
+            Self::TokenCommand => f.write_str("waxseal.tokenCommand"),
         }
     }
 }

@@ -12,6 +12,8 @@ use std::process::{Command, Stdio};
 use tokio::sync::oneshot;
 use url::Url;
 
+use super::template::{BadTemplate, words};
+
 /// How a browser is started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Opener {
@@ -22,35 +24,12 @@ pub enum Opener {
 }
 
 impl Opener {
-    /// Reads `waxseal.browser`: words split at white space, grouped by `'…'` or `"…"`, without escapes and without a
-    /// shell. `{url}` in any word stands for the address; without one it comes last.
+    /// Reads `waxseal.browser`; `{url}` in any word stands for the address, and without one it comes last.
     ///
     /// # Errors
     /// [`BadTemplate`]
     pub fn parse(template: &str) -> Result<Self, BadTemplate> {
-        let mut words = Vec::new();
-        let mut word: Option<String> = None;
-        let mut quote = None;
-        for character in template.chars() {
-            match (character, quote) {
-                ('\n' | '\r' | '\0', _) => return Err(BadTemplate::ControlCharacter),
-                (_, Some(open)) if character == open => quote = None,
-                ('\'' | '"', None) => {
-                    quote = Some(character);
-                    word.get_or_insert_default();
-                }
-                (_, None) if character.is_whitespace() => words.extend(word.take()),
-                _ => word.get_or_insert_default().push(character),
-            }
-        }
-        if quote.is_some() {
-            return Err(BadTemplate::OpenQuote);
-        }
-        words.extend(word);
-        match words.first() {
-            Some(program) if !program.is_empty() && !program.contains(PLACEHOLDER) => Ok(Self::Template(words)),
-            _ => Err(BadTemplate::NoProgram),
-        }
+        words(template, PLACEHOLDER).map(Self::Template)
     }
 
     /// Starts the browser. The receiver hears how that ended; nothing, while the browser runs on.
@@ -91,20 +70,6 @@ impl Opener {
     }
 }
 
-/// Why `waxseal.browser` cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadTemplate {
-    /// A line break or a NUL.
-    #[error("a line break or a NUL byte")]
-    ControlCharacter,
-    /// It does not begin with a program.
-    #[error("no program to start")]
-    NoProgram,
-    /// A quote that is not closed.
-    #[error("a quote that is not closed")]
-    OpenQuote,
-}
-
 fn filled_in(words: &[String], address: &Url) -> Vec<String> {
     let mut filled: Vec<_> = words.iter().map(|word| word.replace(PLACEHOLDER, address.as_str())).collect();
     if !words.iter().any(|word| word.contains(PLACEHOLDER)) {
@@ -122,28 +87,10 @@ pub const OPEN_BROWSER: &str = "open-browser";
 mod tests {
     use super::*;
 
-    fn words(template: &str) -> Vec<String> {
-        match Opener::parse(template) {
-            Ok(Opener::Template(words)) => words,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn templates_are_split_without_a_shell() {
-        assert_eq!(words("firefox"), ["firefox"]);
-        assert_eq!(words("  firefox -P 'my profile' --url=\"{url}\" "), ["firefox", "-P", "my profile", "--url={url}"]);
-        assert_eq!(words(r"a\b $HOME '' a'b'c"), [r"a\b", "$HOME", "", "abc"]);
-        assert_eq!(Opener::parse("firefox 'x"), Err(BadTemplate::OpenQuote));
-        assert_eq!(Opener::parse("firefox\nrm"), Err(BadTemplate::ControlCharacter));
-        assert_eq!(Opener::parse("  "), Err(BadTemplate::NoProgram));
-        assert_eq!(Opener::parse("{url}"), Err(BadTemplate::NoProgram));
-    }
-
     #[test]
     fn the_address_replaces_each_placeholder_or_comes_last() {
         let address = Url::parse("https://a.example/?b='c'&d=%20").unwrap();
-        let filled = |template: &str| filled_in(&words(template), &address);
+        let filled = |template: &str| filled_in(&words(template, PLACEHOLDER).unwrap(), &address);
         assert_eq!(filled("x"), ["x", "https://a.example/?b=%27c%27&d=%20"]);
         assert_eq!(filled("x -u={url} y {url}").len(), 4);
         assert_eq!(filled("x -u={url}"), ["x", "-u=https://a.example/?b=%27c%27&d=%20"]);

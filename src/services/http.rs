@@ -64,7 +64,11 @@ impl Http {
     ) -> Result<Response<Vec<u8>>, ServiceError> {
         let address = request.uri().to_string();
         let fail = |problem| ServiceError::new(service, &address, problem);
-        let route = self.network.route(&address).map_err(fail)?;
+        let route = match service {
+            ServiceName::MetadataServer => self.network.route_to_metadata(&address),
+            _ => self.network.route(&address),
+        };
+        let route = route.map_err(fail)?;
         let client = self.client(route).map_err(fail)?;
         let outcome = tokio::time::timeout(self.limits.whole, self.attempts(client, repeat, request)).await;
         let outcome = outcome.unwrap_or(Err(Problem::TimedOut(self.limits.whole)));
@@ -296,8 +300,12 @@ pub enum ServiceName {
     CertificateAuthority,
     /// OpenID Connect.
     OidcIssuer,
+    /// Google's virtual machines have one at hand, over plain http.
+    MetadataServer,
     /// RFC 3161.
     TimestampAuthority,
+    /// Where a CI system makes identity tokens for its jobs.
+    TokenService,
     /// Rekor.
     TransparencyLog,
     /// Where `waxseal trust add --url` reads.
@@ -309,6 +317,8 @@ impl fmt::Display for ServiceName {
         f.write_str(match self {
             Self::CertificateAuthority => "the certificate authority",
             Self::OidcIssuer => "the OpenID Connect issuer",
+            Self::MetadataServer => "Google's metadata server",
+            Self::TokenService => "the service for identity tokens",
             Self::TimestampAuthority => "the timestamp authority",
             Self::TransparencyLog => "the transparency log",
             Self::TrustMaterial => "the source of trust material",

@@ -22,6 +22,35 @@ impl Choice for LogChoice {
     const WORDS: &'static [(&'static str, Self)] = &[("auto", Self::Auto), ("v1", Self::V1), ("v2", Self::V2)];
 }
 
+/// `waxseal.login`: how an identity token is come by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LoginChoice {
+    /// The first of these that is there: a token, a CI system's, what the agent keeps, then what suits the machine.
+    #[default]
+    Auto,
+    /// A browser on this machine that comes back to it.
+    Browser,
+    /// A code that is typed on another device (RFC 8628).
+    Device,
+    /// A code that is copied from a page to the terminal.
+    OutOfBand,
+    /// `WAXSEAL_ID_TOKEN`, `SIGSTORE_ID_TOKEN` or `waxseal.tokenCommand`.
+    Token,
+    /// What a CI system or cloud gives its jobs.
+    Ambient,
+}
+
+impl Choice for LoginChoice {
+    const WORDS: &'static [(&'static str, Self)] = &[
+        ("auto", Self::Auto),
+        ("browser", Self::Browser),
+        ("device", Self::Device),
+        ("oob", Self::OutOfBand),
+        ("token", Self::Token),
+        ("ambient", Self::Ambient),
+    ];
+}
+
 /// `waxseal.timestamp`: when a timestamp authority is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TimestampChoice {
@@ -41,6 +70,7 @@ impl Choice for TimestampChoice {
 
 /// The words as they stand in `docs/configuration.md` and in errors.
 pub(super) const LOGS: &str = "auto, v1 or v2";
+pub(super) const LOGINS: &str = "auto, browser, device, oob, token or ambient";
 pub(super) const TIMESTAMPS: &str = "auto, always or never";
 
 #[cfg(test)]
@@ -55,6 +85,7 @@ mod tests {
 
     #[test]
     fn the_words_are_those_that_are_shown_and_the_first_is_the_default() {
+        assert_eq!((listed::<LoginChoice>(), LoginChoice::WORDS[0].1), (LOGINS.to_owned(), LoginChoice::default()));
         assert_eq!((listed::<LogChoice>(), listed::<TimestampChoice>()), (LOGS.to_owned(), TIMESTAMPS.to_owned()));
         assert_eq!(
             (LogChoice::WORDS[0].1, TimestampChoice::WORDS[0].1),

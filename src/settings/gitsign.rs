@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use super::SettingsError;
-use super::choices::LogChoice;
+use super::choices::{LogChoice, LoginChoice};
 use super::source::Source;
 
 /// One of gitsign's settings.
@@ -73,7 +73,9 @@ pub struct GitsignServices {
 pub(super) struct Fallbacks {
     pub(super) browser: Option<String>,
     pub(super) client_id: Option<String>,
+    pub(super) connector_id: Option<String>,
     pub(super) log: Option<LogChoice>,
+    pub(super) login: Option<LoginChoice>,
     pub(super) services: Option<GitsignServices>,
 }
 
@@ -86,7 +88,9 @@ impl Fallbacks {
         Ok(Self {
             browser: source.gitsign(&URL_OPENER)?.as_deref().and_then(opener),
             client_id: source.gitsign(&CLIENT_ID)?,
+            connector_id: source.gitsign(&CONNECTOR_ID)?,
             log: source.gitsign(&REKOR_VERSION)?.as_deref().and_then(version),
+            login: source.gitsign(&TOKEN_PROVIDER)?.as_deref().and_then(provider),
             services,
         })
     }
@@ -111,6 +115,19 @@ fn opener(value: &str) -> Option<String> {
     (!command.contains("{{")).then_some(command)
 }
 
+/// gitsign's names of ways to a token. SPIFFE's socket is asked by `waxseal.tokenCommand` only.
+fn provider(value: &str) -> Option<LoginChoice> {
+    match value {
+        "interactive" => Some(LoginChoice::Browser),
+        "device" => Some(LoginChoice::Device),
+        "envvar" => Some(LoginChoice::Token),
+        "buildkite-agent" | "filesystem" | "github-actions" | "google-impersonate" | "google-workload-identity" => {
+            Some(LoginChoice::Ambient)
+        }
+        _ => None,
+    }
+}
+
 /// What gitsign does not know, it does not read either.
 fn version(value: &str) -> Option<LogChoice> {
     match value {
@@ -123,12 +140,12 @@ fn version(value: &str) -> Option<LogChoice> {
 const AUTOCLOSE: GitsignKey = GitsignKey {
     name: "autoclose",
     variables: &["GITSIGN_AUTOCLOSE", "SIGSTORE_AUTOCLOSE"],
-    fate: Fate::Ignored("the page after the login stays open"),
+    fate: Fate::Ignored("the page after the login stays open, unless `waxseal.autoclose` is set"),
 };
 const AUTOCLOSE_TIMEOUT: GitsignKey = GitsignKey {
     name: "autocloseTimeout",
     variables: &["GITSIGN_AUTOCLOSE_TIMEOUT", "SIGSTORE_AUTOCLOSE_TIMEOUT"],
-    fate: Fate::Ignored("the page after the login stays open"),
+    fate: Fate::Ignored("with `waxseal.autoclose` it is three seconds"),
 };
 const CLIENT_ID: GitsignKey = GitsignKey {
     name: "clientID",
@@ -143,7 +160,7 @@ const CLIENT_SECRET_FILE: GitsignKey = GitsignKey {
 const CONNECTOR_ID: GitsignKey = GitsignKey {
     name: "connectorID",
     variables: &["GITSIGN_CONNECTOR_ID", "SIGSTORE_CONNECTOR_ID"],
-    fate: Fate::Ignored("the login page asks; `waxseal.loginHint` suggests an account"),
+    fate: Fate::ReadAs("waxseal.connectorId", "the same"),
 };
 const ENABLE_SIGSTORE_GO: GitsignKey = GitsignKey {
     name: "enableSigstoreGo",
@@ -215,7 +232,11 @@ const TIMESTAMP_SERVER_URL: GitsignKey = GitsignKey {
 const TOKEN_PROVIDER: GitsignKey = GitsignKey {
     name: "tokenProvider",
     variables: &["GITSIGN_TOKEN_PROVIDER", "SIGSTORE_TOKEN_PROVIDER"],
-    fate: Fate::Ignored("a token comes from `WAXSEAL_ID_TOKEN` or `SIGSTORE_ID_TOKEN`, else from the browser"),
+    fate: Fate::ReadAs(
+        "waxseal.login",
+        "`interactive` is `browser`, `device` is `device`, `envvar` is `token`, providers but `spiffe` are `ambient`; \
+         anything else is not read",
+    ),
 };
 const URL_OPENER: GitsignKey = GitsignKey {
     name: "urlOpener",

@@ -52,19 +52,23 @@ impl fmt::Display for Shape {
 }
 
 /// Every setting.
-pub const KEYS: [&Key; 13] = [
+pub const KEYS: [&Key; 17] = [
     &ACCEPT_PUBLIC,
     &ALLOW,
+    &AUTOCLOSE,
     &BROWSER,
     &CA_FILE,
     &CLIENT_ID,
+    &CONNECTOR_ID,
     &INSTANCE,
     &LOG,
+    &LOGIN,
     &LOGIN_HINT,
     &MAX_TRUST_AGE,
     &ONLINE,
     &POLICY,
     &TIMESTAMP,
+    &TOKEN_COMMAND,
     &TRUST,
 ];
 
@@ -83,6 +87,14 @@ pub(super) const ALLOW: Key = Key {
     value: Shape::List,
     default: "nobody",
     about: "who may sign: `[glob:]IDENTITY ISSUER [INSTANCE]`, see below",
+};
+pub(super) const AUTOCLOSE: Key = Key {
+    name: "autoclose",
+    variable: "WAXSEAL_AUTOCLOSE",
+    scope: "signing",
+    value: Shape::Boolean,
+    default: "false",
+    about: "the page after a login closes itself after three seconds, where the browser lets it",
 };
 pub(super) const BROWSER: Key = Key {
     name: "browser",
@@ -108,6 +120,14 @@ pub(super) const CLIENT_ID: Key = Key {
     default: DEFAULT_CLIENT_ID,
     about: "the OAuth client that waxseal is to the OIDC issuer",
 };
+pub(super) const CONNECTOR_ID: Key = Key {
+    name: "connectorId",
+    variable: "WAXSEAL_CONNECTOR_ID",
+    scope: "signing",
+    value: Shape::Text,
+    default: "none",
+    about: "the account provider behind a dex issuer, so that its page does not ask: `https://github.com/login/oauth`",
+};
 pub(super) const INSTANCE: Key = Key {
     name: "instance",
     variable: "WAXSEAL_INSTANCE",
@@ -123,6 +143,14 @@ pub(super) const LOG: Key = Key {
     value: Shape::Choice(choices::LOGS),
     default: "auto: what the instance's signing config prefers",
     about: "the log that takes the signatures: Rekor v1 or v2, see below",
+};
+pub(super) const LOGIN: Key = Key {
+    name: "login",
+    variable: "WAXSEAL_LOGIN",
+    scope: "signing",
+    value: Shape::Choice(choices::LOGINS),
+    default: "auto: what is there and suits the machine",
+    about: "how to sign in, see `docs/login.md`",
 };
 pub(super) const LOGIN_HINT: Key = Key {
     name: "loginHint",
@@ -163,6 +191,14 @@ pub(super) const TIMESTAMP: Key = Key {
     value: Shape::Choice(choices::TIMESTAMPS),
     default: "auto: where the log gives no time",
     about: "whether a timestamp authority is asked, see below",
+};
+pub(super) const TOKEN_COMMAND: Key = Key {
+    name: "tokenCommand",
+    variable: "WAXSEAL_TOKEN_COMMAND",
+    scope: "signing",
+    value: Shape::Text,
+    default: "none",
+    about: "the command that prints an identity token, without a shell; `{audience}` stands for whom it is made for",
 };
 pub(super) const TRUST: Key = Key {
     name: "trust",

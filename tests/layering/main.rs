@@ -103,7 +103,7 @@ const UNITS: [Unit; 33] = [
 ];
 
 /// Crates and parts of std that have one home: path, the units that may name it, why.
-const HOMES: [(&str, &[&str], &str); 22] = [
+const HOMES: [(&str, &[&str], &str); 23] = [
     ("aws_lc_rs", &["crypto"], "algorithms are chosen in one place"),
     ("p256", &["crypto"], "algorithms are chosen in one place"),
     ("x509_cert", &["x509", "cms", "timestamp", "tlog", "credential", "stack"], "one module reads certificates"),
@@ -133,7 +133,12 @@ const HOMES: [(&str, &[&str], &str); 22] = [
         &["policy", "trust_store", "stack"],
         "our files: policies, instances, and the issuers that a stack believes",
     ),
-    ("std::process::Command", &["oidc"], "no child process but the browser: verifying starts none"),
+    (
+        "std::process::Command",
+        &["oidc"],
+        "no child process but the browser and what prints identity tokens: verifying starts none",
+    ),
+    ("tokio::process", &["oidc"], "the same"),
 ];
 
 /// What would make a pure module impure.

@@ -11,7 +11,7 @@ use crate::credential::{CertificateError, CredentialError, TokenError};
 use crate::escape;
 use crate::files;
 use crate::instance::InstanceName;
-use crate::oidc::LoginError;
+use crate::oidc::{AmbientProblem, LoginError};
 use crate::seen_checkpoints::ObserveError;
 use crate::services::{NoService, Problem, ServiceError, ServiceName, Services};
 use crate::terminal::Terminal;
@@ -89,6 +89,15 @@ pub(super) fn failed(error: impl Into<CommandError>) -> CommandError {
 pub(super) fn login(error: LoginError) -> CommandError {
     let hint = match &error {
         LoginError::Service(error) => return service(error.clone()),
+        LoginError::Ambient { problem: AmbientProblem::Service(error), .. } => service_hint(error),
+        LoginError::Ambient { .. } | LoginError::NoAmbientProvider => {
+            "docs/login.md says what each CI system needs; WAXSEAL_ID_TOKEN takes a token from elsewhere"
+        }
+        LoginError::NoToken => "WAXSEAL_ID_TOKEN holds one, or waxseal.tokenCommand prints one",
+        LoginError::TokenCommand(_) | LoginError::TokenOfCommand(_) => {
+            "it must print an identity token and nothing else, and end with 0"
+        }
+        LoginError::TokenCommandTemplate(_) => "it is a program and its arguments, without a shell",
         LoginError::BrowserTemplate(_) => "it is a program and its arguments, such as \"firefox --new-window {url}\"",
         LoginError::Environment(_) => "unset WAXSEAL_ID_TOKEN and SIGSTORE_ID_TOKEN to sign in with a browser",
         LoginError::NoBrowser(_) => {
@@ -134,7 +143,12 @@ pub(super) fn credential(error: CredentialError) -> CommandError {
 }
 
 pub(super) fn service(error: ServiceError) -> CommandError {
-    let hint = match (error.service, &error.problem) {
+    let hint = service_hint(&error);
+    CommandError::failed(error).hint(hint)
+}
+
+fn service_hint(error: &ServiceError) -> &'static str {
+    match (error.service, &error.problem) {
         (_, Problem::Unreachable(_) | Problem::TimedOut(_)) => {
             "is the network up, and the service running? then try again"
         }
@@ -154,8 +168,7 @@ pub(super) fn service(error: ServiceError) -> CommandError {
         (_, Problem::Broken(_) | Problem::Garbage(_) | Problem::TooLarge(_) | Problem::Refused { .. }) => {
             "is this the address of the service? the instance's signing config holds it"
         }
-    };
-    CommandError::failed(error).hint(hint)
+    }
 }
 
 /// A log that contradicts itself.

@@ -48,6 +48,16 @@ impl Network {
         }
     }
 
+    /// The way to the metadata server of a virtual machine, which answers beside it and over plain http only. Nothing
+    /// else may be called that.
+    pub(super) fn route_to_metadata(&self, address: &str) -> Result<Route, Problem> {
+        let url = Url::parse(address).map_err(|_| Problem::BadAddress)?;
+        match (url.scheme(), url.host_str()) {
+            ("http", Some(host)) if METADATA_HOSTS.contains(&host) => Ok(Route::Loopback),
+            _ => self.route(address),
+        }
+    }
+
     /// Only [`Route::Proxy`] has a proxy: reqwest's own look into the environment is switched off, because it passes
     /// over what it cannot read, and then connects directly.
     pub(super) fn configure(
@@ -88,7 +98,7 @@ impl Network {
 pub(super) enum Route {
     /// TLS, and nobody between.
     Direct,
-    /// Plain http to this machine.
+    /// Plain http to this machine, or to what stands beside it.
     Loopback,
     /// TLS to this machine; never through a proxy.
     LoopbackTls,
@@ -194,5 +204,7 @@ pub enum NetworkError {
 
 pub(super) const LOCALHOST: &str = "localhost";
 const LOOPBACK: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+/// Google's, by name and by its link-local address, which no router passes on.
+const METADATA_HOSTS: [&str; 3] = ["169.254.169.254", "metadata", "metadata.google.internal"];
 /// Mozilla's whole list has 230 kB.
 const MAX_CA_FILE_BYTES: u64 = 4 << 20;
