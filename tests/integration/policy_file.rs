@@ -193,6 +193,11 @@ fn history_before_the_start_and_exemptions_are_not_judged() {
     let ran = verify(&sandbox, &excused, &[&range, "--json"]);
     assert_eq!(ran.code, Some(0), "{}", ran.out());
     assert!(ran.out().contains("\"exempt\":2"), "{}", ran.out());
+    // The footer counts what the lines say.
+    for verdict in ["verified", "rejected", "undecided", "unsigned", "other"] {
+        let lines = ran.out().matches(&format!("\"verdict\":\"{verdict}\"")).count();
+        assert!(ran.out().contains(&format!("\"{verdict}\":{lines}")), "{verdict}: {}", ran.out());
+    }
     // Git knows no history: good, and trusted by nobody.
     let policy = format!("waxseal.policy={}", sandbox.path("policy.toml").display());
     let trust = |object: &str| sandbox.git(["-c", &policy, "log", "-1", "--format=%G?", object]).success().out();

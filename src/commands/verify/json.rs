@@ -164,17 +164,19 @@ pub(in crate::commands) fn object_of<'a>(judged: &'a Judged<'_>) -> Object<'a> {
 }
 
 pub(super) fn footer(out: &mut impl Write, tally: &Tally, exit: u8) -> io::Result<()> {
+    // Each object is counted under its verdict, as its own line has it.
+    let (judged, exempt) = (tally.judged, tally.exempt);
     let counts = Counts {
         objects: tally.objects(),
-        verified: tally.verified,
-        rejected: tally.rejected,
-        undecided: tally.undecided,
-        unsigned: tally.unsigned,
-        other: tally.other,
+        verified: judged.verified + exempt.verified,
+        rejected: judged.rejected + exempt.rejected,
+        undecided: judged.undecided + exempt.undecided,
+        unsigned: judged.unsigned + exempt.unsigned,
+        other: judged.other + exempt.other,
         allowed: tally.allowed,
         not_allowed: tally.not_allowed,
         rule_undecided: tally.cannot_tell,
-        exempt: tally.exempt,
+        exempt: exempt.sum(),
     };
     line(out, &Footer { r#type: "footer", counts, exit })
 }

@@ -106,23 +106,45 @@ impl From<&UnreadableObject> for Missing {
     fn from(error: &UnreadableObject) -> Self {
         match error {
             UnreadableObject::Missing => Self::ObjectMissing,
-            UnreadableObject::Corrupt | UnreadableObject::OtherKind | UnreadableObject::Storage(_) => {
-                Self::ObjectUnreadable(error.to_string())
-            }
+            UnreadableObject::Corrupt | UnreadableObject::OtherKind => Self::ObjectUnreadable(error.to_string()),
+            UnreadableObject::Storage(why) => Self::ObjectUnreadable(why.clone()),
         }
+    }
+}
+
+/// How many of each verdict.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::commands) struct Verdicts {
+    pub verified: u64,
+    pub rejected: u64,
+    pub undecided: u64,
+    pub unsigned: u64,
+    pub other: u64,
+}
+
+impl Verdicts {
+    fn count(&mut self, verdict: &Verdict) {
+        *match verdict {
+            Verdict::Verified(_) => &mut self.verified,
+            Verdict::Rejected(_) => &mut self.rejected,
+            Verdict::Undecided(_) => &mut self.undecided,
+            Verdict::Unsigned => &mut self.unsigned,
+            Verdict::OtherFormat(_) => &mut self.other,
+        } += 1;
+    }
+
+    pub(in crate::commands) fn sum(self) -> u64 {
+        self.verified + self.rejected + self.undecided + self.unsigned + self.other
     }
 }
 
 /// How many of each.
 #[derive(Debug, Default)]
 pub(in crate::commands) struct Tally {
-    pub verified: u64,
-    pub rejected: u64,
-    pub undecided: u64,
-    pub unsigned: u64,
-    pub other: u64,
-    /// Not judged, whatever the verdict, which is counted nowhere else.
-    pub exempt: u64,
+    /// Of the objects that count.
+    pub judged: Verdicts,
+    /// Of those that the policy does not judge, whatever the verdict.
+    pub exempt: Verdicts,
     /// Verified, and what the rules ask is not known.
     pub cannot_tell: u64,
     /// Verified, and admitted.
@@ -140,17 +162,10 @@ impl Tally {
     pub(in crate::commands) fn count(&mut self, judged: &Judged<'_>) {
         self.tags += u64::from(judged.kind() == Some(ObjectKind::Tag));
         if matches!(judged.allowed, Allowed::Exempt(_)) {
-            self.exempt += 1;
+            self.exempt.count(&judged.verdict);
             return;
         }
-        let of_verdict = match &judged.verdict {
-            Verdict::Verified(_) => &mut self.verified,
-            Verdict::Rejected(_) => &mut self.rejected,
-            Verdict::Undecided(_) => &mut self.undecided,
-            Verdict::Unsigned => &mut self.unsigned,
-            Verdict::OtherFormat(_) => &mut self.other,
-        };
-        *of_verdict += 1;
+        self.judged.count(&judged.verdict);
         match (&judged.verdict, &judged.allowed) {
             (_, Allowed::AnyIdentity | Allowed::Yes(_)) => self.allowed += 1,
             (_, Allowed::CannotTell { .. }) => self.cannot_tell += 1,
@@ -167,16 +182,17 @@ impl Tally {
     }
 
     pub(in crate::commands) fn objects(&self) -> u64 {
-        self.verified + self.rejected + self.undecided + self.unsigned + self.other + self.exempt
+        self.judged.sum() + self.exempt.sum()
     }
 
     /// `docs/errors.md`, "Exit codes"; what ends a run earlier is not here.
     pub(in crate::commands) fn exit_code(&self, policy: &IdentityPolicy, allow_empty: bool) -> u8 {
-        let error = if self.rejected + self.unsigned + self.not_allowed > 0 {
+        let Verdicts { verified, rejected, undecided, unsigned, other } = self.judged;
+        let error = if rejected + unsigned + self.not_allowed > 0 {
             ErrorKind::Failed
-        } else if self.undecided + self.other + self.cannot_tell > 0 || (self.objects() == 0 && !allow_empty) {
+        } else if undecided + other + self.cannot_tell > 0 || (self.objects() == 0 && !allow_empty) {
             ErrorKind::Undecided
-        } else if self.verified > 0 && matches!(policy, IdentityPolicy::NotGiven) {
+        } else if verified > 0 && matches!(policy, IdentityPolicy::NotGiven) {
             ErrorKind::Policy
         } else {
             return 0;
@@ -196,16 +212,19 @@ mod tests {
     fn the_worst_answer_wins() {
         let none = IdentityPolicy::NotGiven;
         let any = IdentityPolicy::AnyIdentity;
-        let verified = || Tally { verified: 2, ..Tally::default() };
+        let of = |judged| Tally { judged, ..Tally::default() };
+        let two = Verdicts { verified: 2, ..Verdicts::default() };
+        let verified = || of(two);
         assert_eq!(verified().exit_code(&any, false), 0);
         assert_eq!(verified().exit_code(&none, false), 5);
-        assert_eq!(Tally { undecided: 1, ..verified() }.exit_code(&none, false), 3);
-        assert_eq!(Tally { other: 1, ..verified() }.exit_code(&any, false), 3);
-        assert_eq!(Tally { undecided: 1, rejected: 1, ..verified() }.exit_code(&none, false), 1);
-        assert_eq!(Tally { unsigned: 1, ..verified() }.exit_code(&any, false), 1);
+        assert_eq!(of(Verdicts { undecided: 1, ..two }).exit_code(&none, false), 3);
+        assert_eq!(of(Verdicts { other: 1, ..two }).exit_code(&any, false), 3);
+        assert_eq!(of(Verdicts { undecided: 1, rejected: 1, ..two }).exit_code(&none, false), 1);
+        assert_eq!(of(Verdicts { unsigned: 1, ..two }).exit_code(&any, false), 1);
         assert_eq!(Tally { not_allowed: 1, ..verified() }.exit_code(&any, false), 1);
         assert_eq!(Tally { cannot_tell: 1, ..verified() }.exit_code(&any, false), 3);
-        assert_eq!(Tally { exempt: 1, ..verified() }.exit_code(&any, false), 0);
+        let exempt = Verdicts { rejected: 1, undecided: 1, ..Verdicts::default() };
+        assert_eq!(Tally { exempt, ..verified() }.exit_code(&any, false), 0);
         assert_eq!(Tally::default().exit_code(&none, false), 3);
         assert_eq!(Tally::default().exit_code(&none, true), 0);
     }

@@ -67,14 +67,14 @@ pub(super) fn totals(out: &mut impl Write, tally: &Tally, scts: SctRequirement) 
     let objects = tally.objects();
     let mut line = format!("{objects} object{}", if objects == 1 { "" } else { "s" });
     for (count, word) in [
-        (tally.verified, "verified"),
-        (tally.rejected, "rejected"),
-        (tally.unsigned, "unsigned"),
-        (tally.undecided, "undecided"),
-        (tally.other, "of another format"),
+        (tally.judged.verified, "verified"),
+        (tally.judged.rejected, "rejected"),
+        (tally.judged.unsigned, "unsigned"),
+        (tally.judged.undecided, "undecided"),
+        (tally.judged.other, "of another format"),
         (tally.not_allowed, "not allowed"),
         (tally.cannot_tell, "that a rule cannot decide"),
-        (tally.exempt, "exempt"),
+        (tally.exempt.sum(), "exempt"),
     ] {
         if count > 0 {
             // Writing into a String cannot fail.
@@ -106,7 +106,7 @@ pub(super) fn advice(out: &mut impl Write, tally: &Tally, run: &Run<'_>) -> io::
     if run.repository.is_shallow() {
         lines.push("this clone is shallow: a range ends where its history was cut off".to_owned());
     }
-    if matches!(run.policy, IdentityPolicy::NotGiven) && tally.verified > 0 {
+    if matches!(run.policy, IdentityPolicy::NotGiven) && tally.judged.verified > 0 {
         lines.push("nobody said who may sign, and anyone can get a certificate; name who may:".to_owned());
         lines.extend(tally.unjudged.iter().map(|item| format!("  git config --add waxseal.allow '{item}'")));
         lines.push("for one run: --certificate-identity and --certificate-oidc-issuer, or --any-identity".to_owned());
