@@ -143,7 +143,9 @@ impl Verifier {
         let times = self.verified_times(trusted, material, &entry); //                         §4.2, RFC 3161
         let path = path_at_each(issued_by, &material.certificate, &times, &sct); //            §4.3, RFC 5280 §6
         let binding = signature.binding; //                                                    RFC 5652 §5.4
-        Weighing { leaf, sct, signed, entry, times, path, binding, signature, trusted, scts: self.scts }
+        let at = path.as_ref().map_or(material.certificate.not_before(), VerifiedPath::at);
+        let authority = issued_by.place(at);
+        Weighing { leaf, sct, signed, entry, times, path, authority, binding, signature, trusted, scts: self.scts }
     }
 
     fn verify_sct(
@@ -200,7 +202,10 @@ impl Verifier {
         let latest = self.latest();
         match times.iter().map(VerifiedTime::at).find(|at| *at > latest) {
             Some(at) => Checked::Missing(Missing::Clock { at, now: self.now }),
-            None if times.is_empty() => Checked::Missing(Missing::Time),
+            None if times.is_empty() => match entry {
+                Checked::Held(_) => Checked::Missing(Missing::Time),
+                Checked::Missing(_) | Checked::Wrong(_) => Checked::Missing(Missing::TimeWithoutEntry),
+            },
             None => Checked::Held(times),
         }
     }

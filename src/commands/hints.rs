@@ -23,7 +23,7 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
         "certificate-outside-validity" => {
             "it was signed when the certificate was not valid; ask the signer to sign again"
         }
-        "checkpoint-absent" | "inclusion-promise-absent" | "inclusion-proof-absent" | "time-absent" => {
+        "checkpoint-absent" | "inclusion-promise-absent" | "inclusion-proof-absent" => {
             "part of the proof was left out; ask the signer to sign again"
         }
         "clock" => "clock: set the local clock",
@@ -59,6 +59,9 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
             "certificates of before June 2022 have none; \"waxseal verify --insecure-ignore-sct\" does not ask"
         }
         "tag-name" => "somebody gave the tag a new name; fetch it from where it comes from, or judge it by its id",
+        "time-absent" => {
+            "time-absent: Rekor v2 gives no time; ask the signer to sign again with a timestamp (waxseal.timestamp = auto)"
+        }
         "trust-material" => {
             "trust-material: \"waxseal trust refresh\" may mend it; else remove the instance and add it again"
         }

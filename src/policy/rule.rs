@@ -339,6 +339,20 @@ impl Mismatch {
         matches!(self, Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::StartUnknown)
     }
 
+    /// Whether the rule is about the signer, and something that is known besides is in the way.
+    #[must_use]
+    pub fn is_beside_the_signer(&self) -> bool {
+        match self {
+            Self::TooEarly { .. }
+            | Self::TooLate { .. }
+            | Self::Requirement(_)
+            | Self::ChangesPolicy
+            | Self::Reference(_) => true,
+            Self::Instance { .. } | Self::Issuer(_) | Self::Identity | Self::Workflow { .. } => false,
+            Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::StartUnknown => false,
+        }
+    }
+
     /// The more, the nearer.
     pub(super) fn nearness(&self) -> u8 {
         match self {

@@ -208,6 +208,9 @@ pub enum Missing {
     /// Without the signed entry timestamp nothing says when.
     #[error("the log entry has no inclusion promise, so nothing proves its time")]
     Promise,
+    /// Nothing is there that could give one.
+    #[error("no log entry that holds gives a time, and the signature carries no timestamp token")]
+    TimeWithoutEntry,
     /// Rekor v2 gives none.
     #[error("the log gives no time, and the signature carries no timestamp token")]
     Time,
@@ -247,7 +250,7 @@ impl Missing {
             Self::ObjectUnreadable(_) => "object-unreadable",
             Self::Promise => "inclusion-promise-absent",
             Self::Sct => "sct-absent",
-            Self::Time => "time-absent",
+            Self::Time | Self::TimeWithoutEntry => "time-absent",
             Self::TrustMaterial { .. } => "trust-material",
             Self::Unsupported(_) => "unsupported-evidence",
         }

@@ -14,6 +14,8 @@ pub struct Findings {
     pub claims: Option<CertificateClaims>,
     /// The instance whose authority issued the certificate.
     pub instance: Option<InstanceName>,
+    /// Which authority that is, by its place in the list of the instance's trusted root.
+    pub authority: Option<usize>,
     /// When the signer says it signed: a claim.
     pub signing_time: Option<Timestamp>,
     /// In the order of the pipeline.

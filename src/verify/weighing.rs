@@ -19,6 +19,8 @@ pub(super) struct Weighing<'a> {
     pub(super) entry: Checked<LoggedEntry>,
     pub(super) times: Checked<Vec<VerifiedTime>>,
     pub(super) path: Result<VerifiedPath, PathError>,
+    /// The authority's place in the trusted root's list.
+    pub(super) authority: usize,
     pub(super) binding: Result<(), BindingError>,
     pub(super) signature: &'a GitSignature,
     pub(super) trusted: &'a TrustedInstance,
@@ -166,6 +168,7 @@ impl Weighing<'_> {
         Findings {
             claims: self.leaf.as_ref().ok().map(|leaf| leaf.claims().clone()),
             instance: Some(self.trusted.instance.name.clone()),
+            authority: Some(self.authority),
             signing_time: self.signature.signing_time,
             steps: steps.into_iter().chain(issuer.map(|outcome| step(Step::Issuer, outcome))).collect(),
         }

@@ -28,12 +28,13 @@ impl Authorities {
     /// [`AuthorityError`] when one cannot be read or may not issue: such a trusted root decides nothing.
     pub fn new(trusted_root: &TrustedRoot) -> Result<Self, AuthorityError> {
         let mut issuers = Vec::new();
-        for authority in &trusted_root.certificate_authorities {
+        for (place, authority) in trusted_root.certificate_authorities.iter().enumerate() {
             let chain: Vec<Certificate> =
                 authority.chain.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
             // Any certificate of the chain may issue leaves: in May 2022 the public-good root did so itself.
             for above in 0..chain.len() {
-                issuers.push(Issuer::new(chain.iter().skip(above).cloned().collect(), authority.valid_for)?);
+                let chain = chain.iter().skip(above).cloned().collect();
+                issuers.push(Issuer::new(chain, authority.valid_for, place)?);
             }
         }
         Ok(Self(issuers))
@@ -73,6 +74,14 @@ impl IssuedBy<'_> {
     #[must_use]
     pub fn issuer_key(&self) -> &VerifyingKey {
         &self.issuer.key
+    }
+
+    /// The authority's place in the trusted root's list: of several with the same key the one that was in use, and its
+    /// certificates valid, at `at`; else the first.
+    #[must_use]
+    pub fn place(&self, at: Timestamp) -> usize {
+        let mut all = std::iter::once(&self.issuer).chain(&self.others);
+        all.find(|issuer| issuer.chain.valid_at(at).is_ok()).unwrap_or(&self.issuer).place
     }
 
     /// Verifies that `leaf`, its issuer and every certificate above were valid, and the authority in use, at `at`.
@@ -115,10 +124,12 @@ struct Issuer {
     chain: Chain,
     key: VerifyingKey,
     key_identifier: Option<SubjectKeyIdentifier>,
+    /// Of its authority in the trusted root's list.
+    place: usize,
 }
 
 impl Issuer {
-    fn new(chain: Vec<Certificate>, valid_for: TimeRange) -> Result<Self, AuthorityError> {
+    fn new(chain: Vec<Certificate>, valid_for: TimeRange, place: usize) -> Result<Self, AuthorityError> {
         for (below, certificate) in chain.iter().enumerate() {
             may_issue(certificate, below, ID_KP_CODE_SIGNING)?;
         }
@@ -128,6 +139,7 @@ impl Issuer {
             key: issuer.public_key().map_err(AuthorityError::Key)?,
             key_identifier: issuer.extension(ID_CE_SUBJECT_KEY_IDENTIFIER)?,
             chain,
+            place,
         })
     }
 

@@ -63,7 +63,7 @@ fn each_step_names_what_it_looked_at() {
     assert_eq!(step("certificate")["identity"], ALICE);
     assert_eq!(step("certificate")["sha256"], document["object"]["certificate_sha256"]);
     assert!(step("sct")["sct"][0]["time"].is_string() && step("sct")["ct_log"][0]["trusted"].is_string());
-    assert_eq!(step("log_entry")["came_with"], "signature");
+    assert_eq!(step("log_entry")["source"], document["object"]["log"]["source"]);
     assert_eq!(step("log_entry")["log_id"], document["object"]["log"]["id"]);
     assert_eq!(step("log_entry")["log_index"], document["object"]["log"]["index"]);
     assert_eq!(step("log_entry")["tree_size"], step("log_entry")["checkpoint_tree_size"]);
@@ -71,6 +71,38 @@ fn each_step_names_what_it_looked_at() {
     assert!(step("log_entry")["checkpoint_origin"].is_string());
     assert_eq!(step("time")["log_says"], document["object"]["time"]["value"]);
     assert_eq!(step("payload")["signed_digest"], step("payload")["digest_of_the_content"]);
+}
+
+#[test]
+fn the_authority_that_is_shown_is_the_one_that_counted() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.git(["commit", "-q", "--allow-empty", "-S", "-m", "Say hello"]).success();
+    let path = sandbox.path("home/.local/share/waxseal/instances/home/trusted_root.json");
+    let mut root: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let authorities = root["certificateAuthorities"].as_array_mut().unwrap();
+    // The same key, listed for an earlier time as well.
+    let mut before = authorities[0].clone();
+    before["validFor"] = serde_json::json!({ "start": "2020-01-01T00:00:00Z", "end": "2021-01-01T00:00:00Z" });
+    before["uri"] = "https://before.example".into();
+    let uri = authorities[0]["uri"].clone();
+    authorities.insert(0, before);
+    std::fs::write(&path, root.to_string()).unwrap();
+    let explained = sandbox.waxseal(["explain", "--json", "--any-identity"]).success();
+    let document: Value = serde_json::from_str(&explained.line()).unwrap();
+    assert_eq!(document["steps"][2]["inputs"]["authority"], uri, "{}", document["steps"][2]);
+}
+
+#[test]
+fn what_is_missing_is_said_as_it_is() {
+    let sandbox = Sandbox::with_stack();
+    let explained = sandbox.waxseal(["explain", "--any-identity", &sandbox.gallery().online]).code(3).out();
+    assert!(!explained.contains("the log gives no time"), "{explained}");
+    assert!(explained.contains("MISSING  time: no log entry that holds gives a time"), "{explained}");
+    let mut stranger = sandbox.command(super::sandbox::WAXSEAL);
+    stranger.args(["explain", &sandbox.gallery().by_alice]);
+    stranger.envs([("WAXSEAL_TRUST", "public-good"), ("WAXSEAL_INSTANCE", "")]);
+    let stranger = Ran::of(&mut stranger, b"").code(1).out();
+    assert!(stranger.contains("renewed its trusted root: waxseal trust refresh; asked were public-good"), "{stranger}");
 }
 
 #[test]
@@ -108,6 +140,10 @@ fn each_rule_says_why_not() {
     assert_eq!(rules[0]["detail"], "it is about others");
     assert!(rules[1]["detail"].as_str().unwrap().starts_with("it held until 2020-01-01T00:00:00Z"));
     assert_eq!(rules[2]["detail"], "it wants a timestamp");
+    let next = document["next"].as_array().unwrap();
+    assert_eq!(next.len(), 1);
+    let nearest = "the nearest rule is \"stamped\", which is about the signer: it wants a timestamp; ";
+    assert!(next[0].as_str().unwrap().starts_with(nearest), "{next:?}");
 }
 
 #[test]

@@ -11,9 +11,8 @@ use crate::instance::{Instance, InstanceName};
 use crate::signature::SignatureFormat;
 use crate::signature::git::GitSignature;
 use crate::trust_store::TrustStore;
-use crate::trusted_root::{CertificateAuthority, LogId, TransparencyLogInstance};
+use crate::trusted_root::{LogId, TransparencyLogInstance};
 use crate::verify::findings::Step;
-use crate::x509::path::Authorities;
 use crate::x509::sct::SignedCertificateTimestamp;
 use crate::x509::{Certificate, display_name};
 
@@ -29,6 +28,8 @@ pub(super) struct Inputs<'a> {
     pub(super) refused: &'a [NoteRefusal],
     /// Under which the pipeline ran.
     pub(super) instance: Option<&'a InstanceName>,
+    /// The authority that it found, by its place in the list of the instance's trusted root.
+    pub(super) authority: Option<usize>,
 }
 
 impl Inputs<'_> {
@@ -87,7 +88,8 @@ impl Inputs<'_> {
             .and("trusted_root", self.origin(instance))
             .and("trusted_root_sha256", instance.trusted_root.sha256().to_string())
             .and("issued_by", display_name(leaf.issuer()));
-        match authority(instance, leaf) {
+        let authorities = &instance.trusted_root.certificate_authorities;
+        match self.authority.and_then(|place| authorities.get(place)) {
             Some(authority) => facts
                 .and("authority", authority.uri.as_str())
                 .and("authority_anchor_sha256", authority.chain.last().map(|der| Sha256Digest::of(der).to_string()))
@@ -129,7 +131,7 @@ impl Inputs<'_> {
         let entry = opened.material.log_entry.as_ref().map(|entry| {
             let logs = self.trusted().map(|instance| instance.trusted_root.transparency_logs.as_slice());
             let log = logs.and_then(|logs| trusted_log(logs, entry.log_id));
-            Facts::default().and("came_with", self.from.as_str()).then(claims::log_entry(entry)).and("log", log)
+            Facts::default().and("source", self.from.as_str()).then(claims::log_entry(entry)).and("log", log)
         });
         entry.unwrap_or_default().and("notes_refused", refused)
     }
@@ -157,13 +159,4 @@ impl Inputs<'_> {
 fn trusted_log(logs: &[TransparencyLogInstance], log_id: LogId) -> Option<Facts> {
     let log = logs.iter().find(|log| log.log_id == log_id)?;
     Some(Facts::default().and("address", log.base_url.as_str()).and("trusted", log.valid_for.to_string()))
-}
-
-/// The authority of the trusted root that issued the leaf: the same question that the pipeline asked of all of them.
-fn authority<'a>(instance: &'a Instance, leaf: &Certificate) -> Option<&'a CertificateAuthority> {
-    instance.trusted_root.certificate_authorities.iter().find(|authority| {
-        let alone =
-            crate::trusted_root::TrustedRoot::new(vec![(*authority).clone()], Vec::new(), Vec::new(), Vec::new());
-        Authorities::new(&alone).is_ok_and(|authorities| authorities.issuer_of(leaf).is_ok())
-    })
 }

@@ -4,7 +4,7 @@ use crate::commands::verify::Run;
 use crate::commands::verify::judged::{Judged, asked};
 use crate::commands::{hints, identity_policy};
 use crate::git::ObjectKind;
-use crate::policy::{Allowed, IdentityPolicy};
+use crate::policy::{Allowed, IdentityPolicy, Mismatch, Requirement};
 use crate::verify::{Verdict, VerifiedSignature};
 
 pub(super) fn of(run: &Run<'_>, judged: &Judged<'_>) -> Vec<String> {
@@ -79,7 +79,7 @@ fn for_reason(run: &Run<'_>, judged: &Judged<'_>, reason: &str) -> Option<String
             let known: Vec<_> = run.verifier.instances().map(|instance| instance.name.as_str()).collect();
             Some(format!(
                 "if you trust the instance that it is of: waxseal trust add NAME --url URL --sha256 HEX, as its operator \
-                 says; asked were {}",
+                 says; if it is of a known one that renewed its trusted root: waxseal trust refresh; asked were {}",
                 known.join(", ")
             ))
         }
@@ -109,6 +109,17 @@ fn for_verified(run: &Run<'_>, judged: &Judged<'_>, signature: &VerifiedSignatur
             asked(rule.as_deref(), asks),
             "--ref says for which ref; a rule about a start commit needs the whole history".to_owned(),
         ],
+        (Allowed::No(Some((rule, missed))), IdentityPolicy::File(_)) if missed.is_beside_the_signer() => {
+            let cure = match missed {
+                Mismatch::Requirement(Requirement::AuthorMatch) => {
+                    format!("; an author with the address {}", signature.san())
+                }
+                Mismatch::Requirement(Requirement::Timestamp) => "; waxseal.timestamp = always gives one".to_owned(),
+                Mismatch::ChangesPolicy => "; may_change_policy = true in that rule does".to_owned(),
+                _ => String::new(),
+            };
+            vec![format!("the nearest rule is {rule:?}, which is about the signer: {missed}{cure}")]
+        }
         (Allowed::No(_), IdentityPolicy::File(_)) => {
             vec![format!(
                 "{}, in the policy file that judges it; \"waxseal policy check\" reads it before you trust it",

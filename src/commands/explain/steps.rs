@@ -42,6 +42,7 @@ pub(super) fn of(run: &Run<'_>, found: &FoundObject, completed: &Completed, find
         from: &completed.from,
         refused: &completed.refused,
         instance: findings.instance.as_ref(),
+        authority: findings.authority,
     };
     let stopped = if findings.steps.is_empty() { stopped_at(verdict) } else { None };
     let object_step = match &found.content {
