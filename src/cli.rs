@@ -77,6 +77,8 @@ pub struct GitSign {
     pub status_fd: Option<StatusFd>,
     /// PEM is wanted, not DER.
     pub armor: bool,
+    /// It is said why things are done as they are.
+    pub verbose: bool,
     /// Where the payload is.
     pub payload: Input,
     /// Where the signature goes; `None`: stdout.

@@ -3,11 +3,15 @@
 //! Without a person ([`unattended`], [`refresh`()]), else with one ([`Login`]).
 
 mod ambient;
+mod authorization;
 mod browser;
 mod callback;
+mod choose;
 mod command;
+mod device;
 mod obtained;
 mod opener;
+mod out_of_band;
 mod page;
 mod provider;
 mod refresh;
@@ -26,6 +30,7 @@ pub use refresh::refresh;
 pub use template::BadTemplate;
 pub use unattended::{UnattendedSources, unattended};
 
+use self::choose::{Here, Way};
 use self::provider::Provider;
 use crate::identity_token::MalformedIdentityToken;
 use crate::services::ServiceError;
@@ -51,7 +56,14 @@ impl Login<'_> {
     /// [`LoginError`]
     pub async fn interactive(&self, http: &Http, terminal: &Terminal) -> Result<Obtained, LoginError> {
         let provider = Provider::discover(http, self.issuer, self.client_id).await?;
-        browser::sign_in(self, &provider, http, terminal).await
+        let has_device_flow = provider.device_endpoint().is_some();
+        let chosen = Here::look(self.settings, has_device_flow, terminal.is_there()).choose()?;
+        terminal.detail(chosen);
+        match chosen.way {
+            Way::Browser => browser::sign_in(self, &provider, http, terminal).await,
+            Way::Device => device::sign_in(self, &provider, http, terminal).await,
+            Way::OutOfBand => out_of_band::sign_in(self, &provider, http, terminal).await,
+        }
     }
 
     fn opener(&self) -> Result<Opener, LoginError> {
@@ -82,6 +94,12 @@ pub enum LoginError {
     /// `waxseal.browser`.
     #[error("waxseal.browser cannot be used: {0}")]
     BrowserTemplate(BadTemplate),
+    /// RFC 8628 §3.5 `expired_token`.
+    #[error("the code for the other device expired before anybody signed in with it")]
+    DeviceCodeExpired,
+    /// The page where the code is to be typed.
+    #[error("the issuer names a page for other devices that is neither https nor on this machine: {0}")]
+    DevicePage(String),
     /// The token in the environment is not one.
     #[error("the identity token in the environment cannot be read: {0}")]
     Environment(MalformedIdentityToken),
@@ -102,6 +120,12 @@ pub enum LoginError {
     /// The token that was obtained is no ID token.
     #[error("the issuer's identity token cannot be read: {0}")]
     Malformed(#[from] MalformedIdentityToken),
+    /// The terminal was closed.
+    #[error("no code was typed")]
+    NoCode,
+    /// `waxseal.login` is `device`, and the issuer cannot do that.
+    #[error("the OpenID Connect issuer {0} offers no device flow")]
+    NoDeviceFlow(String),
     /// The token answer has no ID token.
     #[error("the issuer gave no identity token")]
     NoIdToken,
@@ -111,6 +135,12 @@ pub enum LoginError {
     /// No browser, and no terminal that could show the address.
     #[error("no browser could be started ({0}), and there is no terminal to show the login address on")]
     NoBrowser(io::Error),
+    /// No display, no terminal.
+    #[error("nobody can sign in here: there is neither a display for a browser nor a terminal for a code")]
+    NobodyThere,
+    /// `waxseal.login` is `device` or `oob`, which need one.
+    #[error("there is no terminal to show a code on")]
+    NoTerminal,
     /// The issuer cannot do PKCE with S256; without it a stolen code is as good as a login.
     #[error("the OpenID Connect issuer {0} does not offer PKCE with S256")]
     NoPkce(String),

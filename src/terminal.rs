@@ -4,7 +4,10 @@
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::sync::mpsc;
+use std::time::Duration;
 
+use tokio::sync::oneshot;
 use url::Url;
 
 use crate::escape;
@@ -13,6 +16,7 @@ use crate::escape;
 #[derive(Debug)]
 pub struct Terminal {
     lines: Option<(File, File)>,
+    says_why: bool,
 }
 
 impl Terminal {
@@ -21,13 +25,19 @@ impl Terminal {
     pub fn open() -> Self {
         let input = OpenOptions::new().read(true).open(INPUT);
         let output = OpenOptions::new().write(true).open(OUTPUT);
-        Self { lines: input.ok().zip(output.ok()) }
+        Self { lines: input.ok().zip(output.ok()), says_why: false }
     }
 
     /// No terminal: news are dropped, and there is nobody to ask.
     #[must_use]
     pub fn none() -> Self {
-        Self { lines: None }
+        Self { lines: None, says_why: false }
+    }
+
+    /// The same, saying why things are done as they are, or not.
+    #[must_use]
+    pub fn that_says_why(self, says_why: bool) -> Self {
+        Self { says_why, ..self }
     }
 
     /// Whether anybody may be there.
@@ -41,23 +51,65 @@ impl Terminal {
         self.write(&format!("waxseal: {}\n", escape::terminal(line.to_string())));
     }
 
+    /// Says why something is done as it is, to those who asked for that; on stderr where there is no terminal.
+    pub fn detail(&self, why: impl Display) {
+        match (self.says_why, self.is_there()) {
+            (false, _) => {}
+            (true, true) => self.news(why),
+            (true, false) => ignore(writeln!(io::stderr(), "waxseal: {}", escape::terminal(why.to_string()))),
+        }
+    }
+
+    /// Shows what is drawn with block elements, in black and white whatever the terminal's colours are.
+    pub fn drawing(&self, lines: &[String]) {
+        let line = |line: &String| format!("    {BLACK_ON_WHITE}{line}{RESET}\n");
+        self.write(&lines.iter().map(line).collect::<String>());
+    }
+
     /// Shows an address on a line of its own, ready to be opened or copied. What the `url` crate writes is visible ASCII
     /// and stays as it is: escaping its percent signs would change the address.
     pub fn address(&self, address: &Url) {
         self.write(&format!("\n    {address}\n\n"));
     }
 
-    /// Asks a question that is answered with yes or no; anything but a plain yes is a no.
+    /// Asks a question that is answered with yes or no; anything but a plain yes is a no. Not for ever.
     #[must_use]
     pub fn ask(&self, question: impl Display) -> Answer {
-        let Some((input, _)) = &self.lines else { return Answer::NobodyThere };
-        self.write(&format!("waxseal: {} [y/N] ", escape::terminal(question.to_string())));
-        let mut line = String::new();
-        match BufReader::new(input).take(MAX_ANSWER_BYTES).read_line(&mut line) {
-            Ok(0) | Err(_) => Answer::NobodyThere,
-            Ok(_) if ["y", "yes"].contains(&line.trim().to_ascii_lowercase().as_str()) => Answer::Yes,
-            Ok(_) => Answer::No,
+        if !self.is_there() {
+            return Answer::NobodyThere;
         }
+        self.write(&format!("waxseal: {} [y/N] ", escape::terminal(question.to_string())));
+        let (sender, receiver) = mpsc::channel();
+        self.read_line(MAX_ANSWER_BYTES, move |line| drop(sender.send(line)));
+        match receiver.recv_timeout(ANSWER_TIME) {
+            Ok(Some(line)) if ["y", "yes"].contains(&line.trim().to_ascii_lowercase().as_str()) => Answer::Yes,
+            Ok(Some(_)) => Answer::No,
+            Ok(None) => Answer::NobodyThere,
+            Err(_) => {
+                self.write("\n");
+                self.news(format_args!("nobody answered within {} s", ANSWER_TIME.as_secs()));
+                Answer::NobodyThere
+            }
+        }
+    }
+
+    /// Asks for a line, which is shown as it is typed: a code that is good once. `None` when nobody can type one.
+    pub async fn line(&self, question: impl Display) -> Option<String> {
+        self.write(&format!("waxseal: {} ", escape::terminal(question.to_string())));
+        let (sender, receiver) = oneshot::channel();
+        self.read_line(MAX_LINE_BYTES, move |line| drop(sender.send(line)));
+        receiver.await.ok().flatten()
+    }
+
+    /// In a thread, because nothing else can stop waiting for a terminal. Its settings are never changed, so that there is
+    /// nothing to restore when Ctrl-C ends the program.
+    fn read_line(&self, limit: u64, tell: impl FnOnce(Option<String>) + Send + 'static) {
+        let Some(Ok(input)) = self.lines.as_ref().map(|(input, _)| input.try_clone()) else { return tell(None) };
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let read = BufReader::new(input).take(limit).read_line(&mut line);
+            tell(read.is_ok_and(|read| read > 0).then_some(line));
+        });
     }
 
     fn write(&self, text: &str) {
@@ -91,6 +143,13 @@ const INPUT: &str = "CONIN$";
 #[cfg(windows)]
 const OUTPUT: &str = "CONOUT$";
 
+/// How long a person may think: as long as a login may take.
+const ANSWER_TIME: Duration = Duration::from_secs(120);
+/// More than a terminal hands over at once.
+const MAX_LINE_BYTES: u64 = 16 << 10;
+/// Select Graphic Rendition of ECMA-48 §8.3.117.
+const BLACK_ON_WHITE: &str = "\u{1b}[0;30;107m";
+const RESET: &str = "\u{1b}[0m";
 /// Far more than "yes" takes.
 const MAX_ANSWER_BYTES: u64 = 1024;
 
@@ -120,7 +179,7 @@ mod tests {
             input.write_all(typed.as_bytes()).unwrap();
             io::Seek::rewind(&mut input).unwrap();
             let output = tempfile::tempfile().unwrap();
-            let terminal = Terminal { lines: Some((input, output)) };
+            let terminal = Terminal { lines: Some((input, output)), says_why: false };
             assert_eq!(terminal.ask("sure?"), answer, "{typed:?}");
         }
     }
@@ -128,7 +187,8 @@ mod tests {
     #[test]
     fn news_are_escaped_and_addresses_stay_as_they_are() {
         let mut output = tempfile::tempfile().unwrap();
-        let terminal = Terminal { lines: Some((tempfile::tempfile().unwrap(), output.try_clone().unwrap())) };
+        let terminal =
+            Terminal { lines: Some((tempfile::tempfile().unwrap(), output.try_clone().unwrap())), says_why: false };
         terminal.news("signed as \u{1b}[2Keve\nx");
         terminal.address(&Url::parse("https://a.example/?redirect_uri=http%3A%2F%2Flocalhost").unwrap());
         let mut text = String::new();

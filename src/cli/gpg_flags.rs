@@ -34,6 +34,7 @@ struct GpgFlags {
     sign: bool,
     verify: bool,
     armor: bool,
+    verbose: bool,
     local_user: Option<OsString>,
     status_fd: Option<StatusFd>,
     output: Option<OsString>,
@@ -81,6 +82,7 @@ impl GpgFlags {
             Flag::LocalUser => self.local_user = value.map(OsStr::to_owned),
             Flag::Output => self.output = value.map(OsStr::to_owned),
             Flag::StatusFd => self.status_fd = value.map(status_fd).transpose()?,
+            Flag::Verbose => self.verbose = true,
             Flag::Verify => self.verify = true,
             Flag::Ignored | Flag::IgnoredWithValue => {}
         }
@@ -99,6 +101,7 @@ impl GpgFlags {
                     local_user: self.local_user,
                     status_fd: self.status_fd,
                     armor: self.armor,
+                    verbose: self.verbose,
                     payload,
                     output: self.output.filter(|file| file != "-").map(PathBuf::from),
                 }))
@@ -127,6 +130,7 @@ enum Flag {
     Output,
     Sign,
     StatusFd,
+    Verbose,
     Verify,
 }
 
@@ -141,6 +145,7 @@ impl Flag {
             "output" => Some(Self::Output),
             "sign" => Some(Self::Sign),
             "status-fd" => Some(Self::StatusFd),
+            "verbose" => Some(Self::Verbose),
             "verify" => Some(Self::Verify),
             _ => None,
         }
@@ -153,6 +158,7 @@ impl Flag {
             'o' => Some(Self::Output),
             'q' => Some(Self::Ignored),
             's' => Some(Self::Sign),
+            'v' => Some(Self::Verbose),
             'u' => Some(Self::LocalUser),
             _ => None,
         }

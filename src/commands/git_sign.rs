@@ -45,7 +45,8 @@ pub fn run(request: &GitSign, now: Timestamp) -> Result<(), CommandError> {
     let payload = payload::read(&request.payload);
     let settings = configured::settings().map_err(failure::failed);
     let may_ask = settings.as_ref().map_or(true, |settings| settings.may_prompt);
-    let terminal = if may_ask { Terminal::open() } else { Terminal::none() };
+    let says_why = request.verbose || settings.as_ref().is_ok_and(|settings| settings.verbose);
+    let terminal = if may_ask { Terminal::open() } else { Terminal::none() }.that_says_why(says_why);
     let state = settings.as_ref().map_or_else(|_| Folders::of_user().state, |settings| settings.folders.state.clone());
     let outcome =
         settings.and_then(|settings| Signing { request, settings: &settings, terminal: &terminal }.run(&payload?, now));
@@ -177,6 +178,7 @@ impl Signing<'_> {
         let client_id = self.audience(instance);
         let sources = UnattendedSources { settings: self.settings, audience: client_id };
         if let Some(obtained) = oidc::unattended(&sources, http).await.map_err(failure::login)? {
+            self.terminal.detail(format_args!("the identity token is from {}", obtained.flow));
             return Ok((obtained.token, now));
         }
         let issuer = services.oidc_issuer.as_deref().ok_or_else(|| failure::no_issuer(&instance.name))?;

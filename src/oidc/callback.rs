@@ -277,7 +277,7 @@ mod tests {
         });
         let response = callback.response("right").await;
         assert_eq!(response.parameters.outcome, Outcome::Code("good".to_owned()));
-        response.show(Page::signed_in("alice@example.org")).await;
+        response.show(Page::signed_in("alice@example.org", false)).await;
         let (stranger, favicon, page) = browser.await.unwrap();
         assert!(stranger.starts_with("HTTP/1.1 400 "), "{stranger}");
         assert!(favicon.starts_with("HTTP/1.1 404 "), "{favicon}");

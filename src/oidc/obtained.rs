@@ -54,8 +54,12 @@ pub enum Flow {
     Ambient(AmbientProvider),
     /// A browser on this machine that came back to it.
     Browser,
+    /// A code that was typed on another device (RFC 8628).
+    Device,
     /// `WAXSEAL_ID_TOKEN` or `SIGSTORE_ID_TOKEN`.
     Environment,
+    /// A code that was copied from a page.
+    OutOfBand,
     /// A refresh token.
     Refresh,
     /// `waxseal.tokenCommand`.
@@ -67,7 +71,7 @@ impl Flow {
     #[must_use]
     pub fn is_interactive(self) -> bool {
         match self {
-            Self::Browser => true,
+            Self::Browser | Self::Device | Self::OutOfBand => true,
             Self::Ambient(_) | Self::Environment | Self::Refresh | Self::TokenCommand => false,
         }
     }
@@ -78,6 +82,8 @@ impl fmt::Display for Flow {
         match self {
             Self::Ambient(provider) => provider.fmt(f),
             Self::Browser => f.write_str("the browser"),
+            Self::Device => f.write_str("another device"),
+            Self::OutOfBand => f.write_str("a code from a page"),
             Self::Environment => f.write_str("the environment (WAXSEAL_ID_TOKEN or SIGSTORE_ID_TOKEN)"),
             Self::Refresh => f.write_str("a refresh token"),
             Self::TokenCommand => f.write_str("waxseal.tokenCommand"),

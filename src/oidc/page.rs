@@ -8,24 +8,25 @@ pub(super) struct Page {
     status: u16,
     title: &'static str,
     text: String,
+    closes: bool,
 }
 
 impl Page {
     /// The login is complete.
-    pub(super) fn signed_in(identity: &str) -> Self {
+    pub(super) fn signed_in(identity: &str, closes: bool) -> Self {
         let text = format!("You are signed in as {identity}. You may close this page and go back to your work.");
-        Self { status: 200, title: "Signed in", text }
+        Self { status: 200, title: "Signed in", text, closes }
     }
 
     /// The login ended without a token; `why` may come from anywhere.
     pub(super) fn failed(why: &str) -> Self {
         let text = format!("Signing in did not work: {why}. You may close this page.");
-        Self { status: 400, title: "Not signed in", text }
+        Self { status: 400, title: "Not signed in", text, closes: false }
     }
 
     /// A request that the login does not take.
     pub(super) fn refusal(status: u16, why: &'static str) -> Self {
-        Self { status, title: "Not signed in", text: why.to_owned() }
+        Self { status, title: "Not signed in", text: why.to_owned(), closes: false }
     }
 
     #[cfg(test)]
@@ -38,10 +39,12 @@ impl Page {
         let body = format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\n\
              <style>body{{font:1.1em sans-serif;max-width:32em;margin:4em auto;padding:0 1em}}</style></head>\n\
-             <body><h1>{title}</h1><p>{text}</p></body></html>\n",
+             <body><h1>{title}</h1><p>{text}</p>{script}</body></html>\n",
             title = self.title,
             text = escaped(&self.text),
+            script = if self.closes { format!("<script>{CLOSE}</script>") } else { String::new() },
         );
+        let script = if self.closes { format!(" script-src '{CLOSE_SHA256}';") } else { String::new() };
         let reason = match self.status {
             200 => "OK",
             400 => "Bad Request",
@@ -52,7 +55,7 @@ impl Page {
         let allow = if self.status == 405 { "Allow: GET\r\n" } else { "" };
         format!(
             "HTTP/1.1 {} {reason}\r\n{allow}Content-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n\
-             Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'\r\n\
+             Content-Security-Policy: default-src 'none';{script} style-src 'unsafe-inline'; frame-ancestors 'none'\r\n\
              Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\n\
              Connection: close\r\n\r\n{body}",
             self.status,
@@ -76,9 +79,26 @@ fn escaped(text: &str) -> String {
     out
 }
 
+/// Browsers let a page close itself that was opened from outside and went nowhere since; others stay open.
+const CLOSE: &str = "setTimeout(()=>close(),3000)";
+/// What the page may run (Content Security Policy, level 2): this and nothing else.
+const CLOSE_SHA256: &str = "sha256-n+AAw9mCbYhy1VytFxlCWZG+vFL4w5ObwdY7T64Tw/w=";
+
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
+    use crate::crypto::Sha256Digest;
+
+    #[test]
+    fn the_page_may_run_what_closes_it_and_nothing_else() {
+        assert_eq!(CLOSE_SHA256, format!("sha256-{}", STANDARD.encode(Sha256Digest::of(CLOSE.as_bytes()))));
+        let page = |closes| String::from_utf8(Page::signed_in("a", closes).to_http()).unwrap();
+        assert!(page(true).contains("'none'; script-src 'sha256-"), "{}", page(true));
+        assert!(!page(false).contains("script"), "{}", page(false));
+    }
 
     #[test]
     fn nothing_in_a_page_becomes_markup() {
@@ -89,7 +109,7 @@ mod tests {
 
     #[test]
     fn the_length_is_that_of_the_body() {
-        let page = String::from_utf8(Page::signed_in("älice@example.org").to_http()).unwrap();
+        let page = String::from_utf8(Page::signed_in("älice@example.org", true).to_http()).unwrap();
         let (head, body) = page.split_once("\r\n\r\n").unwrap();
         assert!(head.contains(&format!("\r\nContent-Length: {}\r\n", body.len())), "{head}");
     }

@@ -6,9 +6,9 @@ use openidconnect::core::{
     CoreJwsSigningAlgorithm, CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType, CoreTokenResponse,
 };
 use openidconnect::{
-    AccessTokenHash, AdditionalProviderMetadata, AuthType, ClientId, DiscoveryError, EndpointMaybeSet, EndpointNotSet,
-    EndpointSet, HttpRequest, HttpResponse, IssuerUrl, Nonce, OAuth2TokenResponse as _, ProviderMetadata,
-    RequestTokenError, Scope, StandardErrorResponse,
+    AccessTokenHash, AdditionalProviderMetadata, AuthType, ClientId, DeviceAuthorizationUrl, DiscoveryError,
+    EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IssuerUrl, Nonce,
+    OAuth2TokenResponse as _, ProviderMetadata, RequestTokenError, Scope, StandardErrorResponse,
 };
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,11 @@ impl<'a> Provider<'a> {
         }
     }
 
+    /// RFC 8628 §4, where the issuer has that flow.
+    pub(super) fn device_endpoint(&self) -> Option<DeviceAuthorizationUrl> {
+        self.metadata.additional_metadata().device_authorization_endpoint.clone()
+    }
+
     /// Without PKCE with S256 a stolen code is as good as a login.
     pub(super) fn demand_pkce(&self) -> Result<(), LoginError> {
         let methods = &self.metadata.additional_metadata().code_challenge_methods_supported;
@@ -144,6 +149,9 @@ pub(super) struct Extensions {
     /// RFC 8414 §2.
     #[serde(default)]
     pub(super) code_challenge_methods_supported: Vec<String>,
+    /// RFC 8628 §4.
+    #[serde(default)]
+    pub(super) device_authorization_endpoint: Option<DeviceAuthorizationUrl>,
     /// RFC 9207 §3.
     #[serde(default)]
     pub(super) authorization_response_iss_parameter_supported: bool,

@@ -25,11 +25,13 @@ pub(crate) mod front;
 pub(crate) mod made;
 mod online;
 mod stack;
+mod typist;
 
 pub(crate) use authority::Authority;
 pub(crate) use client::{Answer, FORM, JSON, http, token_form};
 pub(crate) use online::OnlineSigner;
 pub(crate) use stack::{Stack, free_port};
+pub(crate) use typist::Typist;
 
 pub(crate) const WAXSEAL: &str = env!("CARGO_BIN_EXE_waxseal");
 pub(crate) const ALICE: &str = "alice@example.org";

@@ -103,7 +103,7 @@ const UNITS: [Unit; 33] = [
 ];
 
 /// Crates and parts of std that have one home: path, the units that may name it, why.
-const HOMES: [(&str, &[&str], &str); 23] = [
+const HOMES: [(&str, &[&str], &str); 24] = [
     ("aws_lc_rs", &["crypto"], "algorithms are chosen in one place"),
     ("p256", &["crypto"], "algorithms are chosen in one place"),
     ("x509_cert", &["x509", "cms", "timestamp", "tlog", "credential", "stack"], "one module reads certificates"),
@@ -117,6 +117,7 @@ const HOMES: [(&str, &[&str], &str); 23] = [
     ("hyper_util", &["services", "stack"], "one HTTP client and one server, with their limits"),
     ("tokio_rustls", &["stack"], "one server, with its limits"),
     ("openidconnect", &["oidc", "services"], "one login"),
+    ("qrcode", &["oidc"], "one drawing"),
     ("webbrowser", &["commands"], "it may run in a process of its own only: open-browser"),
     ("redb", &["stack"], "one store"),
     ("argon2", &["crypto"], "algorithms are chosen in one place"),

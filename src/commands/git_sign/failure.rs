@@ -103,7 +103,14 @@ pub(super) fn login(error: LoginError) -> CommandError {
         LoginError::NoBrowser(_) => {
             "set waxseal.browser, run Git from a terminal, or give an identity token in WAXSEAL_ID_TOKEN"
         }
-        LoginError::TimedOut(_) | LoginError::Refused { .. } => "run the command again to sign in anew",
+        LoginError::NobodyThere => {
+            "run Git from a terminal, set waxseal.browser, or give an identity token in WAXSEAL_ID_TOKEN"
+        }
+        LoginError::NoTerminal => "run Git from a terminal, or take waxseal.login away",
+        LoginError::NoDeviceFlow(_) => "waxseal.login = oob lets you copy a code instead",
+        LoginError::DeviceCodeExpired | LoginError::NoCode | LoginError::TimedOut(_) | LoginError::Refused { .. } => {
+            "run the command again to sign in anew"
+        }
         LoginError::IssuerMismatch { .. } => {
             "the issuer's address in the signing config must be the one it calls itself, byte for byte"
         }
@@ -111,6 +118,7 @@ pub(super) fn login(error: LoginError) -> CommandError {
         LoginError::IdToken(_) => "is the clock right? if it is, the issuer is misconfigured",
         LoginError::AccessTokenHash
         | LoginError::AuthorizationEndpoint(_)
+        | LoginError::DevicePage(_)
         | LoginError::Malformed(_)
         | LoginError::NoIdToken
         | LoginError::NoPkce(_)
