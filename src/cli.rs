@@ -13,6 +13,7 @@ mod evidence_flags;
 mod gpg_flags;
 mod manual;
 mod serve_flags;
+mod setup_flags;
 mod show_flags;
 mod trust_flags;
 mod verify_flags;
@@ -25,6 +26,7 @@ pub use serve_flags::{
 };
 pub use trust_flags::{Trust, TrustAdd, TrustImport, TrustRefresh, TrustSource};
 
+pub use setup_flags::Setup;
 pub use show_flags::{Show, ShowFormat};
 
 use completions::CompletionsFlags;
@@ -58,6 +60,8 @@ pub enum Invocation {
     Serve(Serve),
     /// Look after the folder of an embedded Sigstore.
     ServeCommand(ServeCommand),
+    /// Tell Git to sign with waxseal.
+    Setup(Setup),
     /// Show what an object claims.
     Show(Show),
     /// Look after the instances that are trusted.
@@ -322,6 +326,7 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
                 line.resolve().ok_or_else(|| UsageError::Command("waxseal serve needs --data".to_owned()))
             }
             OwnCommand::Policy { command } => Ok(Invocation::Policy(command)),
+            OwnCommand::Setup(setup) => Ok(Invocation::Setup(setup)),
             OwnCommand::Show(flags) => Ok(Invocation::Show(flags.resolve())),
             OwnCommand::Trust { command } => Ok(Invocation::Trust(command)),
             OwnCommand::Explain(flags) => flags.resolve().map(Invocation::Explain),
@@ -353,8 +358,7 @@ fn public_commands() -> Command {
 ///
 /// Git calls waxseal by itself once it is set up:
 ///
-///   git config --global gpg.format x509
-///   git config --global gpg.x509.program waxseal
+///   waxseal setup --instance NAME
 #[derive(Parser)]
 #[command(name = "waxseal", version, verbatim_doc_comment, subcommand_required = true)]
 struct OwnCommandLine {
@@ -386,6 +390,8 @@ enum OwnCommand {
     },
     /// Run a Sigstore of your own: login, certificate authority, logs
     Serve(ServeLine),
+    /// Tell Git to sign with waxseal, or put back what was there before
+    Setup(Setup),
     /// Show what a signature claims; verifies nothing
     Show(ShowFlags),
     /// Add, list, show, refresh and remove trusted Sigstore instances

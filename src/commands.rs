@@ -22,6 +22,7 @@ mod outside_evidence;
 pub mod policy;
 pub mod policy_source;
 pub mod serve;
+pub mod setup;
 pub mod show;
 mod status_fd;
 mod stdout;
@@ -45,6 +46,7 @@ pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> 
         Invocation::Policy(command) => policy::run(command, now),
         Invocation::OpenBrowser(request) => open_browser::run(request).map(|()| 0),
         Invocation::Print(text) => stdout::print(&format!("{}\n", text.trim_end())).map(|()| 0),
+        Invocation::Setup(request) => setup::run(request),
         Invocation::Show(request) => show::run(request),
         Invocation::Trust(request) => trust::run(request, now),
         Invocation::Verify(request) => verify::run(request, now),

@@ -41,6 +41,7 @@ fn prepare_for_bugs(invocation: &Invocation) {
         | Invocation::Print(_)
         | Invocation::Serve(_)
         | Invocation::ServeCommand(_)
+        | Invocation::Setup(_)
         | Invocation::Show(_)
         | Invocation::Trust(_)
         | Invocation::Verify(_)

@@ -14,12 +14,15 @@ use zeroize::Zeroizing;
 use crate::trust_age::MaxTrustAge;
 
 mod choices;
+pub mod config_file;
+pub mod effective;
 mod error;
 mod git_config;
 mod git_parameters;
 pub mod gitsign;
 mod keys;
 mod network;
+pub mod programs;
 mod source;
 mod surroundings;
 

@@ -35,6 +35,7 @@ mod rotation;
 mod sandbox;
 mod seen_checkpoints;
 mod server_limits;
+mod setup;
 mod show;
 mod stack;
 mod status_fd;

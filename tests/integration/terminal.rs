@@ -94,6 +94,21 @@ fn nothing_becomes_public_after_a_no() {
 }
 
 /// `script` of util-linux, which runs a command on a terminal of its own.
+#[test]
+fn git_is_set_up_after_a_yes() {
+    let sandbox = Sandbox::with_stack();
+    let Some(terminal) = Terminal::new(&sandbox) else { return };
+    let setup = "\"$WAXSEAL\" setup --instance home";
+    let refused = terminal.run(setup, "n\n").code(1).out();
+    assert!(
+        refused.contains("  +waxseal.instance = home\n") && refused.ends_with("waxseal: error: nothing was changed\n"),
+        "{refused}"
+    );
+    sandbox.git(["config", "--local", "waxseal.instance"]).code(1);
+    terminal.run(setup, "y\n").success();
+    assert_eq!(sandbox.git(["config", "--local", "waxseal.instance"]).line(), "home");
+}
+
 struct Terminal<'a>(&'a Sandbox);
 
 impl<'a> Terminal<'a> {

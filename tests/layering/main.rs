@@ -33,7 +33,7 @@ const UNITS: [Unit; 33] = [
     pure("git", &["signature", "verify"]),
     pure("git::status_fd", &["crypto", "escape", "git", "policy", "signature", "verify", "x509"]),
     edge("files", &[]),
-    edge("settings", &["causes", "trust_age"]),
+    edge("settings", &["causes", "files", "trust_age"]),
     edge("terminal", &["escape"]),
     edge("git::repository", &["causes", "git"]),
     edge(

@@ -1,0 +1,77 @@
+//! What git makes of all its configuration together: the values of any key, and where each of them stands.
+
+use std::path::PathBuf;
+
+use gix::config::file::Metadata;
+use gix::config::{File, Source};
+
+use super::config_file::parts;
+use super::{FoundRepository, SettingsError, git_config};
+
+/// All of git's configuration, in every scope.
+#[derive(Debug)]
+pub struct EffectiveConfig {
+    file: File,
+}
+
+/// One value of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetValue {
+    /// The value; what is not UTF-8 in it is replaced. A key without `=` is `true`.
+    pub value: String,
+    /// What git calls the scope.
+    pub scope: &'static str,
+    /// The file, if it is one.
+    pub path: Option<PathBuf>,
+}
+
+impl EffectiveConfig {
+    /// Reads it as git would in the working directory.
+    ///
+    /// # Errors
+    /// [`SettingsError`] names the file.
+    #[expect(clippy::disallowed_methods, reason = "settings read the environment")]
+    pub fn read() -> Result<(Self, FoundRepository), SettingsError> {
+        let directory = std::env::current_dir().map_err(SettingsError::WorkingDirectory)?;
+        let (file, repository) = git_config::read(&directory, &|name: &str| std::env::var_os(name))?;
+        Ok((Self { file }, repository))
+    }
+
+    /// The value that counts.
+    #[must_use]
+    pub fn last(&self, key: &str) -> Option<SetValue> {
+        self.all(key).pop()
+    }
+
+    /// Every value, in the order in which git reads them.
+    #[must_use]
+    pub fn all(&self, key: &str) -> Vec<SetValue> {
+        let Some(key) = parts(key) else { return Vec::new() };
+        let mut all = Vec::new();
+        for section in self.file.sections() {
+            let header = section.header();
+            let is_it = header.name().eq_ignore_ascii_case(key.section_name.as_bytes())
+                && header.subsection_name() == key.subsection_name;
+            if !is_it || !section.contains_value_name(key.value_name) {
+                continue;
+            }
+            let set =
+                |value: String| SetValue { value, scope: scope(section.meta()), path: section.meta().path.clone() };
+            match section.value_implicit(key.value_name) {
+                Some(None) => all.push(set("true".to_owned())),
+                _ => all.extend(section.values(key.value_name).into_iter().map(|value| set(value.to_string()))),
+            }
+        }
+        all
+    }
+}
+
+fn scope(metadata: &Metadata) -> &'static str {
+    match metadata.source {
+        Source::GitInstallation | Source::System => "system",
+        Source::Git | Source::User => "global",
+        Source::Local => "local",
+        Source::Worktree => "worktree",
+        Source::Env | Source::Cli | Source::Api | Source::EnvOverride => "command",
+    }
+}
