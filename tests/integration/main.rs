@@ -22,6 +22,7 @@ mod from_gitsign;
 mod git_sign;
 mod history;
 mod identity_policy;
+mod issuers;
 mod listening;
 mod login;
 mod monitoring;
