@@ -240,6 +240,7 @@ impl From<TrustStoreError> for CommandError {
             TrustStoreError::Exists(_) | TrustStoreError::InTheWay(_) | TrustStoreError::Lock(_) => ErrorKind::Failed,
             TrustStoreError::Broken { .. }
             | TrustStoreError::File { .. }
+            | TrustStoreError::HalfReplaced(_)
             | TrustStoreError::NoFolder
             | TrustStoreError::NotRegular(_)
             | TrustStoreError::NotUtf8(_)
@@ -278,7 +279,7 @@ impl From<TrustStoreError> for CommandError {
                 "\"waxseal trust refresh {name}\" asks for it anew; where it is not needed, waxseal.trust leaves it out"
             )),
             TrustStoreError::Stale { name, refreshable: false, .. } => text.hint(format!(
-                "\"waxseal trust import {name}\" takes newer files; where it is not needed, waxseal.trust leaves it out"
+                "\"waxseal trust import {name}\" takes what is newer (a folder, if it is from a TUF repository); where it is not needed, waxseal.trust leaves it out"
             )),
             TrustStoreError::Unknown(_) => {
                 text.hint("\"waxseal trust list\" lists the instances; \"waxseal trust add\" adds one")
@@ -298,6 +299,7 @@ impl From<TrustStoreError> for CommandError {
             TrustStoreError::NotRegular(_) => text.hint("name a file that can be read from its beginning to its end"),
             TrustStoreError::NotUtf8(_)
             | TrustStoreError::Record { .. }
+            | TrustStoreError::HalfReplaced(_)
             | TrustStoreError::Reserved(_)
             | TrustStoreError::Restless(_)
             | TrustStoreError::SigningConfig { .. }

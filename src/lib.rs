@@ -23,6 +23,7 @@
 
 // pure
 pub mod causes;
+pub mod clock;
 pub mod cms;
 pub mod crypto;
 pub mod escape;

@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::clock::CLOCK_TOLERANCE;
+
 /// The greatest age that is taken: whole hours, days or weeks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MaxTrustAge {
@@ -17,7 +19,7 @@ impl MaxTrustAge {
     #[must_use]
     pub fn admits(self, refreshed: Timestamp, now: Timestamp) -> bool {
         let age = now.duration_since(refreshed);
-        age <= SignedDuration::from_hours(i64::from(self.hours)) && age >= -CLOCKS_DIFFER
+        age <= SignedDuration::from_hours(i64::from(self.hours)) && age >= -CLOCK_TOLERANCE
     }
 }
 
@@ -53,7 +55,7 @@ pub struct TrustAge {
 impl fmt::Display for TrustAge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let age = self.now.duration_since(self.refreshed);
-        if age < -CLOCKS_DIFFER {
+        if age < -CLOCK_TOLERANCE {
             return write!(f, "of {}, which is ahead of this machine's clock", self.refreshed.strftime("%Y-%m-%d"));
         }
         write_hours(f, age.as_hours().max(0))?;
@@ -75,9 +77,6 @@ const UNITS: [(&str, u32); 3] = [("h", 1), ("d", 24), ("w", 168)];
 
 /// Far beyond any use, and far from overflowing.
 const MAX_COUNT: u32 = 100_000;
-
-/// As for evidence that is ahead of the clock.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,8 @@ pub mod tuf;
 use std::cmp::Ordering;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -36,7 +38,7 @@ pub use record::{MalformedRecord, Origin};
 pub use stored::Stored;
 
 use documents::{PUBLIC_GOOD_OF, public_good_root};
-use files::{file_error, lock, optional, put, sweep, sync_folder, unfinished, write};
+use files::{file_error, is_underway, lock, optional, put, sweep, sync_folder, unfinished, write};
 use listing::{Listing, is_instance};
 use record::Record;
 use tuf::TufState;
@@ -286,7 +288,9 @@ impl TrustStore {
             // What cannot be read may have gone because something else came.
             let found = documents().and_then(|documents| Ok((documents, more(place)?)));
             let after = read(&path)?;
-            if record == after {
+            if record == after && is_underway(&after) {
+                thread::sleep(PAUSE);
+            } else if record == after {
                 let (documents, more) = found?;
                 let text = String::from_utf8(record).map_err(|_bytes| TrustStoreError::NotUtf8(path.clone()))?;
                 let record = Record::parse(&text).map_err(|error| TrustStoreError::Record { path, error })?;
@@ -302,7 +306,11 @@ impl TrustStore {
             }
             record = after;
         }
-        Err(TrustStoreError::Restless(place.to_owned()))
+        Err(if is_underway(&record) {
+            TrustStoreError::HalfReplaced(place.to_owned())
+        } else {
+            TrustStoreError::Restless(place.to_owned())
+        })
     }
 
     /// Under the lock.
@@ -376,6 +384,9 @@ const MAX_DOCUMENT_BYTES: u64 = 1 << 20;
 
 /// How often an instance may change while it is read.
 const ATTEMPTS: u32 = 100;
+
+/// Half a second in all for somebody who replaces file by file.
+const PAUSE: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests;

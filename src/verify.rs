@@ -11,7 +11,7 @@ pub mod times;
 mod verdict;
 mod weighing;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 pub use self::log_entry::{BodyVersion, RekorVersion};
 pub use self::outside::{Given, Refusal};
@@ -22,6 +22,7 @@ use self::findings::Findings;
 use self::log_entry::LoggedEntry;
 use self::times::VerifiedTime;
 use self::weighing::{Checked, Weighing};
+use crate::clock::CLOCK_TOLERANCE;
 use crate::instance::{Instance, InstanceName};
 use crate::signature::git::{GitSignature, open};
 use crate::signature::{SignatureFormat, VerificationMaterial};
@@ -283,6 +284,3 @@ pub struct UnusableInstance {
     name: InstanceName,
     error: AuthorityError,
 }
-
-/// Clocks of laptops and of logs differ by this much without anybody lying (`docs/design.md`, time).
-const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);

@@ -1,28 +1,27 @@
 //! What is said of a TUF repository that is not followed. What was trusted before stays trusted.
 
 use super::{CommandError, ErrorKind};
-use crate::trust_store::tuf::{TufError, TufProblem};
+use crate::trust_store::tuf::{TufError, TufPlace, TufProblem};
 
 impl From<TufError> for CommandError {
     fn from(error: TufError) -> Self {
-        let place = error.place;
-        let (problem, what) = match error.problem {
+        let what = error.to_string();
+        let again = match error.place {
+            TufPlace::Mirror(_) => "try another mirror",
+            TufPlace::File(_) | TufPlace::Folder(_) => "copy the repository again",
+        };
+        let problem = match error.problem {
             TufProblem::Service(error) => return Self::from(error),
             TufProblem::Disk(error) => return Self::from(error),
-            // It is the user's own file.
-            problem @ TufProblem::Root(_) => {
-                let what = format!("the file {}: {problem}", place.trim_start_matches("in "));
-                (problem, what)
-            }
-            problem => {
-                let what = format!("the TUF repository {place}: {problem}");
-                (problem, what)
-            }
+            problem => problem,
         };
-        let again = if place.starts_with("at ") { "try another mirror" } else { "copy the repository again" };
         let hint = match problem {
             TufProblem::Expired { .. } => {
                 format!("an old copy, or its operator is late; {again}, and look at this machine's clock")
+            }
+            TufProblem::OldKeys(_) => {
+                "public-good's roots 1 to 4 are such, and its chain begins with 5 here: give that or a later one"
+                    .to_owned()
             }
             TufProblem::Rollback { .. } => format!("this is an old copy; {again}"),
             TufProblem::Unsigned { .. } | TufProblem::Integrity { .. } | TufProblem::Malformed { .. } => {

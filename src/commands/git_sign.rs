@@ -78,7 +78,7 @@ impl Signing<'_> {
         payload::check(payload)?;
         let output = signature_output::Output::open(self.request.output.as_deref())?;
         let mut status = StatusOutput::open(self.request.status_fd).map_err(status_unwritten)?;
-        let (instance, trusted) = self.instances()?;
+        let (instance, trusted) = self.instances(now)?;
         let config = instance.signing_config.as_ref().ok_or_else(|| failure::no_signing_config(&instance.name))?;
         let services = Services::select(config, self.settings.log, self.settings.timestamp, now)
             .map_err(|error| failure::no_service(&instance.name, error))?;
@@ -108,10 +108,12 @@ impl Signing<'_> {
     }
 
     /// The instance that signs, and those that Git's verification will trust, which must include it.
-    fn instances(&self) -> Result<(Instance, Vec<Instance>), CommandError> {
+    fn instances(&self, now: Timestamp) -> Result<(Instance, Vec<Instance>), CommandError> {
         let store = TrustStore::new(&self.settings.folders);
         let instance = store.signing(self.settings).map_err(failure::failed)?.ok_or_else(failure::no_instance)?;
-        let trusted = store.trusted(self.settings).map_err(failure::failed)?;
+        // Git's own verification would not judge by older ones either.
+        let demanded = self.settings.max_trust_age.map(|max| (max, now));
+        let trusted = store.trusted_lately(self.settings, demanded).map_err(failure::failed)?;
         if !trusted.iter().any(|trusted| trusted.name == instance.name) {
             return Err(failure::not_trusted(&instance.name));
         }

@@ -2,6 +2,7 @@
 //! terminal comes first.
 
 mod add;
+mod address;
 mod agreement;
 mod fetch;
 mod import;

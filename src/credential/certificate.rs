@@ -1,8 +1,9 @@
 //! What is asked of a fresh certificate before anything is signed with it.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::token;
+use crate::clock::CLOCK_TOLERANCE;
 use crate::crypto::SigningKey;
 use crate::identity_token::Claims;
 use crate::instance::{Instance, InstanceName};
@@ -98,9 +99,6 @@ pub enum CertificateError {
     #[error(transparent)]
     Sct(#[from] SctError),
 }
-
-/// As for evidence from the future when verifying.
-const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 
 #[cfg(test)]
 mod tests;

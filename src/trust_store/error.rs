@@ -43,6 +43,9 @@ pub enum TrustStoreError {
         /// What happened.
         error: io::Error,
     },
+    /// Of the old documents and the new ones some are there.
+    #[error("{path} was being replaced when a waxseal was stopped", path = .0.display())]
+    HalfReplaced(PathBuf),
     /// Where a new instance would be.
     #[error("{path} is in the way, and is no instance", path = .0.display())]
     InTheWay(PathBuf),
@@ -78,7 +81,7 @@ pub enum TrustStoreError {
     #[error("the name {0} stands for the file of --trusted-root")]
     Reserved(InstanceName),
     /// Older than the user takes.
-    #[error("the trust material of instance {name} {}, and at most {max} are taken", aged(.age))]
+    #[error("the trust material of instance {name} {}, and may be {max} old at most", aged(.age))]
     Stale {
         /// Whose.
         name: InstanceName,

@@ -81,29 +81,49 @@ pub(super) fn put(new: TempDir, place: &Path) -> Result<(), TrustStoreError> {
     done.map_err(|error| file_error(place, error))
 }
 
-/// Where the file system cannot exchange folders: file by file, each of them whole, the record last. Whoever reads
-/// meanwhile sees the record change, and reads again.
+/// Where the file system cannot exchange folders: file by file, each of them whole. The record changes first, to one that
+/// is like the new one but for a comment, and last, to the new one, when nothing old is left. Whoever reads between them
+/// sees it change, and reads again: what has the same record before and after is no mixture. Where this is killed in the
+/// midst, the comment says so ([`is_underway`]), and nobody believes what is there.
 fn replace_each(new: &Path, place: &Path) -> io::Result<()> {
-    let mut entries: Vec<_> = fs::read_dir(new)?.collect::<Result<_, _>>()?;
-    entries.sort_by_key(|entry| entry.file_name() == RECORD);
+    let record = new.join(RECORD);
+    files::replace(&place.join(RECORD), &[UNDERWAY, &fs::read(&record)?].concat())?;
+    replace_but_record(new, place)?;
+    fs::rename(record, place.join(RECORD))
+}
+
+fn replace_but_record(new: &Path, place: &Path) -> io::Result<()> {
+    let entries: Vec<_> = fs::read_dir(new)?.collect::<Result<_, _>>()?;
     let names: Vec<_> = entries.iter().map(fs::DirEntry::file_name).collect();
-    for entry in entries {
+    for entry in entries.into_iter().filter(|entry| entry.file_name() != RECORD) {
         let to = place.join(entry.file_name());
         if entry.file_type()?.is_dir() {
             fs::create_dir_all(&to)?;
-            replace_each(&entry.path(), &to)?;
+            replace_but_record(&entry.path(), &to)?;
         } else {
             fs::rename(entry.path(), to)?;
         }
     }
     for old in fs::read_dir(place)? {
         let old = old?;
-        if old.file_type()?.is_file() && !names.contains(&old.file_name()) {
+        if names.contains(&old.file_name()) {
+            continue;
+        }
+        if old.file_type()?.is_dir() {
+            fs::remove_dir_all(old.path())?;
+        } else {
             fs::remove_file(old.path())?;
         }
     }
     Ok(())
 }
+
+/// Whether a record is that of a folder that is being replaced file by file.
+pub(super) fn is_underway(record: &[u8]) -> bool {
+    record.starts_with(UNDERWAY)
+}
+
+const UNDERWAY: &[u8] = b"# waxseal is replacing the files beside this one\n";
 
 /// How the folder of an instance is called while it appears or disappears; no instance is called so.
 const UNFINISHED: &str = ".unfinished-";
@@ -113,12 +133,40 @@ mod tests {
     use super::*;
 
     #[test]
+    fn who_reads_between_two_files_knows_that_it_is_no_whole() {
+        let home = tempfile::tempdir().unwrap();
+        let make = |content: &[u8]| {
+            let new = unfinished(home.path()).unwrap();
+            for name in ["a", RECORD] {
+                write(&new.path().join(name), content).unwrap();
+            }
+            new
+        };
+        let place = home.path().join("place");
+        put(make(b"old = 1"), &place).unwrap();
+        let new = make(b"new = 1");
+        // A folder of that name cannot be replaced by a file: the change ends there, as a killed process's does.
+        fs::remove_file(place.join("a")).unwrap();
+        fs::create_dir(place.join("a")).unwrap();
+        replace_each(new.path(), &place).unwrap_err();
+        assert!(is_underway(&read(&place.join(RECORD)).unwrap()));
+        fs::remove_dir(place.join("a")).unwrap();
+        let new = make(b"new = 1");
+        replace_each(new.path(), &place).unwrap();
+        assert_eq!(
+            (read(&place.join(RECORD)).unwrap(), read(&place.join("a")).unwrap()),
+            (b"new = 1".to_vec(), b"new = 1".to_vec())
+        );
+        assert_eq!(fs::read_dir(&place).unwrap().count(), 2, "nothing is left over");
+    }
+
+    #[test]
     fn a_folder_takes_the_place_of_another_whole_or_file_by_file() {
         let home = tempfile::tempdir().unwrap();
         let make = |content: &[u8]| {
             let new = unfinished(home.path()).unwrap();
             fs::create_dir(new.path().join("tuf")).unwrap();
-            for name in ["a", "tuf/b"] {
+            for name in ["a", "tuf/b", RECORD] {
                 write(&new.path().join(name), content).unwrap();
             }
             new

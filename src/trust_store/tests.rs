@@ -224,11 +224,11 @@ fn trust_material_may_be_too_old() {
     assert_eq!(demand(public_good(), "30d", "2026-09-20T00:00:00Z"), Ok(()));
     assert_eq!(
         demand(public_good(), "30d", "2026-11-26T00:00:00Z"),
-        Err("the trust material of instance public-good is 97 days old, and at most 30 days are taken".to_owned())
+        Err("the trust material of instance public-good is 97 days old, and may be 30 days old at most".to_owned())
     );
     assert_eq!(
         demand(name("files"), "30d", "2026-11-26T00:00:00Z"),
-        Err("the trust material of instance files was never refreshed, and at most 30 days are taken".to_owned())
+        Err("the trust material of instance files was never refreshed, and may be 30 days old at most".to_owned())
     );
 }
 
@@ -249,7 +249,7 @@ fn who_reads_while_others_write_never_sees_a_mixture() {
     let Documents { trusted_root, signing_config, .. } = store.stored(&name("own")).unwrap().documents().clone();
     let (first, second) = (trusted_root.len(), signing_config.unwrap().len());
     let done = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let readers: Vec<_> = (0..4)
             .map(|_| {
                 scope.spawn(|| {

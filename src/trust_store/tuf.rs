@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sigstore_tuf::{Updater, UpdaterConfig};
 
-pub use self::error::{TufError, TufProblem};
+pub use self::error::{TufError, TufPlace, TufProblem};
 pub use self::source::Source;
 pub use self::state::TufState;
 
@@ -37,7 +37,7 @@ pub struct Followed {
 /// # Errors
 /// [`TufError`]; then nothing of what came may be used.
 pub async fn follow(source: Source, state: TufState, now: Timestamp) -> Result<Followed, TufError> {
-    let place = source.to_string();
+    let place = source.place();
     let refused = |problem| TufError { place: place.clone(), problem };
     let last = Arc::new(Mutex::new(Last::default()));
     let words = |error| refused(TufProblem::of(error, &last.lock().unwrap_or_else(PoisonError::into_inner)));

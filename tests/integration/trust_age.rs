@@ -28,8 +28,9 @@ fn old_trust_material_is_good_until_somebody_demands_better() {
     sandbox.waxseal(["verify"]).success();
     sandbox.git(["verify-commit", "HEAD"]).success();
     let days = regex::Regex::new(r"\d+ days old").unwrap();
-    let stale = |ran: Ran| days.replace_all(&ran.err(), "N days old").into_owned();
-    let sentence = "the trust material of instance home is N days old, and at most 30 days are taken\n\
+    let aged = |text: &str| days.replace_all(text, "N days old").into_owned();
+    let stale = |ran: Ran| aged(&ran.err());
+    let sentence = "the trust material of instance home is N days old, and may be N days old at most\n\
                     waxseal: hint: \"waxseal trust refresh home\" asks for it anew; where it is not needed, waxseal.trust leaves it out\n";
     assert_eq!(
         stale(sandbox.waxseal(["verify", "--max-trust-age", "30d"]).code(4)),
@@ -51,6 +52,10 @@ fn old_trust_material_is_good_until_somebody_demands_better() {
     sandbox.run_in(".", "git", ["config", "--global", "--unset", "waxseal.policy"]).success();
     sandbox.config("waxseal.maxTrustAge", "30d");
     sandbox.waxseal(["verify"]).code(4);
+    // Nor is anything signed that could not be verified then.
+    sandbox.git(["commit", "-q", "--allow-empty", "-S", "-m", "two"]).code(128);
+    let refused = aged(&sandbox.last_error());
+    assert!(refused.contains(sentence.lines().next().unwrap()), "{refused}");
     sandbox.waxseal(["verify", "--max-trust-age", "9000d"]).success();
     assert_eq!(stale(sandbox.git(["verify-commit", "HEAD"]).code(1)), format!("waxseal: cannot decide: {sentence}"));
     let shown = sandbox.git(["log", "-1", "--format=%G?"]).success().out();

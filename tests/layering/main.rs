@@ -12,12 +12,13 @@ use source::{production, submodules};
 
 /// The layout: each unit, its zone, and what it may import. A unit is a file right under `src` with its folder, or a
 /// submodule that stands in another zone than its parent, or imports more.
-const UNITS: [Unit; 33] = [
+const UNITS: [Unit; 34] = [
     pure("causes", &[]),
+    pure("clock", &[]),
     pure("escape", &[]),
     pure("crypto", &[]),
     pure("signing_config", &["crypto"]),
-    pure("trust_age", &[]),
+    pure("trust_age", &["clock"]),
     pure("trust_digest", &["crypto"]),
     pure("trusted_root", &["crypto"]),
     pure("instance", &["signing_config", "trusted_root"]),
@@ -28,7 +29,10 @@ const UNITS: [Unit; 33] = [
     pure("timestamp", &["crypto", "trusted_root", "x509"]),
     pure("signature", &["cms", "crypto", "tlog", "x509"]),
     pure("evidence", &["crypto", "signature", "tlog", "x509"]),
-    pure("verify", &["crypto", "evidence", "instance", "signature", "timestamp", "tlog", "trusted_root", "x509"]),
+    pure(
+        "verify",
+        &["clock", "crypto", "evidence", "instance", "signature", "timestamp", "tlog", "trusted_root", "x509"],
+    ),
     pure("policy", &["crypto", "instance", "trust_age", "verify", "x509"]),
     pure("git", &["signature", "verify"]),
     pure("git::status_fd", &["crypto", "escape", "git", "policy", "signature", "verify", "x509"]),
@@ -69,6 +73,7 @@ const UNITS: [Unit; 33] = [
     edge(
         "credential",
         &[
+            "clock",
             "crypto",
             "escape",
             "identity_token",

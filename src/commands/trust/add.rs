@@ -1,6 +1,6 @@
 //! `waxseal trust add`
 
-use super::{Run, parse_digest, parse_name};
+use super::{Run, address, parse_digest, parse_name};
 use crate::cli::{TrustAdd, TrustSource};
 use crate::command_error::CommandError;
 use crate::commands::stdout::print;
@@ -16,6 +16,7 @@ impl Run {
         let refreshed = Some(self.now);
         let material = match request.source() {
             TrustSource::Url { url, sha256 } => {
+                address::check("--url", url)?;
                 let wanted = sha256.map(parse_digest).transpose()?;
                 let documents = self.documents_at(url)?;
                 let instance = self.check(&name, &documents)?;
@@ -31,7 +32,8 @@ impl Run {
                 }
             }
             TrustSource::Tuf { url, root } => {
-                let state = TufState::pinned(&trust_store::read(root)?, &format!("in {}", root.display()))?;
+                address::check("--tuf", url)?;
+                let state = TufState::pinned(&trust_store::read(root)?, root)?;
                 let followed = self.follow(url, state)?;
                 let (documents, tuf) = (followed.documents, followed.state);
                 Material { documents, origin: Origin::Tuf(Some(url.to_owned())), refreshed, brought: None, tuf }

@@ -50,10 +50,7 @@ impl Run {
                 .hint("what a TUF repository's folder holds is signed"));
         }
         let (state, origin) = match (&request.root, present) {
-            (Some(root), None) => {
-                let pinned = TufState::pinned(&trust_store::read(root)?, &format!("in {}", root.display()))?;
-                (pinned, Origin::Tuf(None))
-            }
+            (Some(root), None) => (TufState::pinned(&trust_store::read(root)?, root)?, Origin::Tuf(None)),
             (None, None) => {
                 return Err(CommandError::usage(format!("the new instance {name} needs --root")).hint(
                     "it names the TUF root that the folder is verified from; get it on another way than the folder",
@@ -94,7 +91,9 @@ impl Run {
             return Err(CommandError::usage("--root goes with the folder of a TUF repository"));
         }
         let wanted = request.sha256.as_deref().map(parse_digest).transpose()?;
-        let trusted_root = trust_store::read(&request.path)?;
+        let trusted_root = trust_store::read(&request.path).map_err(|error| {
+            CommandError::from(error).hint("name the file of a trusted root, or the folder of a TUF repository")
+        })?;
         let signing_config = request.signing_config.as_deref().map(trust_store::read).transpose()?;
         let Some((stored, tuf)) = present else {
             let documents = Documents { trusted_root, signing_config, rekor_v2_signing_config: None };
@@ -116,6 +115,13 @@ impl Run {
         let shown = request.path.display().to_string();
         self.agree(&instance, &documents, &shown, wanted, |digest| {
             format!("waxseal trust import {name} {shown} --sha256 {digest}")
+        })
+        .map_err(|error| match &request.signing_config {
+            // The digest of another machine covers the signing config of that machine.
+            None if wanted.is_some() && documents.signing_config.is_some() => error.hint(format!(
+                "the digest covers the signing config, too, and without --signing-config that is the one that {name} has now"
+            )),
+            _ => error,
         })?;
         let origin = match stored.origin() {
             Origin::BuiltIn => Origin::Tuf(Some(trust_store::PUBLIC_GOOD_MIRROR.to_owned())),

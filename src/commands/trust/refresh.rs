@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Run, digest, parse_digest, parse_name};
+use super::{Run, address, digest, parse_digest, parse_name};
 use crate::cli::TrustRefresh;
 use crate::command_error::CommandError;
 use crate::commands::stdout::print;
@@ -13,6 +13,9 @@ use crate::trust_store::{Material, Origin, PUBLIC_GOOD_MIRROR, Renewed, Stored};
 
 impl Run {
     pub(super) fn refresh(&self, request: &TrustRefresh) -> Result<u8, CommandError> {
+        if let Some(mirror) = &request.mirror {
+            address::check("--mirror", mirror)?;
+        }
         let wanted = request.sha256.as_deref().map(parse_digest).transpose()?;
         let names: Vec<InstanceName> = request.names.iter().map(|name| parse_name(name)).collect::<Result<_, _>>()?;
         if names.len() > 1 && (wanted.is_some() || request.mirror.is_some()) {
@@ -87,7 +90,7 @@ impl Run {
             (None, Origin::Url(url)) => self.asked_again(&stored, url, wanted)?,
             (None, Origin::Files | Origin::Tuf(None)) => {
                 return Err(CommandError::failed(format!("the instance {name} has no address to ask: it is {origin}"))
-                    .hint(format!("\"waxseal trust import {name}\" takes newer files")));
+                    .hint(format!("\"waxseal trust import {name}\" takes what is newer")));
             }
         };
         let renewed = self.store.renew(&stored, &material)?;
@@ -95,6 +98,7 @@ impl Run {
     }
 
     fn followed(&self, name: &InstanceName, url: &str, state: TufState) -> Result<Material, CommandError> {
+        address::check(&kept(name), url)?;
         let followed = self.follow(url, state)?;
         self.check(name, &followed.documents)?;
         let (origin, refreshed) = (Origin::Tuf(Some(url.to_owned())), Some(self.now));
@@ -104,6 +108,7 @@ impl Run {
     /// The documents of a service are not signed: where they are others than before, somebody must vouch for them anew.
     fn asked_again(&self, stored: &Stored, url: &str, wanted: Option<Sha256Digest>) -> Result<Material, CommandError> {
         let name = stored.name();
+        address::check(&kept(name), url)?;
         let documents = self.documents_at(url)?;
         let instance = self.check(name, &documents)?;
         if wanted.is_some() || digest(&documents) != digest(stored.documents()) {
@@ -114,6 +119,10 @@ impl Run {
         let origin = Origin::Url(url.to_owned());
         Ok(Material { documents, origin, refreshed: Some(self.now), brought: None, tuf: TufState::default() })
     }
+}
+
+fn kept(name: &InstanceName) -> String {
+    format!("the address in instance.toml of {name}")
 }
 
 /// What is said of material that is kept now.

@@ -2,6 +2,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Request;
 use http::header::{CONTENT_TYPE, HOST};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::*;

@@ -1,5 +1,7 @@
 //! Why a TUF repository is not followed.
 
+use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,12 +14,33 @@ use crate::trust_store::TrustStoreError;
 
 /// A repository that is not followed, or a file that is no root.
 #[derive(Debug, thiserror::Error)]
-#[error("the TUF repository {place}: {problem}")]
+#[error("{place}: {problem}")]
 pub struct TufError {
-    /// Which, as in `at https://…` or `in /media/usb`.
-    pub place: String,
+    /// Which.
+    pub place: TufPlace,
     /// What is wrong with it.
     pub problem: TufProblem,
+}
+
+/// Where metadata came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TufPlace {
+    /// The user's own file: a root to begin with.
+    File(Box<Path>),
+    /// A copy of a repository.
+    Folder(Box<Path>),
+    /// A mirror's address.
+    Mirror(Box<str>),
+}
+
+impl fmt::Display for TufPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "the file {}", path.display()),
+            Self::Folder(path) => write!(f, "the TUF repository in {}", path.display()),
+            Self::Mirror(address) => write!(f, "the TUF repository at {address}"),
+        }
+    }
 }
 
 /// What is wrong with a repository.
@@ -61,6 +84,9 @@ pub enum TufProblem {
     /// What it is there for.
     #[error("it has no target {0}")]
     NoTarget(&'static str),
+    /// A root in a form that `sigstore-tuf` does not read: ECDSA keys as bare points.
+    #[error("version {0} of the TUF root holds its keys in a form that waxseal does not read")]
+    OldKeys(u64),
     /// Something was newer before.
     #[error("it is older than what was seen before: {role} has version {offered}, and had {trusted}")]
     Rollback {

@@ -1,6 +1,5 @@
 //! Where the files of a repository come from.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,6 +7,7 @@ use sigstore_tuf::Repository;
 use sigstore_tuf::transport::FetchFuture;
 
 use super::super::{MAX_DOCUMENT_BYTES, TrustStoreError, optional, read};
+use super::TufPlace;
 use super::state::signed;
 use crate::services::http::{Http, Problem, ServiceError, ServiceName};
 
@@ -25,11 +25,11 @@ pub enum Source {
     },
 }
 
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Source {
+    pub(super) fn place(&self) -> TufPlace {
         match self {
-            Self::Folder(folder) => write!(f, "in {}", folder.display()),
-            Self::Web { address, .. } => write!(f, "at {address}"),
+            Self::Folder(folder) => TufPlace::Folder(folder.as_path().into()),
+            Self::Web { address, .. } => TufPlace::Mirror(address.as_str().into()),
         }
     }
 }

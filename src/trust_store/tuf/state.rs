@@ -12,7 +12,7 @@ use serde_json::Value;
 use sigstore_tuf::{Metadata, MetadataStore, Root};
 
 use super::super::{TrustStoreError, file_error, optional, read, write};
-use super::{TufError, TufProblem};
+use super::{TufError, TufPlace, TufProblem};
 
 /// The metadata of one repository, as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,13 +23,14 @@ pub struct TufState {
 }
 
 impl TufState {
-    /// Begins with a root that the user pinned. `name` says where it came from.
+    /// Begins with a root that the user pinned, from a file.
     ///
     /// # Errors
-    /// [`TufProblem::Root`] if it is no TUF root.
-    pub fn pinned(root: &[u8], name: &str) -> Result<Self, TufError> {
+    /// [`TufProblem::Root`] if it is no TUF root, [`TufProblem::OldKeys`] if nothing could be verified from it.
+    pub fn pinned(root: &[u8], file: &Path) -> Result<Self, TufError> {
         let mut state = Self::default();
-        state.pin(root).map_err(|problem| TufError { place: name.to_owned(), problem })?;
+        let pinned = state.pin(root).and_then(|()| readable_keys(root));
+        pinned.map_err(|problem| TufError { place: TufPlace::File(file.into()), problem })?;
         Ok(state)
     }
 
@@ -140,6 +141,22 @@ impl MetadataStore for Kept {
             (None, None) => {}
         }
         Ok(())
+    }
+}
+
+/// Public-good's roots 1 to 4 hold ECDSA keys as bare points; PEM took their place in 2022.
+fn readable_keys(root: &[u8]) -> Result<(), TufProblem> {
+    let Some(signed) = signed(root) else { return Ok(()) };
+    let keys = signed.get("keys").and_then(Value::as_object).into_iter().flat_map(serde_json::Map::values);
+    let bare = |key: &Value| {
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let public = key.get("keyval").and_then(|value| value.get("public"));
+        text(key.get("keytype")).starts_with("ecdsa") && !text(public).starts_with("-----BEGIN ")
+    };
+    let kinds: Vec<bool> = keys.map(bare).collect();
+    match signed.get("version").and_then(Value::as_u64) {
+        Some(version) if !kinds.is_empty() && kinds.iter().all(|bare| *bare) => Err(TufProblem::OldKeys(version)),
+        _ => Ok(()),
     }
 }
 

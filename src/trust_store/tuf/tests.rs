@@ -112,7 +112,7 @@ impl Repository {
 
     fn first_root(&self) -> TufState {
         let root = fs::read(self.0.path().join("1.root.json")).unwrap();
-        TufState::pinned(&root, "in 1.root.json").unwrap()
+        TufState::pinned(&root, Path::new("1.root.json")).unwrap()
     }
 
     fn follow(&self, state: TufState, now: &str) -> Result<Followed, TufProblem> {
@@ -281,8 +281,8 @@ fn what_is_not_whole_is_refused() {
         repository.write("timestamp.json", text.replace(SOON, LATER).as_bytes());
     });
     assert_eq!(forged, "timestamp.json is signed by 0 of the keys that must sign it, and 1 are needed");
-    let other = TufState::pinned(b"{}", "in x").unwrap_err();
-    assert!(other.to_string().starts_with("the TUF repository in x: not a TUF root: "), "{other}");
+    let other = TufState::pinned(b"{}", Path::new("x")).unwrap_err();
+    assert!(other.to_string().starts_with("the file x: not a TUF root: "), "{other}");
     assert!(matches!(follow_folder(Path::new("nowhere"), TufState::default(), NOW), Err(TufProblem::NoRoot)));
 }
 
@@ -297,10 +297,10 @@ fn a_thousand_roots_are_too_many() {
     assert!(matches!(problem, TufProblem::TooManyRoots(256)), "{problem}");
     // From a newer one it is not as far.
     let root = fs::read(repository.0.path().join("744.root.json")).unwrap();
-    let state = TufState::pinned(&root, "in 744.root.json").unwrap();
+    let state = TufState::pinned(&root, Path::new("744.root.json")).unwrap();
     assert!(matches!(repository.follow(state, NOW), Err(TufProblem::TooManyRoots(256))));
     let root = fs::read(repository.0.path().join("745.root.json")).unwrap();
-    let state = TufState::pinned(&root, "in 745.root.json").unwrap();
+    let state = TufState::pinned(&root, Path::new("745.root.json")).unwrap();
     assert_eq!(repository.follow(state, NOW).unwrap().state.versions(), (1000, 1));
 }
 
