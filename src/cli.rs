@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+mod agent_flags;
 mod completions;
 mod evidence_flags;
 mod gpg_flags;
@@ -18,6 +19,7 @@ mod show_flags;
 mod trust_flags;
 mod verify_flags;
 
+pub use agent_flags::{Agent, LogIn, LogOut, WhoAmI};
 pub use evidence_flags::EvidenceCommand;
 pub use manual::Manual;
 pub use serve_flags::{
@@ -38,6 +40,8 @@ use verify_flags::{ExplainFlags, VerifyFlags, VerifyTagFlags};
 /// What one run of the program is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Invocation {
+    /// Keep logins in memory and sign with them.
+    Agent(Agent),
     /// Get and keep what signatures do not carry.
     Evidence(EvidenceCommand),
     /// Verify one object and say why.
@@ -50,6 +54,10 @@ pub enum Invocation {
     GitVerify(GitVerify),
     /// Write the manual pages.
     Man(Manual),
+    /// Log in, for the signatures to come.
+    LogIn(LogIn),
+    /// Log out.
+    LogOut(LogOut),
     /// Open a browser, in a process of its own.
     OpenBrowser(OpenBrowser),
     /// Look after policy files.
@@ -70,6 +78,8 @@ pub enum Invocation {
     Verify(Verify),
     /// Verify tags by name.
     VerifyTag(Verify),
+    /// Say who is logged in.
+    WhoAmI(WhoAmI),
 }
 
 /// `waxseal --status-fd=2 -bsau KEY`, and the other spellings of it.
@@ -321,6 +331,9 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
                 Pages::First(page) => Invocation::Print(page),
                 Pages::Manual(manual) => Invocation::Man(manual),
             }),
+            OwnCommand::Agent(agent) => Ok(Invocation::Agent(agent)),
+            OwnCommand::Login(login) => Ok(Invocation::LogIn(login)),
+            OwnCommand::Logout(logout) => Ok(Invocation::LogOut(logout)),
             OwnCommand::OpenBrowser(open) => Ok(Invocation::OpenBrowser(open)),
             OwnCommand::Serve(line) => {
                 line.resolve().ok_or_else(|| UsageError::Command("waxseal serve needs --data".to_owned()))
@@ -332,6 +345,7 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
             OwnCommand::Explain(flags) => flags.resolve().map(Invocation::Explain),
             OwnCommand::Verify(flags) => flags.resolve().map(Invocation::Verify),
             OwnCommand::VerifyTag(flags) => flags.resolve().map(Invocation::VerifyTag),
+            OwnCommand::Whoami(whoami) => Ok(Invocation::WhoAmI(whoami)),
         },
         Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             Err(UsageError::Nothing { help: error.render().to_string() })
@@ -370,6 +384,8 @@ struct OwnCommandLine {
 enum OwnCommand {
     /// Print what a shell needs to complete commands and flags
     Completions(CompletionsFlags),
+    /// Keep logins in memory and sign with them; starts by itself when it is needed
+    Agent(Agent),
     /// Get and keep the log entries that signatures do not carry
     Evidence {
         #[command(subcommand)]
@@ -381,6 +397,10 @@ enum OwnCommand {
     FollowLogin(FollowLogin),
     /// Print or write the manual pages
     Man(ManFlags),
+    /// Log in now, for the signatures to come
+    Login(LogIn),
+    /// Forget logins
+    Logout(LogOut),
     #[command(hide = true)]
     OpenBrowser(OpenBrowser),
     /// Look after policy files: who may sign
@@ -403,6 +423,8 @@ enum OwnCommand {
     Verify(VerifyFlags),
     /// Verify signed tags by name
     VerifyTag(VerifyTagFlags),
+    /// Show who is logged in, and for how long
+    Whoami(WhoAmI),
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::cli::Invocation;
 use crate::command_error::CommandError;
 
+pub mod agent;
 mod claims;
 mod configured;
 pub mod evidence;
@@ -16,6 +17,8 @@ pub mod git_verify;
 mod hints;
 pub mod identity_policy;
 mod log_watch;
+pub mod login;
+pub mod logout;
 pub mod man;
 pub mod open_browser;
 mod outside_evidence;
@@ -30,6 +33,7 @@ pub mod trust;
 mod trust_age;
 pub mod verify;
 pub mod verify_tag;
+pub mod whoami;
 
 /// Runs one invocation and returns the program's exit code.
 ///
@@ -37,12 +41,15 @@ pub mod verify_tag;
 /// [`CommandError`], which has an exit code of its own.
 pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> {
     match invocation {
+        Invocation::Agent(request) => agent::run(request).map(|()| 0),
         Invocation::Evidence(command) => evidence::run(command, now),
         Invocation::Explain(request) => explain::run(request, now),
         Invocation::FollowLogin(request) => follow_login::run(request).map(|()| 0),
         Invocation::GitSign(request) => git_sign::run(request, now).map(|()| 0),
         Invocation::GitVerify(request) => git_verify::run(request, now),
         Invocation::Man(manual) => man::run(manual).map(|()| 0),
+        Invocation::LogIn(request) => login::run(request, now).map(|()| 0),
+        Invocation::LogOut(request) => logout::run(request).map(|()| 0),
         Invocation::Policy(command) => policy::run(command, now),
         Invocation::OpenBrowser(request) => open_browser::run(request).map(|()| 0),
         Invocation::Print(text) => stdout::print(&format!("{}\n", text.trim_end())).map(|()| 0),
@@ -51,6 +58,7 @@ pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> 
         Invocation::Trust(request) => trust::run(request, now),
         Invocation::Verify(request) => verify::run(request, now),
         Invocation::VerifyTag(request) => verify_tag::run(request, now),
+        Invocation::WhoAmI(request) => whoami::run(request, now).map(|()| 0),
         Invocation::Serve(request) => serve::run(request, now).map(|()| 0),
         Invocation::ServeCommand(request) => serve::command(request, now).map(|()| 0),
     }

@@ -6,7 +6,7 @@ mod token;
 
 pub use certificate::CertificateError;
 pub use requested_signer::RequestedSigner;
-pub use token::TokenError;
+pub use token::{TokenError, expected_name};
 
 use jiff::Timestamp;
 
@@ -14,7 +14,7 @@ use crate::crypto::SigningKey;
 use crate::identity_token::IdentityToken;
 use crate::instance::Instance;
 use crate::services::http::Http;
-use crate::services::{ServiceError, Services, fulcio};
+use crate::services::{ServiceError, fulcio};
 use crate::x509::SigningCertificate;
 
 /// A key with its certificate, checked.
@@ -31,8 +31,8 @@ pub struct SigningCredential {
 pub struct Issuance<'a> {
     /// Whose certificate authority issues it.
     pub instance: &'a Instance,
-    /// Where that is.
-    pub services: &'a Services,
+    /// Where that is: Fulcio's base address.
+    pub certificate_authority: &'a str,
     /// For whom the identity token must have been made.
     pub audience: &'a str,
     /// Who must be signing, if the caller said so.
@@ -62,7 +62,7 @@ impl Issuance<'_> {
     ) -> Result<SigningCredential, CredentialError> {
         self.check(token, now)?;
         let key = SigningKey::generate();
-        let leaf = fulcio::certify(http, &self.services.certificate_authority, token, &key).await?;
+        let leaf = fulcio::certify(http, self.certificate_authority, token, &key).await?;
         let certificate = certificate::check(leaf, &key, token.claims(), self.instance, now)?;
         Ok(SigningCredential { key, certificate })
     }

@@ -11,8 +11,8 @@
 //!   message and its verification material; [`verify`] runs the pipeline over them, and [`policy`] says who may sign;
 //!   [`x509`], [`tlog`], [`cms`], [`crypto`], [`trusted_root`] know one standard each. Nothing here reads a clock, a file or
 //!   a socket.
-//! - **edge**: [`services`], [`oidc`] and [`credential`] talk to an instance; [`sign`] turns a credential into
-//!   verification material; [`settings`], [`trust_store`] and [`git::repository`] read what the user has.
+//! - **edge**: [`services`], [`oidc`] and [`credential`] talk to an instance; [`agent`] keeps a login for the next
+//!   signature; [`sign`] turns a signature into verification material; [`settings`], [`trust_store`] and [`git::repository`] read what the user has.
 //! - **stack**: [`stack`], a Sigstore of one's own for `waxseal serve`. It shares the pure zone with the client and
 //!   nothing else: between them is HTTP.
 //!
@@ -43,6 +43,7 @@ pub mod verify;
 pub mod x509;
 
 // edge
+pub mod agent;
 pub mod credential;
 pub mod files;
 pub mod oidc;

@@ -24,6 +24,8 @@ fn main() -> ExitCode {
 /// Git must never take a bug for a good answer.
 fn prepare_for_bugs(invocation: &Invocation) {
     match invocation {
+        // One request has a bug; the logins of the others stay.
+        Invocation::Agent(_) => std::panic::set_hook(Box::new(say_bug)),
         Invocation::GitSign(_) => std::panic::set_hook(Box::new(|bug| report_bug(bug, EXIT_FAILED))),
         Invocation::GitVerify(request) => {
             let status_fd = request.status_fd;
@@ -36,6 +38,8 @@ fn prepare_for_bugs(invocation: &Invocation) {
         | Invocation::Explain(_)
         | Invocation::FollowLogin(_)
         | Invocation::Man(_)
+        | Invocation::LogIn(_)
+        | Invocation::LogOut(_)
         | Invocation::OpenBrowser(_)
         | Invocation::Policy(_)
         | Invocation::Print(_)
@@ -45,15 +49,20 @@ fn prepare_for_bugs(invocation: &Invocation) {
         | Invocation::Show(_)
         | Invocation::Trust(_)
         | Invocation::Verify(_)
-        | Invocation::VerifyTag(_) => {}
+        | Invocation::VerifyTag(_)
+        | Invocation::WhoAmI(_) => {}
     }
 }
 
 #[expect(clippy::exit, reason = "a panic hook cannot return a code, and an abort would leave a core dump with secrets")]
 fn report_bug(bug: &PanicHookInfo<'_>, exit_code: i32) {
+    say_bug(bug);
+    std::process::exit(exit_code)
+}
+
+fn say_bug(bug: &PanicHookInfo<'_>) {
     let text = escape::terminal(bug.to_string());
     let _closed = writeln!(io::stderr().lock(), "waxseal: error: this is a bug in waxseal: {text}");
-    std::process::exit(exit_code)
 }
 
 const EXIT_BUG: i32 = 70;

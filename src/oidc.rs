@@ -15,6 +15,7 @@ mod out_of_band;
 mod page;
 mod provider;
 mod refresh;
+mod revocation;
 mod template;
 mod unattended;
 
@@ -27,6 +28,7 @@ pub use obtained::{Flow, Obtained, RefreshToken};
 pub use opener::{OPEN_BROWSER, Opener};
 pub use openidconnect::ClaimsVerificationError;
 pub use refresh::refresh;
+pub use revocation::revoke;
 pub use template::BadTemplate;
 pub use unattended::{UnattendedSources, unattended};
 

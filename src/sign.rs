@@ -1,27 +1,26 @@
-//! A message becomes verification material: signed with the credential, stamped where a token is wanted, then logged.
+//! A signature becomes verification material: stamped where a token is wanted, then logged.
 
-use crate::credential::SigningCredential;
 use crate::crypto::{DigestAlgorithm, Sha256Digest, SignatureAlgorithm};
 use crate::services::http::Http;
 use crate::services::{ServiceError, Services, TransparencyLog, rekor, rekor_v2, tsa};
 use crate::signature::VerificationMaterial;
 use crate::tlog::hashedrekord::{self, Verifier};
+use crate::x509::Certificate;
 
-/// Signs `message` (for Git, the DER of the signed attributes), and has the signature stamped and logged.
+/// Has the signature over `message` (for Git, the DER of the signed attributes) stamped and logged.
 ///
 /// The log comes last: what it takes is public, or at least there for good, and nothing may be logged that cannot be
 /// finished. Neither answer is verified here: the finished signature is, as a whole.
 ///
 /// # Errors
 /// [`ServiceError`] when the timestamp authority gave no token, or the log did not take the entry.
-pub async fn sign(
+pub async fn record(
     message: &[u8],
-    credential: &SigningCredential,
+    signature: Vec<u8>,
+    certificate: Certificate,
     http: &Http,
     services: &Services,
 ) -> Result<VerificationMaterial, ServiceError> {
-    let certificate = credential.certificate.certificate().clone();
-    let signature = credential.key.sign(message);
     let mut timestamps = Vec::new();
     if let Some(authority) = &services.timestamp_authority {
         timestamps.push(tsa::stamp(http, authority, &signature).await?);

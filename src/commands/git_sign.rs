@@ -3,31 +3,32 @@
 //! Ctrl-C needs no handler: until the whole signature is written, at the very end, nothing was begun that could be left
 //! half done, and the browser runs in a process group of its own.
 
-mod failure;
+pub(super) mod failure;
 mod payload;
-mod public_consent;
+pub(super) mod public_consent;
+mod sign_in;
 mod signature_output;
 
 use std::io;
 
 use jiff::Timestamp;
 
-use self::public_consent::{Consent, PublicConsent};
+use self::public_consent::PublicConsent;
+use self::sign_in::Signature;
+pub(super) use self::sign_in::{SignIn, agent_error};
 use super::configured;
 use super::status_fd::StatusOutput;
+use crate::agent;
 use crate::cli::GitSign;
 use crate::cms::armor;
-use crate::cms::attributes::SignedAttributes;
 use crate::command_error::CommandError;
-use crate::credential::{Issuance, RequestedSigner};
-use crate::identity_token::IdentityToken;
+use crate::credential::RequestedSigner;
 use crate::instance::Instance;
-use crate::oidc::{self, Login, UnattendedSources};
 use crate::seen_checkpoints::{Before, LiveCheckpoint, SeenCheckpoints};
 use crate::services::Services;
 use crate::services::event_loop::EventLoop;
 use crate::services::http::{Http, Network};
-use crate::settings::{DEFAULT_CLIENT_ID, Folders, Settings};
+use crate::settings::{Folders, Settings};
 use crate::sign;
 use crate::signature::git;
 use crate::terminal::Terminal;
@@ -41,6 +42,7 @@ use crate::verify::{SctRequirement, VerifiedSignature, Verifier};
 /// [`CommandError`], which was then also shown on the terminal and kept in the state folder: Git before 2.40 drops what
 /// a failing signer says on stderr.
 pub fn run(request: &GitSign, now: Timestamp) -> Result<(), CommandError> {
+    agent::keep_out_of_dumps();
     // First of all and whatever comes: Git waits until the payload is taken, and a browser must not read it.
     let payload = payload::read(&request.payload);
     let settings = configured::settings().map_err(failure::failed);
@@ -129,25 +131,19 @@ impl Signing<'_> {
         consent: &PublicConsent<'_>,
         now: Timestamp,
     ) -> Result<Signed, CommandError> {
-        let (token, now) = self.identity_token(http, instance, services, now).await?;
+        let sign_in = SignIn { settings: self.settings, terminal: self.terminal, instance, services, http, consent };
         let key = self.request.local_user.as_ref().map(|key| key.as_encoded_bytes()).unwrap_or_default();
-        let signer = RequestedSigner::new(key, payload::people(payload));
-        let issuance = Issuance { instance, services, audience: self.audience(instance), signer: signer.as_ref() };
-        issuance.check(&token, now).map_err(failure::credential)?;
-        let now = match consent.obtain(token.claims())? {
-            Consent::NotAsked => now,
-            Consent::Given => clock(),
-        };
-        let credential = issuance.issue(http, &token, now).await.map_err(failure::credential)?;
-        let attributes = SignedAttributes::for_payload(payload, now).map_err(failure::bug)?;
+        let requested = RequestedSigner::new(key, payload::people(payload));
+        let Signature { attributes, certificate, octets, at } = sign_in.sign(payload, requested.as_ref(), now).await?;
         let before = SeenCheckpoints::new(&self.settings.folders).before_request();
-        let material = sign::sign(attributes.message(), &credential, http, services).await.map_err(failure::service)?;
+        let material = sign::record(attributes.message(), octets, certificate, http, services).await;
+        let material = material.map_err(failure::service)?;
         let entry = material.log_entry.as_ref();
         let (certificate, tokens) = (&material.certificate, &material.timestamps);
         let der = git::seal(&attributes, certificate, &material.signature, entry, tokens).map_err(failure::bug)?;
         let proof = entry.and_then(|entry| entry.inclusion_proof.as_ref());
         let checkpoint = proof.map(|proof| proof.checkpoint.clone());
-        Ok(Signed { armor: armor::encode(&der), der, at: now, checkpoint, before })
+        Ok(Signed { armor: armor::encode(&der), der, at, checkpoint, before })
     }
 
     /// Holds the log's answer against what it said before. Who shows two histories proves nothing with either.
@@ -167,32 +163,6 @@ impl Signing<'_> {
             failure::warn(&notice, self.terminal);
         }
         Ok(())
-    }
-
-    /// The token that nobody has to sign in for, else one from a login; and the time when it was there.
-    async fn identity_token(
-        &self,
-        http: &Http,
-        instance: &Instance,
-        services: &Services,
-        now: Timestamp,
-    ) -> Result<(IdentityToken, Timestamp), CommandError> {
-        let client_id = self.audience(instance);
-        let sources = UnattendedSources { settings: self.settings, audience: client_id };
-        if let Some(obtained) = oidc::unattended(&sources, http).await.map_err(failure::login)? {
-            self.terminal.detail(format_args!("the identity token is from {}", obtained.flow));
-            return Ok((obtained.token, now));
-        }
-        let issuer = services.oidc_issuer.as_deref().ok_or_else(|| failure::no_issuer(&instance.name))?;
-        let login = Login { issuer, client_id, settings: self.settings };
-        let obtained = login.interactive(http, self.terminal).await.map_err(failure::login)?;
-        Ok((obtained.token, clock()))
-    }
-
-    /// What the instance calls its tokens' audience is also the client's ID, unless the user says otherwise.
-    fn audience<'b>(&'b self, instance: &'b Instance) -> &'b str {
-        let chosen = self.settings.client_id.as_deref().or(instance.bounds.audience.as_deref());
-        chosen.unwrap_or(DEFAULT_CLIENT_ID)
     }
 }
 
@@ -214,7 +184,10 @@ fn status_unwritten(error: io::Error) -> CommandError {
     CommandError::failed(format_args!("the status lines cannot be written: {error}"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "a login or an answer takes minutes where a person has to type")]
-fn clock() -> Timestamp {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a login or an answer takes minutes where a person has to type, and an agent lives for hours"
+)]
+pub(super) fn clock() -> Timestamp {
     Timestamp::now()
 }

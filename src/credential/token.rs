@@ -59,7 +59,8 @@ fn replayable(claims: &Claims, instance: &Instance) -> bool {
 
 /// The subject alternative name that Fulcio makes of these claims, where that can be derived: a verified e-mail address,
 /// the workflow of the two CI systems whose templates are fixed, a subject that is itself a URI.
-pub(super) fn expected_name(claims: &Claims) -> Option<String> {
+#[must_use]
+pub fn expected_name(claims: &Claims) -> Option<String> {
     let extra = |name: &str| claims.extra.get(name).and_then(serde_json::Value::as_str);
     match (&claims.email, claims.issuer.as_str()) {
         (Some(email), _) => claims.email_verified.then(|| email.clone()),
@@ -129,7 +130,6 @@ mod tests {
 
     const PUBLIC_GOOD_ISSUER: &str = "https://oauth2.sigstore.dev/auth";
     use crate::instance::InstanceBounds;
-    use crate::services::{Services, TransparencyLog};
     use crate::signing_config::{Service, ServiceValidity, SigningConfig};
     use crate::trusted_root::TrustedRoot;
 
@@ -173,14 +173,8 @@ mod tests {
     }
 
     fn outcome(claims: &Claims, instance: &Instance, signer: Option<&str>) -> Result<(), TokenError> {
-        let services = Services {
-            certificate_authority: String::new(),
-            oidc_issuer: None,
-            transparency_log: TransparencyLog::RekorV1(String::new()),
-            timestamp_authority: None,
-        };
         let signer = signer.and_then(|key| RequestedSigner::new(key.as_bytes(), []));
-        let issuance = Issuance { instance, services: &services, audience: "sigstore", signer: signer.as_ref() };
+        let issuance = Issuance { instance, certificate_authority: "", audience: "sigstore", signer: signer.as_ref() };
         check(claims, &issuance, NOW.parse().unwrap())
     }
 

@@ -155,6 +155,9 @@ pub(super) struct Extensions {
     /// RFC 9207 §3.
     #[serde(default)]
     pub(super) authorization_response_iss_parameter_supported: bool,
+    /// RFC 8414 §2.
+    #[serde(default)]
+    pub(super) revocation_endpoint: Option<String>,
 }
 
 impl AdditionalProviderMetadata for Extensions {}

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use serde::{Deserialize, Serialize};
 use url::Host;
 
 use self::network::{LOCALHOST, Route};
@@ -201,7 +202,7 @@ impl Repeat {
 }
 
 /// A service did not do its part.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{service} at {address} {problem}")]
 pub struct ServiceError {
     /// Which one.
@@ -235,7 +236,7 @@ impl ServiceError {
 }
 
 /// What happened to a request.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Problem {
     /// Not an absolute http or https address, or one with a user name.
     #[error("has an address that cannot be used")]
@@ -294,7 +295,7 @@ impl Problem {
 }
 
 /// The services that waxseal asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ServiceName {
     /// Fulcio.
     CertificateAuthority,

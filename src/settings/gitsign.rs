@@ -246,7 +246,7 @@ const URL_OPENER: GitsignKey = GitsignKey {
 const CREDENTIAL_CACHE: GitsignKey = GitsignKey {
     name: "",
     variables: &["GITSIGN_CREDENTIAL_CACHE"],
-    fate: Fate::Ignored("it hands private keys to whoever connects; waxseal makes a key for each signature"),
+    fate: Fate::Ignored("it hands private keys to whoever connects; waxseal's agent signs, and needs no variable"),
 };
 const CT_LOG_KEY: GitsignKey = GitsignKey {
     name: "",
@@ -259,7 +259,7 @@ const ID_TOKEN: GitsignKey = GitsignKey {
     fate: Fate::ReadAs("WAXSEAL_ID_TOKEN", "the same; never shown"),
 };
 const NO_CACHE: GitsignKey =
-    GitsignKey { name: "", variables: &["SIGSTORE_NO_CACHE"], fate: Fate::Ignored("there is no such cache") };
+    GitsignKey { name: "", variables: &["SIGSTORE_NO_CACHE"], fate: Fate::Ignored("`waxseal logout` forgets a login") };
 const REKOR_KEY: GitsignKey = GitsignKey {
     name: "",
     variables: &["SIGSTORE_REKOR_PUBLIC_KEY"],

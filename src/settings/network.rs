@@ -24,6 +24,15 @@ pub struct ProxySetting {
     pub address: Secret,
 }
 
+impl ProxySetting {
+    /// `None` where `variable` names no proxy.
+    #[must_use]
+    pub fn new(variable: &str, address: Secret) -> Option<Self> {
+        let variable = PROXY_VARIABLES.into_iter().find(|known| *known == variable)?;
+        Some(Self { variable, address })
+    }
+}
+
 /// Where curl, and so Git, looks for it, in this order. (`http_proxy` is for plain http, which never leaves this machine.)
 pub(super) const PROXY_VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 pub(super) const NO_PROXY_VARIABLES: [&str; 2] = ["no_proxy", "NO_PROXY"];

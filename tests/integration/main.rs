@@ -10,6 +10,8 @@
     reason = "a test fails by panicking, says what it skips, and writes files that nobody else reads"
 )]
 
+mod agent;
+mod agent_secrets;
 mod ambient;
 mod device;
 mod disk_faults;

@@ -85,9 +85,26 @@ const UNITS: [Unit; 34] = [
             "x509",
         ],
     ),
+    // It signs signed attributes, and nothing else: it knows what Git signs and how that is written down.
+    edge(
+        "agent",
+        &[
+            "cms",
+            "credential",
+            "crypto",
+            "identity_token",
+            "instance",
+            "oidc",
+            "services",
+            "settings",
+            "signature",
+            "signing_config",
+            "trusted_root",
+        ],
+    ),
     // It asks logs for proofs of what it keeps.
     edge("seen_checkpoints", &["crypto", "files", "services", "settings", "tlog", "trusted_root"]),
-    edge("sign", &["credential", "crypto", "instance", "services", "signature", "tlog"]),
+    edge("sign", &["crypto", "services", "signature", "tlog", "x509"]),
     stack(
         "stack",
         &[
@@ -108,7 +125,7 @@ const UNITS: [Unit; 34] = [
 ];
 
 /// Crates and parts of std that have one home: path, the units that may name it, why.
-const HOMES: [(&str, &[&str], &str); 24] = [
+const HOMES: [(&str, &[&str], &str); 25] = [
     ("aws_lc_rs", &["crypto"], "algorithms are chosen in one place"),
     ("p256", &["crypto"], "algorithms are chosen in one place"),
     ("x509_cert", &["x509", "cms", "timestamp", "tlog", "credential", "stack"], "one module reads certificates"),
@@ -129,9 +146,10 @@ const HOMES: [(&str, &[&str], &str); 24] = [
     ("rpassword", &["commands"], "one place asks for passwords"),
     (
         "rustix",
-        &["files"],
+        &["agent", "files"],
         "std has nearly everything; files are opened without waiting, and folders exchanged, in one place",
     ),
+    ("nix", &["agent"], "one process lets go of what it inherited"),
     ("sigstore_tuf", &["trust_store"], "one TUF client"),
     ("regex", &["policy"], "identity patterns are anchored in one place"),
     (
@@ -141,8 +159,8 @@ const HOMES: [(&str, &[&str], &str); 24] = [
     ),
     (
         "std::process::Command",
-        &["oidc"],
-        "no child process but the browser and what prints identity tokens: verifying starts none",
+        &["agent", "oidc"],
+        "no child process but browser, agent and what prints identity tokens: verifying starts none",
     ),
     ("tokio::process", &["oidc"], "the same"),
 ];

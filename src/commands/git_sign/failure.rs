@@ -20,7 +20,7 @@ use crate::verify::{Verdict, VerifiedSignature};
 use crate::x509::path::PathError;
 
 /// Shows `error` on the terminal, unless that is where stderr goes anyway, and keeps it in the state folder.
-pub(super) fn tell(error: &CommandError, terminal: &Terminal, state: Option<&Path>, now: Timestamp) {
+pub(in crate::commands) fn tell(error: &CommandError, terminal: &Terminal, state: Option<&Path>, now: Timestamp) {
     let hints = || error.hints().iter().map(|hint| format!("hint: {hint}"));
     let lines = std::iter::once(format!("error: {}", error.message())).chain(hints());
     if !io::stderr().is_terminal() {
@@ -37,7 +37,7 @@ fn keep(path: &Path, text: &str) -> io::Result<()> {
     files::replace(path, text.as_bytes())
 }
 
-pub(super) fn no_instance() -> CommandError {
+pub(in crate::commands) fn no_instance() -> CommandError {
     CommandError::failed("no Sigstore instance is chosen to sign with")
         .hint(
             "\"git config --global waxseal.instance public-good\" signs at sigstore.dev, where your address, the time \
@@ -49,12 +49,12 @@ pub(super) fn no_instance() -> CommandError {
         )
 }
 
-pub(super) fn no_signing_config(name: &InstanceName) -> CommandError {
+pub(in crate::commands) fn no_signing_config(name: &InstanceName) -> CommandError {
     CommandError::failed(format_args!("the instance {name} has no signing config, so it can only verify"))
         .hint("add it again under another name with --url, or with --signing-config")
 }
 
-pub(super) fn no_service(name: &InstanceName, error: NoService) -> CommandError {
+pub(in crate::commands) fn no_service(name: &InstanceName, error: NoService) -> CommandError {
     let hint = match error {
         NoService::NoTime => "\"git config --global waxseal.timestamp auto\" asks for a timestamp where one is needed",
         NoService::OnlyRekorV1 | NoService::OnlyRekorV2 => {
@@ -70,23 +70,23 @@ pub(super) fn no_service(name: &InstanceName, error: NoService) -> CommandError 
     CommandError::failed(format_args!("cannot sign at the instance {name}: {error}")).hint(hint)
 }
 
-pub(super) fn no_issuer(name: &InstanceName) -> CommandError {
+pub(in crate::commands) fn no_issuer(name: &InstanceName) -> CommandError {
     CommandError::failed(format_args!("the signing config of the instance {name} lists no OpenID Connect issuer"))
         .hint("give an identity token in WAXSEAL_ID_TOKEN")
 }
 
-pub(super) fn not_trusted(name: &InstanceName) -> CommandError {
+pub(in crate::commands) fn not_trusted(name: &InstanceName) -> CommandError {
     CommandError::failed(format_args!("waxseal.trust does not list {name}, so what it signs would not verify"))
         .hint(format_args!("\"git config --global --add waxseal.trust {name}\" trusts it"))
 }
 
 /// An error that elsewhere has an exit code of its own; Git knows one only.
-pub(super) fn failed(error: impl Into<CommandError>) -> CommandError {
+pub(in crate::commands) fn failed(error: impl Into<CommandError>) -> CommandError {
     let error = error.into();
     error.hints().iter().fold(CommandError::failed(error.message()), CommandError::hint)
 }
 
-pub(super) fn login(error: LoginError) -> CommandError {
+pub(in crate::commands) fn login(error: LoginError) -> CommandError {
     let hint = match &error {
         LoginError::Service(error) => return service(error.clone()),
         LoginError::Ambient { problem: AmbientProblem::Service(error), .. } => service_hint(error),
@@ -128,11 +128,11 @@ pub(super) fn login(error: LoginError) -> CommandError {
     CommandError::failed(error).hint(hint)
 }
 
-pub(super) fn credential(error: CredentialError) -> CommandError {
+pub(in crate::commands) fn credential(error: CredentialError) -> CommandError {
     let hint = match &error {
         CredentialError::Service(error) => return service(error.clone()),
         CredentialError::Certificate(CertificateError::Clock { .. }) => "set the clock; nothing was signed",
-        CredentialError::Certificate(_) => "nothing was signed; is the instance's trusted root up to date?",
+        CredentialError::Certificate(_) => UP_TO_DATE,
         CredentialError::Token(TokenError::Expired { .. }) => {
             "get a new identity token, and see that the clock is right"
         }
@@ -150,7 +150,7 @@ pub(super) fn credential(error: CredentialError) -> CommandError {
     CommandError::failed(error).hint(hint)
 }
 
-pub(super) fn service(error: ServiceError) -> CommandError {
+pub(in crate::commands) fn service(error: ServiceError) -> CommandError {
     let hint = service_hint(&error);
     CommandError::failed(error).hint(hint)
 }
@@ -180,12 +180,12 @@ fn service_hint(error: &ServiceError) -> &'static str {
 }
 
 /// A log that contradicts itself.
-pub(super) fn of_log(error: ObserveError) -> CommandError {
+pub(in crate::commands) fn of_log(error: ObserveError) -> CommandError {
     CommandError::from(error).hint("the finished signature was not written")
 }
 
 /// Says what is no failure, on the terminal and on stderr: Git shows the latter to nobody, other callers may.
-pub(super) fn warn(notice: &str, terminal: &Terminal) {
+pub(in crate::commands) fn warn(notice: &str, terminal: &Terminal) {
     let mut stderr = io::stderr();
     if !stderr.is_terminal() {
         terminal.news(format_args!("warning: {notice}"));
@@ -194,13 +194,16 @@ pub(super) fn warn(notice: &str, terminal: &Terminal) {
     writeln!(stderr, "waxseal: warning: {}", escape::terminal(notice)).unwrap_or_default();
 }
 
-pub(super) fn bug(error: impl Display) -> CommandError {
+pub(in crate::commands) fn bug(error: impl Display) -> CommandError {
     CommandError::failed(format_args!("the signature could not be put together: {error}"))
         .hint("this is a bug in waxseal; please report it")
 }
 
 /// The verified signature, or who made the mistake.
-pub(super) fn of_self_check(verdict: Verdict, services: &Services) -> Result<VerifiedSignature, CommandError> {
+pub(in crate::commands) fn of_self_check(
+    verdict: Verdict,
+    services: &Services,
+) -> Result<VerifiedSignature, CommandError> {
     let at = |service, address: &str| {
         let ServiceError { service, address, .. } = ServiceError::garbage(service, address, "");
         format!("{service} at {address}")
@@ -241,4 +244,5 @@ pub(super) fn of_self_check(verdict: Verdict, services: &Services) -> Result<Ver
     Err(error.hint("the finished signature did not pass its check, so it was not written"))
 }
 
+pub(super) const UP_TO_DATE: &str = "nothing was signed; is the instance's trusted root up to date?";
 const LAST_ERROR: &str = "last-error";

@@ -7,7 +7,6 @@ use super::failure::failed;
 use crate::command_error::CommandError;
 use crate::escape;
 use crate::files;
-use crate::identity_token::Claims;
 use crate::instance::{Instance, InstanceBounds, InstanceName};
 use crate::settings::Settings;
 use crate::terminal::{Answer, Terminal};
@@ -15,7 +14,7 @@ use crate::trust_store;
 
 /// How consent was come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Consent {
+pub(in crate::commands) enum Consent {
     /// A person answered, which may have taken minutes.
     Given,
     /// None was needed, or it had been given before.
@@ -23,7 +22,7 @@ pub(super) enum Consent {
 }
 
 /// Whether, and how, the user is asked.
-pub(super) enum PublicConsent<'a> {
+pub(in crate::commands) enum PublicConsent<'a> {
     /// Another instance, or `waxseal.acceptPublic`.
     NotNeeded,
     /// Once an identity.
@@ -32,7 +31,11 @@ pub(super) enum PublicConsent<'a> {
 
 impl<'a> PublicConsent<'a> {
     /// Fails before any login where consent is needed, none was ever given, and there is nobody to ask.
-    pub(super) fn new(instance: &Instance, settings: &Settings, terminal: &'a Terminal) -> Result<Self, CommandError> {
+    pub(in crate::commands) fn new(
+        instance: &Instance,
+        settings: &Settings,
+        terminal: &'a Terminal,
+    ) -> Result<Self, CommandError> {
         if settings.accept_public || !publishes(instance)? {
             return Ok(Self::NotNeeded);
         }
@@ -42,19 +45,19 @@ impl<'a> PublicConsent<'a> {
     }
 
     /// Asks, unless this identity was agreed to before; remembers a yes.
-    pub(super) fn obtain(&self, claims: &Claims) -> Result<Consent, CommandError> {
+    pub(in crate::commands) fn obtain(&self, identity: &str, issuer: &str) -> Result<Consent, CommandError> {
         let Self::Ask { terminal, .. } = self else { return Ok(Consent::NotAsked) };
-        let identity = line(claims);
+        let agreed = line(identity, issuer);
         let mut given = self.given();
-        if given.lines().any(|line| line == identity) {
+        if given.lines().any(|line| line == agreed) {
             return Ok(Consent::NotAsked);
         }
         terminal.news("signing at the public-good instance publishes for ever, where anyone can search for it:");
-        terminal.news(format_args!("  {}, vouched for by {}", claims.identity(), claims.issuer));
+        terminal.news(format_args!("  {identity}, vouched for by {issuer}"));
         terminal.news("  the time, the digest of what is signed, and the signature (not the commit itself)");
         match terminal.ask("shall this become public?") {
             Answer::Yes => {
-                given.push_str(&identity);
+                given.push_str(&agreed);
                 given.push('\n');
                 if let Err(error) = self.remember(&given) {
                     terminal.news(format_args!("this answer cannot be kept, so you will be asked again: {error}"));
@@ -103,8 +106,8 @@ fn publishes(instance: &Instance) -> Result<bool, CommandError> {
 }
 
 /// An identity on one line.
-fn line(claims: &Claims) -> String {
-    format!("{} {}", escape::terminal(claims.identity()), escape::terminal(&claims.issuer))
+fn line(identity: &str, issuer: &str) -> String {
+    format!("{} {}", escape::terminal(identity), escape::terminal(issuer))
 }
 
 fn nobody_to_ask() -> CommandError {
@@ -131,23 +134,6 @@ mod tests {
         }
     }
 
-    fn claims(email: &str) -> Claims {
-        let at = "2026-11-25T12:00:00Z".parse().unwrap();
-        Claims {
-            issuer: "https://i".to_owned(),
-            subject: "s".to_owned(),
-            audiences: vec!["sigstore".to_owned()],
-            expires_at: at,
-            issued_at: at,
-            not_before: None,
-            email: Some(email.to_owned()),
-            email_verified: true,
-            nonce: None,
-            connector_id: None,
-            extra: serde_json::Map::new(),
-        }
-    }
-
     #[test]
     fn without_a_terminal_only_what_was_agreed_to_is_signed() {
         let folder = tempfile::tempdir().unwrap();
@@ -159,14 +145,14 @@ mod tests {
 
         let asked =
             PublicConsent::Ask { terminal: &terminal, record: Some(folder.path().join("waxseal").join(FILE_NAME)) };
-        asked.remember(&format!("{}\n", line(&claims("a@x")))).unwrap();
+        asked.remember(&format!("{}\n", line("a@x", "https://i"))).unwrap();
         let consent = PublicConsent::new(&public_good, &settings, &terminal).unwrap();
-        assert!(consent.obtain(&claims("a@x")).is_ok());
-        assert!(consent.obtain(&claims("b@x")).is_err());
+        assert!(consent.obtain("a@x", "https://i").is_ok());
+        assert!(consent.obtain("b@x", "https://i").is_err());
 
         let machine = Settings { accept_public: true, ..Settings::default() };
         assert!(PublicConsent::new(&public_good, &machine, &terminal).is_ok());
         let own = instance("own".parse().unwrap());
-        assert!(PublicConsent::new(&own, &Settings::default(), &terminal).unwrap().obtain(&claims("b@x")).is_ok());
+        assert!(PublicConsent::new(&own, &Settings::default(), &terminal).unwrap().obtain("b@x", "https://i").is_ok());
     }
 }

@@ -1,0 +1,264 @@
+//! The client's end of the socket.
+
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+
+use super::frame::{self, FrameError, MAX_PAYLOAD_BYTES};
+use super::message::{
+    Admission, Answer, Asked, Failure, Found, Hello, Hidden, PROTOCOL, Query, Request, SessionStatus, SharedInstance,
+    SharedNetwork, Signed,
+};
+use super::place::{Folder, Place, PlaceError};
+use super::session::is_signable;
+use super::sessions::LONGEST_TURN;
+use super::start::start;
+use crate::identity_token::IdentityToken;
+use crate::instance::Instance;
+use crate::oidc::RefreshToken;
+use crate::settings::NetworkSettings;
+
+/// A connection to an agent that speaks our protocol.
+#[derive(Debug)]
+pub struct Connection {
+    stream: UnixStream,
+}
+
+/// What a login is for, in the terms of its owner.
+#[derive(Clone, Copy, Debug)]
+pub struct Login<'a> {
+    /// The instance.
+    pub instance: &'a Instance,
+    /// Fulcio's base address.
+    pub certificate_authority: &'a str,
+    /// The OpenID Connect issuer, byte for byte.
+    pub issuer: &'a str,
+    /// For whom the token is made.
+    pub client_id: &'a str,
+    /// The identity provider behind the issuer.
+    pub connector_id: Option<&'a str>,
+    /// The account that is suggested.
+    pub login_hint: Option<&'a str>,
+    /// The network.
+    pub network: &'a NetworkSettings,
+}
+
+impl Login<'_> {
+    fn asked(&self) -> Asked {
+        Asked {
+            instance: self.instance.name.to_string(),
+            instance_sha256: SharedInstance::digest(self.instance),
+            issuer: self.issuer.to_owned(),
+            client_id: self.client_id.to_owned(),
+            connector_id: self.connector_id.map(ToOwned::to_owned),
+            login_hint: self.login_hint.map(ToOwned::to_owned),
+        }
+    }
+
+    /// The question whether somebody is logged in, as `signer` if that is demanded.
+    #[must_use]
+    pub fn query(&self, signer: Option<String>) -> Query {
+        Query { asked: self.asked(), signer, network: SharedNetwork::new(self.network) }
+    }
+
+    /// What the agent is given after a login.
+    #[must_use]
+    pub fn admission(&self, token: &IdentityToken, refresh_token: Option<&RefreshToken>) -> Admission {
+        Admission {
+            asked: self.asked(),
+            instance: SharedInstance::new(self.instance),
+            certificate_authority: self.certificate_authority.to_owned(),
+            network: SharedNetwork::new(self.network),
+            token: Hidden::new(token.expose()),
+            refresh_token: refresh_token.map(|token| Hidden::new(token.expose())),
+        }
+    }
+}
+
+impl Connection {
+    /// Connects to the agent if it runs.
+    ///
+    /// # Errors
+    /// [`AgentError`]
+    pub async fn to_running(place: &Place) -> Result<Option<Self>, AgentError> {
+        // No folder, no socket, nobody who listens: nobody runs.
+        let Ok(folder) = place.open() else { return Ok(None) };
+        let Ok(stream) = folder.connect().await else { return Ok(None) };
+        match Self::greet(stream).await? {
+            Greeted::Ours(connection) => Ok(Some(connection)),
+            Greeted::Older(_) => Ok(None),
+        }
+    }
+
+    /// Connects to the agent; starts one where none runs, or an older one that cannot be spoken with.
+    ///
+    /// # Errors
+    /// [`AgentError`]
+    pub async fn to_any(place: &Place) -> Result<Self, AgentError> {
+        let folder = place.make()?;
+        if let Ok(stream) = folder.connect().await {
+            match Self::greet(stream).await? {
+                Greeted::Ours(connection) => return Ok(connection),
+                Greeted::Older(mut older) => older.stop().await?,
+            }
+        }
+        Self::start(&folder).await
+    }
+
+    /// Has the agent that runs end, whatever its protocol; none is as good.
+    ///
+    /// # Errors
+    /// [`AgentError`]
+    pub async fn stop_running(place: &Place) -> Result<(), AgentError> {
+        let Ok(folder) = place.open() else { return Ok(()) };
+        let Ok(mut stream) = folder.connect().await else { return Ok(()) };
+        frame::write(&mut stream, &Hello::own()).await.map_err(broken)?;
+        let _any: Hello = frame::read(&mut stream, AT_ONCE).await.map_err(broken)?;
+        Self { stream }.stop().await
+    }
+
+    async fn start(folder: &Folder) -> Result<Self, AgentError> {
+        match Self::greet(start(folder).await.map_err(AgentError::Start)?).await? {
+            Greeted::Ours(connection) => Ok(connection),
+            Greeted::Older(_) => Err(AgentError::Stays),
+        }
+    }
+
+    async fn greet(mut stream: UnixStream) -> Result<Greeted, AgentError> {
+        frame::write(&mut stream, &Hello::own()).await.map_err(broken)?;
+        let hello: Hello = frame::read(&mut stream, AT_ONCE).await.map_err(broken)?;
+        let connection = Self { stream };
+        match hello.protocol {
+            PROTOCOL => Ok(Greeted::Ours(connection)),
+            older if older < PROTOCOL => Ok(Greeted::Older(connection)),
+            _ => Err(AgentError::Newer(hello.version)),
+        }
+    }
+
+    /// Who would sign; `None`: somebody has to log in, and it is our turn until this connection ends.
+    ///
+    /// # Errors
+    /// [`AgentError`]
+    pub async fn find(&mut self, query: Query) -> Result<Option<Found>, AgentError> {
+        match self.ask(&Request::Find { query: Box::new(query) }, LONGEST_TURN + AT_ONCE).await? {
+            Answer::Found { found } => Ok(Some(found)),
+            Answer::Missing => Ok(None),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Hands a login over.
+    ///
+    /// # Errors
+    /// [`AgentError`]; [`AgentError::Failed`] when the login gets no certificate.
+    pub async fn admit(&mut self, admission: Admission) -> Result<Found, AgentError> {
+        match self.ask(&Request::Admit { admission: Box::new(admission) }, ASKING_OTHERS).await? {
+            Answer::Found { found } => Ok(found),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Has `payload` signed; `None`: the session is over.
+    ///
+    /// # Errors
+    /// [`AgentError`]
+    pub async fn sign(&mut self, session: u64, payload: &[u8]) -> Result<Option<Signed>, AgentError> {
+        frame::write(&mut self.stream, &Request::Sign { session }).await.map_err(broken)?;
+        frame::write_bytes(&mut self.stream, payload).await.map_err(broken)?;
+        match self.answer(ASKING_OTHERS).await? {
+            Answer::Signed { signed } => Ok(Some(signed)),
+            Answer::Missing => Ok(None),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Who is logged in, the newest first.
+    ///
+    /// # Errors
+    /// [`AgentError`]
+    pub async fn sessions(&mut self) -> Result<Vec<SessionStatus>, AgentError> {
+        match self.ask(&Request::Status, AT_ONCE).await? {
+            Answer::Sessions { sessions } => Ok(sessions),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Logs out of an instance, or of all: how many sessions there were, and why refresh tokens could not be revoked.
+    ///
+    /// # Errors
+    /// [`AgentError`]
+    pub async fn forget(&mut self, instance: Option<&str>) -> Result<(usize, Vec<String>), AgentError> {
+        let request = Request::Forget { instance: instance.map(ToOwned::to_owned) };
+        match self.ask(&request, ASKING_OTHERS).await? {
+            Answer::Forgotten { sessions, unrevoked } => Ok((sessions, unrevoked)),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    async fn stop(&mut self) -> Result<(), AgentError> {
+        match self.ask(&Request::Stop, AT_ONCE).await? {
+            Answer::Stopping => Ok(()),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Whether it takes such a payload: what Git signs, and not too much of it.
+    #[must_use]
+    pub fn takes(payload: &[u8]) -> bool {
+        payload.len() <= MAX_PAYLOAD_BYTES && is_signable(payload)
+    }
+
+    async fn ask(&mut self, request: &Request, patience: Duration) -> Result<Answer, AgentError> {
+        frame::write(&mut self.stream, request).await.map_err(broken)?;
+        self.answer(patience).await
+    }
+
+    async fn answer(&mut self, patience: Duration) -> Result<Answer, AgentError> {
+        frame::read(&mut self.stream, patience).await.map_err(broken)
+    }
+}
+
+enum Greeted {
+    Older(Connection),
+    Ours(Connection),
+}
+
+/// The agent cannot be used, or did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// It went away, or says nothing that makes sense.
+    #[error("the agent does not answer as it should: {0}")]
+    Broken(String),
+    /// It tried.
+    #[error(transparent)]
+    Failed(Failure),
+    /// Of a version that is not ours to end.
+    #[error("an agent of waxseal {0} runs, which is newer")]
+    Newer(String),
+    /// Where it would be found.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// It could not be started.
+    #[error("the agent cannot be started: {0}")]
+    Start(std::io::Error),
+    /// An older one was asked to end and did not.
+    #[error("an agent of an older version does not end")]
+    Stays,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn broken(error: FrameError) -> AgentError {
+    AgentError::Broken(error.to_string())
+}
+
+fn unexpected(answer: Answer) -> AgentError {
+    match answer {
+        Answer::Failed { failure } => AgentError::Failed(failure),
+        _ => AgentError::Broken("an answer to another question".to_owned()),
+    }
+}
+
+/// It is on this machine and does nothing else.
+const AT_ONCE: Duration = Duration::from_secs(5);
+/// A certificate authority and an issuer may have to answer first, each within the limits of `services::http`.
+const ASKING_OTHERS: Duration = Duration::from_secs(120);

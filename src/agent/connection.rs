@@ -1,0 +1,109 @@
+//! One client: what it asks, and what it is answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::net::UnixStream;
+use tokio::sync::Notify;
+
+use super::frame::{self, FrameError, MAX_PAYLOAD_BYTES};
+use super::message::{Answer, Failure, Hello, PROTOCOL, Request};
+use super::session::Session;
+use super::sessions::{Sessions, Turn};
+
+/// Serves one client until it goes, or says something that makes no sense.
+pub(super) async fn serve(
+    mut stream: UnixStream,
+    sessions: &Sessions,
+    stop: &Notify,
+    clock: fn() -> Timestamp,
+) -> Result<(), FrameError> {
+    let hello: Hello = frame::read(&mut stream, FIRST_WORD).await?;
+    frame::write(&mut stream, &Hello::own()).await?;
+    let mut turn = None;
+    let mut idle = FIRST_WORD;
+    loop {
+        let request: Request = match frame::read(&mut stream, idle).await {
+            Err(FrameError::Closed) => return Ok(()),
+            request => request?,
+        };
+        let answer = match request {
+            Request::Stop => {
+                frame::write(&mut stream, &Answer::Stopping).await?;
+                stop.notify_one();
+                return Ok(());
+            }
+            _ if hello.protocol != PROTOCOL => refused("it speaks another protocol"),
+            Request::Sign { session } => {
+                let payload = frame::read_bytes(&mut stream, MAX_PAYLOAD_BYTES, FIRST_WORD).await?;
+                sign(sessions, session, &payload, clock).await
+            }
+            other => answer(other, sessions, &mut turn, clock).await,
+        };
+        frame::write(&mut stream, &answer).await?;
+        // From now on there may be a person who thinks.
+        idle = LONGEST_SILENCE;
+    }
+}
+
+async fn answer(request: Request, sessions: &Sessions, turn: &mut Option<Turn>, clock: fn() -> Timestamp) -> Answer {
+    match request {
+        Request::Admit { admission } => {
+            let admitted = sessions.admit(&admission, clock()).await;
+            *turn = None;
+            admitted.map_or_else(failed, |session| Answer::Found { found: session.found() })
+        }
+        Request::Find { query } => {
+            *turn = None;
+            match sessions.find(&query, clock).await {
+                Ok(session) => match session.move_to(&query.network).await {
+                    Ok(()) => Answer::Found { found: session.found() },
+                    Err(failure) => failed(failure),
+                },
+                Err(mine) => {
+                    *turn = mine;
+                    Answer::Missing
+                }
+            }
+        }
+        Request::Forget { instance } => {
+            let gone = sessions.forget(instance.as_deref());
+            let unrevoked = end_all(&gone).await;
+            Answer::Forgotten { sessions: gone.len(), unrevoked }
+        }
+        Request::Status => Answer::Sessions { sessions: sessions.statuses(clock()) },
+        // Both have more to do with the connection.
+        Request::Sign { .. } | Request::Stop => refused("not now"),
+    }
+}
+
+async fn sign(sessions: &Sessions, session: u64, payload: &[u8], clock: fn() -> Timestamp) -> Answer {
+    let Some(session) = sessions.by_id(session) else { return Answer::Missing };
+    match session.sign(payload, clock).await {
+        Ok(Some(signed)) => Answer::Signed { signed },
+        Ok(None) => Answer::Missing,
+        Err(failure) => failed(failure),
+    }
+}
+
+async fn end_all(sessions: &[Arc<Session>]) -> Vec<String> {
+    let mut unrevoked = Vec::new();
+    for session in sessions {
+        unrevoked.extend(session.end().await);
+    }
+    unrevoked
+}
+
+fn failed(failure: Failure) -> Answer {
+    Answer::Failed { failure }
+}
+
+fn refused(why: &str) -> Answer {
+    failed(Failure::Refused(why.to_owned()))
+}
+
+/// A client says at once what it wants.
+const FIRST_WORD: Duration = Duration::from_secs(5);
+/// A person logs in, or answers a question.
+const LONGEST_SILENCE: Duration = Duration::from_secs(600);

@@ -1,0 +1,42 @@
+//! `waxseal agent`: logins in memory, and what signs with them.
+
+use crate::agent::{self, Connection, Idle, Place, ServeError};
+use crate::cli::Agent;
+use crate::command_error::CommandError;
+use crate::services::event_loop::EventLoop;
+use crate::settings::Folders;
+
+use super::git_sign::{agent_error, clock};
+use super::stdout;
+
+/// Runs the agent until it has nothing more to do, or has the one that runs end. It reads nothing of a repository.
+///
+/// # Errors
+/// [`CommandError`]
+pub fn run(request: &Agent) -> Result<(), CommandError> {
+    if request.detached {
+        agent::detach().map_err(|error| CommandError::failed(format_args!("cannot let go of the caller: {error}")))?;
+    }
+    let place = Place::of_user(&Folders::of_user()).map_err(|error| agent_error(error.into()))?;
+    let event_loop = EventLoop::new().map_err(CommandError::no_event_loop)?;
+    if request.stop {
+        return event_loop.run(stop(&place));
+    }
+    let ready = || match request.detached {
+        true => Ok(()),
+        false => stdout::print(&format!("the agent listens at {}\n", place.socket().display())),
+    };
+    match event_loop.run(agent::serve(&place, Idle(request.idle), clock, ready)) {
+        // Another client was faster, and its agent will do for this one's, too.
+        Err(ServeError::AlreadyThere) if request.detached => Ok(()),
+        Err(ServeError::AlreadyThere) => Err(CommandError::failed(ServeError::AlreadyThere)
+            .hint("\"waxseal whoami\" shows who is logged in there, \"waxseal agent --stop\" ends it")),
+        Err(ServeError::Place(error)) => Err(agent_error(error.into())),
+        Err(error @ (ServeError::Signals(_) | ServeError::Socket(_))) => Err(CommandError::failed(error)),
+        Ok(said) => said,
+    }
+}
+
+async fn stop(place: &Place) -> Result<(), CommandError> {
+    Connection::stop_running(place).await.map_err(agent_error)
+}

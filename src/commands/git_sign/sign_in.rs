@@ -1,0 +1,274 @@
+//! Who signs: the agent, if somebody is logged in there or logs in now; this process with a key of its own, where the login
+//! is a program's, or the agent cannot be used.
+
+use jiff::Timestamp;
+
+use super::clock;
+use super::failure;
+use super::public_consent::{Consent, PublicConsent};
+use crate::agent::{AgentError, Connection, Failure, Found, Login as AgentLogin, Place};
+use crate::cms::attributes::SignedAttributes;
+use crate::command_error::CommandError;
+use crate::credential::{Issuance, RequestedSigner, SigningCredential};
+use crate::identity_token::IdentityToken;
+use crate::instance::Instance;
+use crate::oidc::{self, Login, Obtained, UnattendedSources};
+use crate::services::Services;
+use crate::services::http::Http;
+use crate::settings::{DEFAULT_CLIENT_ID, Settings};
+use crate::terminal::Terminal;
+use crate::x509::{Certificate, SigningCertificate};
+
+/// What a login is for.
+#[derive(Clone, Copy)]
+pub(in crate::commands) struct SignIn<'a> {
+    pub(in crate::commands) settings: &'a Settings,
+    pub(in crate::commands) terminal: &'a Terminal,
+    pub(in crate::commands) instance: &'a Instance,
+    pub(in crate::commands) services: &'a Services,
+    pub(in crate::commands) http: &'a Http,
+    pub(in crate::commands) consent: &'a PublicConsent<'a>,
+}
+
+/// Whoever has the key.
+pub(super) enum Signer {
+    Agent { connection: Connection, found: Found },
+    Own { credential: Box<SigningCredential>, now: Timestamp },
+}
+
+/// A signature over a payload's signed attributes.
+pub(super) struct Signature {
+    pub(super) attributes: SignedAttributes,
+    pub(super) certificate: Certificate,
+    pub(super) octets: Vec<u8>,
+    pub(super) at: Timestamp,
+}
+
+impl SignIn<'_> {
+    /// Signs `payload`, as `requested` if that is demanded.
+    pub(super) async fn sign(
+        &self,
+        payload: &[u8],
+        requested: Option<&RequestedSigner>,
+        now: Timestamp,
+    ) -> Result<Signature, CommandError> {
+        let signature = match self.signer(payload, requested, now).await? {
+            Signer::Own { credential, now } => own_signature(payload, &credential, now)?,
+            Signer::Agent { mut connection, found } => match connection.sign(found.session, payload).await {
+                Ok(Some(signed)) => agents_signature(payload, signed)?,
+                Err(AgentError::Failed(failure)) => return Err(of_agent(failure)),
+                // The issuer has ended the login, or the agent itself has ended, since it was asked.
+                ended => {
+                    let connection = self.still(ended.map(|_| connection));
+                    match self.after_login(connection, requested).await? {
+                        Signer::Own { credential, now } => own_signature(payload, &credential, now)?,
+                        Signer::Agent { mut connection, found } => {
+                            let signed = connection.sign(found.session, payload).await.map_err(agent_error)?;
+                            agents_signature(payload, signed.ok_or_else(|| agent_error(no_session()))?)?
+                        }
+                    }
+                }
+            },
+        };
+        signature.check(requested)?;
+        Ok(signature)
+    }
+
+    async fn signer(
+        &self,
+        payload: &[u8],
+        requested: Option<&RequestedSigner>,
+        now: Timestamp,
+    ) -> Result<Signer, CommandError> {
+        let sources = UnattendedSources { settings: self.settings, audience: self.audience() };
+        if let Some(obtained) = oidc::unattended(&sources, self.http).await.map_err(failure::login)? {
+            self.terminal.detail(format_args!("the identity token is from {}", obtained.flow));
+            return self.own_signer(&obtained.token, requested, now).await;
+        }
+        let mut agent = None;
+        if Connection::takes(payload) {
+            agent = self.still(self.agent().await);
+        }
+        let query = self.agent_login()?.query(requested.map(ToString::to_string));
+        let found = match &mut agent {
+            Some(connection) => connection.find(query).await,
+            None => Ok(None),
+        };
+        match (found, agent) {
+            (Ok(Some(found)), Some(connection)) => {
+                self.terminal.detail(format_args!("{} is logged in at the agent", found.identity));
+                self.consent.obtain(&found.identity, &found.issuer)?;
+                Ok(Signer::Agent { connection, found })
+            }
+            (found, agent) => {
+                let agent = agent.and_then(|connection| self.still(found.map(|_| connection)));
+                self.after_login(agent, requested).await
+            }
+        }
+    }
+
+    /// Logs in, and hands that to the agent: what `waxseal login` is for.
+    pub(in crate::commands) async fn log_in(&self) -> Result<Found, CommandError> {
+        let mut connection = self.agent().await.map_err(agent_error)?;
+        let (obtained, now) = self.login().await?;
+        self.agree(&obtained.token, None, now)?;
+        self.admit(&mut connection, &obtained).await?.map_err(agent_error)
+    }
+
+    async fn after_login(
+        &self,
+        agent: Option<Connection>,
+        requested: Option<&RequestedSigner>,
+    ) -> Result<Signer, CommandError> {
+        let (obtained, now) = self.login().await?;
+        let Some(mut connection) = agent else { return self.own_signer(&obtained.token, requested, now).await };
+        let now = self.agree(&obtained.token, requested, now)?;
+        match self.admit(&mut connection, &obtained).await? {
+            Ok(found) => Ok(Signer::Agent { connection, found }),
+            Err(error) => {
+                let _none: Option<Connection> = self.still(Err(error));
+                self.own_signer(&obtained.token, requested, now).await
+            }
+        }
+    }
+
+    /// A key of this process's own.
+    async fn own_signer(
+        &self,
+        token: &IdentityToken,
+        requested: Option<&RequestedSigner>,
+        now: Timestamp,
+    ) -> Result<Signer, CommandError> {
+        let now = self.agree(token, requested, now)?;
+        let credential = self.issuance(requested).issue(self.http, token, now).await.map_err(failure::credential)?;
+        Ok(Signer::Own { credential: Box::new(credential), now })
+    }
+
+    /// The token is one that may be used, and its owner agrees to what becomes public. Gives the time after that.
+    fn agree(
+        &self,
+        token: &IdentityToken,
+        requested: Option<&RequestedSigner>,
+        now: Timestamp,
+    ) -> Result<Timestamp, CommandError> {
+        self.issuance(requested).check(token, now).map_err(failure::credential)?;
+        let claims = token.claims();
+        Ok(match self.consent.obtain(claims.identity(), &claims.issuer)? {
+            Consent::NotAsked => now,
+            Consent::Given => clock(),
+        })
+    }
+
+    async fn login(&self) -> Result<(Obtained, Timestamp), CommandError> {
+        let login = Login { issuer: self.issuer()?, client_id: self.audience(), settings: self.settings };
+        let obtained = login.interactive(self.http, self.terminal).await.map_err(failure::login)?;
+        Ok((obtained, clock()))
+    }
+
+    /// The outer error is for the user, the inner one says that there is no agent.
+    async fn admit(
+        &self,
+        connection: &mut Connection,
+        obtained: &Obtained,
+    ) -> Result<Result<Found, AgentError>, CommandError> {
+        let admission = self.agent_login()?.admission(&obtained.token, obtained.refresh_token.as_ref());
+        match connection.admit(admission).await {
+            Err(AgentError::Failed(failure)) => Err(of_agent(failure)),
+            admitted => Ok(admitted),
+        }
+    }
+
+    async fn agent(&self) -> Result<Connection, AgentError> {
+        Connection::to_any(&Place::of_user(&self.settings.folders)?).await
+    }
+
+    /// The agent, or a warning that there is none.
+    fn still(&self, agent: Result<Connection, AgentError>) -> Option<Connection> {
+        agent
+            .map_err(|error| {
+                let notice = format!("{error}; this login is good for one signature only");
+                failure::warn(&notice, self.terminal);
+            })
+            .ok()
+    }
+
+    fn agent_login(&self) -> Result<AgentLogin<'_>, CommandError> {
+        Ok(AgentLogin {
+            instance: self.instance,
+            certificate_authority: &self.services.certificate_authority,
+            issuer: self.issuer()?,
+            client_id: self.audience(),
+            connector_id: self.settings.connector_id.as_deref(),
+            login_hint: self.settings.login_hint.as_deref(),
+            network: &self.settings.network,
+        })
+    }
+
+    fn issuance<'b>(&'b self, signer: Option<&'b RequestedSigner>) -> Issuance<'b> {
+        let certificate_authority = &self.services.certificate_authority;
+        Issuance { instance: self.instance, certificate_authority, audience: self.audience(), signer }
+    }
+
+    fn issuer(&self) -> Result<&str, CommandError> {
+        self.services.oidc_issuer.as_deref().ok_or_else(|| failure::no_issuer(&self.instance.name))
+    }
+
+    /// What the instance calls its tokens' audience is also the client's ID, unless the user says otherwise.
+    fn audience(&self) -> &str {
+        let chosen = self.settings.client_id.as_deref().or(self.instance.bounds.audience.as_deref());
+        chosen.unwrap_or(DEFAULT_CLIENT_ID)
+    }
+}
+
+impl Signature {
+    /// Before anything is published: it is a signature, by whoever is demanded.
+    fn check(&self, requested: Option<&RequestedSigner>) -> Result<(), CommandError> {
+        let leaf = SigningCertificate::read(self.certificate.clone()).map_err(failure::bug)?;
+        leaf.public_key().verify(self.attributes.message(), &self.octets).map_err(failure::bug)?;
+        match requested {
+            Some(signer) if !signer.is(leaf.claims().san.as_str()) => {
+                Err(failure::bug(format_args!("it is by {}, and wanted from {signer}", leaf.claims().san.as_str())))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn own_signature(payload: &[u8], credential: &SigningCredential, now: Timestamp) -> Result<Signature, CommandError> {
+    let attributes = SignedAttributes::for_payload(payload, now).map_err(failure::bug)?;
+    let octets = credential.key.sign(attributes.message());
+    Ok(Signature { attributes, certificate: credential.certificate.certificate().clone(), octets, at: now })
+}
+
+fn agents_signature(payload: &[u8], signed: crate::agent::Signed) -> Result<Signature, CommandError> {
+    let attributes = SignedAttributes::for_payload(payload, signed.at).map_err(failure::bug)?;
+    let certificate = Certificate::from_der(&signed.certificate.0).map_err(failure::bug)?;
+    Ok(Signature { attributes, certificate, octets: signed.signature.0, at: signed.at })
+}
+
+/// What the agent says happened to it while it did our work.
+fn of_agent(failure: Failure) -> CommandError {
+    match failure {
+        Failure::Service(error) => failure::service(error),
+        Failure::Certificate(_) => CommandError::failed(failure).hint(failure::UP_TO_DATE),
+        Failure::Refused(_) | Failure::Token(_) => {
+            CommandError::failed(failure).hint("\"waxseal logout\" forgets the login; then try again")
+        }
+    }
+}
+
+/// An agent without which nothing goes on.
+pub(in crate::commands) fn agent_error(error: AgentError) -> CommandError {
+    match error {
+        AgentError::Failed(failure) => of_agent(failure),
+        AgentError::Place(_) => CommandError::failed(error).hint("it must be the user's own folder, with mode 0700"),
+        AgentError::Broken(_) | AgentError::Newer(_) | AgentError::Stays | AgentError::Start(_) => {
+            CommandError::failed(error)
+                .hint("\"waxseal agent --stop\" ends it, \"waxseal agent\" shows why it does not run")
+        }
+    }
+}
+
+fn no_session() -> AgentError {
+    AgentError::Broken("the login that was just made is not there".to_owned())
+}
