@@ -83,6 +83,8 @@ END
     check 'waxseal signs a commit after a login in Chromium' \
         env CALLER=waxseal BROWSER="$PWD/opener" git -C "$repository" commit --quiet --allow-empty -S -m 'By a person'
     check 'and verifies it' git -C "$repository" verify-commit HEAD
+    check 'at oidc-provider and at its own issuer: with a browser that comes back, and over SSH with another device' \
+        in_node waxseal_logins.mjs "$(command -v waxseal)" "$IDENTITY" "$PASSWORD" "$url" "$digest"
     if [ -x "$CACHE/python/venv/bin/sigstore" ]; then
         curl -sSf --noproxy '*' "$url/trust/client_trust_config.json" -o "$config"
         cp "$BUNDLES/artifact" artifact

@@ -45,6 +45,8 @@ pub struct CiVariables {
     pub buildkite_job: Option<String>,
     /// `CIRCLECI`
     pub circleci: bool,
+    /// `NO_GCE_CHECK` is `true`, as Google's own libraries have it: this is not to be taken for a machine of Google's.
+    pub not_google: bool,
     /// `GCE_METADATA_HOST`, as Google's own libraries have it.
     pub google_metadata_host: Option<String>,
     /// `GOOGLE_SERVICE_ACCOUNT_NAME`: whom to act for.
@@ -90,6 +92,7 @@ impl CiVariables {
             buildkite_endpoint: text("BUILDKITE_AGENT_ENDPOINT"),
             buildkite_job: text("BUILDKITE_JOB_ID"),
             circleci: text("CIRCLECI").is_some(),
+            not_google: text("NO_GCE_CHECK").is_some_and(|value| value.eq_ignore_ascii_case("true")),
             google_metadata_host: text("GCE_METADATA_HOST"),
             google_service_account: text("GOOGLE_SERVICE_ACCOUNT_NAME"),
         }

@@ -218,6 +218,8 @@ impl Sandbox {
         }
         for (name, value) in [
             ("GIT_CONFIG_NOSYSTEM", "1"),
+            // Wherever the tests run.
+            ("NO_GCE_CHECK", "true"),
             // Nobody sits at the terminal that the tests may have.
             ("GIT_TERMINAL_PROMPT", "0"),
             ("GIT_AUTHOR_DATE", DATE),

@@ -20,7 +20,7 @@ pub(super) fn is_there(ci: &CiVariables, places: &Places) -> bool {
         file.take(MAX_NAME_BYTES).read_to_string(&mut name).ok()?;
         PRODUCT_NAMES.contains(&name.trim()).then_some(())
     };
-    ci.google_metadata_host.is_some() || named().is_some()
+    !ci.not_google && (ci.google_metadata_host.is_some() || named().is_some())
 }
 
 impl Job<'_> {

@@ -275,7 +275,10 @@ fn only_the_firmware_says_that_a_machine_is_googles() {
     {
         let product_name = folder.path().join("product_name");
         std::fs::write(&product_name, name).unwrap();
-        assert_eq!(google::is_there(&CiVariables::default(), &Places { product_name, ..nowhere() }), there, "{name}");
+        let places = Places { product_name, ..nowhere() };
+        assert_eq!(google::is_there(&CiVariables::default(), &places), there, "{name}");
+        let denied = CiVariables { not_google: true, ..CiVariables::default() };
+        assert!(!google::is_there(&denied, &places), "{name}");
     }
 }
 
