@@ -102,14 +102,14 @@ fn show(codes: &Codes, limit: Duration, draws_blocks: bool, terminal: &Terminal)
         .news(format_args!("this waits {seconds} s, or until Ctrl-C; sign in only if you began it yourself, just now"));
 }
 
-/// A QR code in half blocks, with its colours: cameras want dark on light, whatever the terminal has.
+/// A QR code in half blocks: ink is dark, and the terminal is told to show ink in black on white, as cameras want it.
 fn drawing(address: &Url) -> Option<Vec<String>> {
     // A larger one does not fit into a window.
     let code = QrCode::with_error_correction_level(address.as_str(), qrcode::EcLevel::L).ok()?;
     if code.width() > MAX_MODULES {
         return None;
     }
-    let text = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+    let text = code.render::<Dense1x2>().build();
     Some(text.lines().map(str::to_owned).collect())
 }
 
@@ -135,3 +135,33 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const MAX_CODE_BYTES: usize = 64;
 /// Version 10: 57 by 57 modules, in 29 lines; an address of 270 bytes.
 const MAX_MODULES: usize = 57;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_can_be_read_by_a_telephone() {
+        let address = "https://sigstore.example.org/oidc/device?user_code=TQJX-SZJF";
+        let lines = drawing(&Url::parse(address).unwrap()).unwrap();
+        // Two modules a character, one above the other; six points a module.
+        let points = |line: &String, upper: bool| {
+            let ink = |block: char| block == '█' || block == if upper { '▀' } else { '▄' };
+            line.chars().map(|block| if ink(block) { 0 } else { 255 }).collect::<Vec<u8>>()
+        };
+        let rows: Vec<_> = lines.iter().flat_map(|line| [points(line, true), points(line, false)]).collect();
+        let (width, height) = (rows[0].len() * 6, rows.len() * 6);
+        let mut image = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| rows[y / 6][x / 6]);
+        let grids = image.detect_grids();
+        assert_eq!(grids.len(), 1, "{}", lines.join("\n"));
+        assert_eq!(grids[0].decode().unwrap().1, address);
+    }
+
+    #[test]
+    fn what_fits_into_no_window_is_not_drawn() {
+        let long = format!("https://sigstore.example.org/{}", "x".repeat(2000));
+        assert_eq!(drawing(&Url::parse(&long).unwrap()), None);
+        let address = Url::parse("https://sigstore.example.org/device").unwrap();
+        assert!(drawing(&address).unwrap().len() < 24);
+    }
+}
