@@ -119,6 +119,8 @@ try {
     assert.equal((await back).status(), 200);
     await signed(`${name}: waxseal signs after a login in Chromium, whatever else comes to its address`, repo, coming);
 
+    // What the agent keeps of that login would do for the next signature, too.
+    execFileSync(waxseal, ['logout'], { env: repo.env, cwd: repo.folder });
     const away = commit(repo, { SSH_CONNECTION: '192.0.2.1 1 192.0.2.2 22', WAXSEAL_VERBOSE: '1' });
     const device = await fresh();
     await device.goto(await away.sees(/typed already\r?\n\r?\n {4}(http\S+)\r?\n/));
