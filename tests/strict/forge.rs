@@ -2,11 +2,17 @@
 //!
 //! Everything is put together from bytes here, because what the product refuses to write must be written too.
 
+// Other test programs have this file by its path; from there these are found only so.
+#[path = "forge/certificates.rs"]
+mod certificates;
+#[path = "forge/recipe.rs"]
+mod recipe;
+
 use std::sync::OnceLock;
 
 use jiff::{SignedDuration, Timestamp};
 use waxseal::cms::armor;
-use waxseal::crypto::{DigestAlgorithm, ServiceKey, ServiceKeyKind, Sha256Digest, SigningKey};
+use waxseal::crypto::{ServiceKey, ServiceKeyKind, Sha256Digest, SigningKey};
 use waxseal::instance::{Instance, InstanceBounds};
 use waxseal::timestamp::{TimeStampReq, TimestampSigner};
 use waxseal::tlog::checkpoint::Checkpoint;
@@ -17,11 +23,10 @@ use waxseal::trusted_root::{CertificateAuthority, LogId, TimeRange, Transparency
 use waxseal::verify::findings::Outcome;
 use waxseal::verify::{SctRequirement, Verdict, Verifier};
 use waxseal::x509::Certificate;
-use waxseal::x509::sct::{SignedCertificateTimestamp, signed_message};
 
-use super::der::{
-    self, BOOLEAN, INTEGER, OCTET_STRING, SEQUENCE, SET, UTF8_STRING, bit_string, context, explicit, oid, tlv, utc_time,
-};
+use super::der::{BOOLEAN, INTEGER, OCTET_STRING, SEQUENCE, SET, UTF8_STRING, context, explicit, oid, tlv};
+
+pub(crate) use self::recipe::*;
 
 pub(crate) const PAYLOAD: &[u8] =
     b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor A <a@example.org> 1764000000 +0000\n\
@@ -41,72 +46,6 @@ pub(crate) struct Forge {
     /// Signed once: signing again would give another certificate.
     tsa_certificate: OnceLock<Vec<u8>>,
     pub start: Timestamp,
-}
-
-/// What goes into a signature. Right as it comes from [`Recipe::right`]; a test changes one member.
-pub(crate) struct Recipe {
-    pub payload: Vec<u8>,
-    pub extensions: Vec<Vec<u8>>,
-    pub not_before: Timestamp,
-    pub ca_name: &'static str,
-    pub foreign_ca: bool,
-    pub sct: Sct,
-    pub content: Option<Vec<u8>>,
-    pub content_type: &'static str,
-    pub digest_algorithm: &'static str,
-    pub signature_algorithm: &'static str,
-    pub cms_version: u8,
-    pub signed_attributes: Vec<Vec<u8>>,
-    pub signers: usize,
-    pub certificates: usize,
-    pub unsigned_attributes: Vec<Vec<u8>>,
-    pub other_key_signs: bool,
-    /// What happens to the log entry before it is embedded; `None`: no entry.
-    pub entry: Option<Change<TransparencyLogEntry>>,
-    pub integrated_time: Timestamp,
-    pub origin: &'static str,
-    pub checkpoint_name: &'static str,
-    pub entry_about: EntryAbout,
-    pub rekor: Rekor,
-    pub tokens: Vec<Token>,
-    /// Entries of different numbers stand elsewhere in the log, beside other leaves.
-    pub number: u8,
-}
-
-/// Which log takes the entry.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Rekor {
-    V1,
-    V2,
-    /// As gitsign stores an entry of v2: labelled 0.0.1, with an empty promise.
-    V2Labelled001,
-}
-
-/// An RFC 3161 token.
-#[derive(Clone)]
-pub(crate) struct Token {
-    pub gen_time: Timestamp,
-    pub of_another_signature: bool,
-    pub by_stranger: bool,
-    pub certificates: bool,
-}
-
-/// What a test does to something that was right.
-pub(crate) type Change<T> = Box<dyn Fn(&mut T)>;
-
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Sct {
-    Absent,
-    Good,
-    OfStranger,
-    WithExtensions,
-    WrongSignature,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum EntryAbout {
-    ThisSignature,
-    AnotherSignature,
 }
 
 impl Forge {
@@ -301,166 +240,6 @@ impl Forge {
     fn log_v2_id(&self) -> LogId {
         note::log_id("log.example.org", self.log_v2.verifying_key())
     }
-
-    fn leaf(&self, recipe: &Recipe, key: &SigningKey) -> Vec<u8> {
-        let ca = if recipe.foreign_ca { &self.stranger } else { &self.ca };
-        let algorithm = if recipe.foreign_ca { ECDSA_SHA256 } else { ECDSA_SHA384 };
-        let tbs = |extensions: &[Vec<u8>]| {
-            let not_after = recipe.not_before + SignedDuration::from_mins(10);
-            tlv(
-                SEQUENCE,
-                &[
-                    explicit(0, &tlv(INTEGER, &[2])),
-                    tlv(INTEGER, SERIAL),
-                    tlv(SEQUENCE, &oid(algorithm)),
-                    name(recipe.ca_name),
-                    tlv(SEQUENCE, &[utc_time(recipe.not_before), utc_time(not_after)].concat()),
-                    tlv(SEQUENCE, &[]),
-                    key.public_key_der(),
-                    explicit(3, &tlv(SEQUENCE, &extensions.concat())),
-                ]
-                .concat(),
-            )
-        };
-        let mut extensions = recipe.extensions.clone();
-        if recipe.sct != Sct::Absent {
-            let ct_log = if recipe.sct == Sct::OfStranger { &self.stranger } else { &self.ct_log };
-            let timestamp_ms = u64::try_from(recipe.not_before.as_millisecond()).unwrap();
-            let sct_extensions = if recipe.sct == Sct::WithExtensions { vec![0, 0, 5, 0, 0, 0, 0, 7] } else { vec![] };
-            let issuer_key_hash = ca.verifying_key().spki_sha256();
-            let mut message =
-                signed_message(timestamp_ms, issuer_key_hash, &tbs(&extensions), &sct_extensions).unwrap();
-            if recipe.sct == Sct::WrongSignature {
-                message.push(0);
-            }
-            let sct = SignedCertificateTimestamp {
-                log_id: log_id(ct_log),
-                timestamp_ms,
-                extensions: sct_extensions,
-                algorithm: waxseal::crypto::SignatureAlgorithm::Ecdsa(DigestAlgorithm::Sha256),
-                signature: ct_log.sign(&message).unwrap(),
-            };
-            let value = SignedCertificateTimestamp::extension_value(vec![sct]).unwrap();
-            extensions.push(extension("1.3.6.1.4.1.11129.2.4.2", false, &value));
-        }
-        certificate(&tbs(&extensions), algorithm, ca)
-    }
-
-    fn ca_certificate(&self) -> Vec<u8> {
-        let spki = self.ca.verifying_key().spki_der();
-        self.long_lived(CA_NAME, CA_NAME, spki, &issuing(), (&self.ca, ECDSA_SHA384))
-    }
-
-    fn tsa_root_certificate(&self) -> Vec<u8> {
-        let spki = self.tsa_root.verifying_key().spki_der();
-        self.long_lived("tsa root", "tsa root", spki, &issuing(), (&self.tsa_root, ECDSA_SHA256))
-    }
-
-    fn own_tsa_certificate(&self) -> Vec<u8> {
-        self.tsa_certificate.get_or_init(|| self.tsa_certificate(&self.tsa)).clone()
-    }
-
-    /// Same name and number whatever the key, as a forger would have it.
-    fn tsa_certificate(&self, key: &ServiceKey) -> Vec<u8> {
-        let purpose = extension("2.5.29.37", true, &tlv(SEQUENCE, &oid("1.3.6.1.5.5.7.3.8")));
-        let spki = key.verifying_key().spki_der();
-        self.long_lived("tsa", "tsa root", spki, &purpose, (&self.tsa_root, ECDSA_SHA256))
-    }
-
-    fn long_lived(
-        &self,
-        subject: &str,
-        issuer: &str,
-        spki: &[u8],
-        extensions: &[u8],
-        (key, algorithm): (&ServiceKey, &str),
-    ) -> Vec<u8> {
-        let not_after = self.start + SignedDuration::from_hours(24 * 3650);
-        let tbs = tlv(
-            SEQUENCE,
-            &[
-                explicit(0, &tlv(INTEGER, &[2])),
-                tlv(INTEGER, &[1]),
-                tlv(SEQUENCE, &oid(algorithm)),
-                name(issuer),
-                tlv(SEQUENCE, &[utc_time(self.start), utc_time(not_after)].concat()),
-                name(subject),
-                spki.to_vec(),
-                explicit(3, &tlv(SEQUENCE, extensions)),
-            ]
-            .concat(),
-        );
-        certificate(&tbs, algorithm, key)
-    }
-}
-
-/// What a certificate authority's certificate needs.
-fn issuing() -> Vec<u8> {
-    let constraints = extension("2.5.29.19", true, &tlv(SEQUENCE, &tlv(BOOLEAN, &[0xff])));
-    [extension("2.5.29.15", true, &[3, 2, 1, 6]), constraints].concat()
-}
-
-impl Recipe {
-    /// Everything right.
-    pub(crate) fn right(forge: &Forge) -> Self {
-        let not_before = forge.start + SignedDuration::from_hours(1);
-        let digest = Sha256Digest::of(PAYLOAD);
-        Self {
-            payload: PAYLOAD.to_vec(),
-            extensions: vec![
-                extension("2.5.29.15", true, &[3, 2, 7, 0x80]),
-                code_signing(),
-                san(&[tlv(0x81, SAN.as_bytes())]),
-                extension("1.3.6.1.4.1.57264.1.1", false, ISSUER.as_bytes()),
-                extension("1.3.6.1.4.1.57264.1.8", false, &tlv(UTF8_STRING, ISSUER.as_bytes())),
-            ],
-            not_before,
-            ca_name: CA_NAME,
-            foreign_ca: false,
-            sct: Sct::Good,
-            content: None,
-            content_type: DATA,
-            digest_algorithm: SHA256,
-            signature_algorithm: ECDSA_SHA256,
-            cms_version: 1,
-            signed_attributes: vec![
-                attribute(CONTENT_TYPE, &[oid(DATA)]),
-                attribute(SIGNING_TIME, &[utc_time(not_before)]),
-                attribute(MESSAGE_DIGEST, &[tlv(OCTET_STRING, digest.as_ref())]),
-            ],
-            signers: 1,
-            certificates: 1,
-            unsigned_attributes: vec![],
-            other_key_signs: false,
-            entry: Some(Box::new(|_| {})),
-            integrated_time: not_before + SignedDuration::from_secs(2),
-            origin: "log.example.org - 42",
-            checkpoint_name: "log.example.org",
-            entry_about: EntryAbout::ThisSignature,
-            rekor: Rekor::V1,
-            tokens: vec![],
-            number: 0,
-        }
-    }
-
-    /// An entry on Rekor v2, and a token for the time.
-    pub(crate) fn log_on_v2(&mut self, rekor: Rekor) {
-        self.rekor = rekor;
-        self.origin = "log.example.org";
-        self.tokens = vec![self.token()];
-    }
-
-    /// A good token.
-    pub(crate) fn token(&self) -> Token {
-        Token { gen_time: self.integrated_time, of_another_signature: false, by_stranger: false, certificates: true }
-    }
-
-    /// The extension `oid` replaced by `with`, or taken away.
-    pub(crate) fn replace_extension(&mut self, dotted: &str, with: Option<Vec<u8>>) {
-        let prefix = oid(dotted);
-        self.extensions.retain(|extension| !der::content(extension).starts_with(&prefix));
-        self.extensions.extend(with);
-    }
 }
 
 pub(crate) fn extension(dotted: &str, critical: bool, value: &[u8]) -> Vec<u8> {
@@ -478,11 +257,6 @@ pub(crate) fn code_signing() -> Vec<u8> {
 
 pub(crate) fn attribute(dotted: &str, values: &[Vec<u8>]) -> Vec<u8> {
     tlv(SEQUENCE, &[oid(dotted), tlv(SET, &values.concat())].concat())
-}
-
-fn certificate(tbs: &[u8], algorithm: &str, ca: &ServiceKey) -> Vec<u8> {
-    let signature = ca.sign(tbs).unwrap();
-    tlv(SEQUENCE, &[tbs.to_vec(), tlv(SEQUENCE, &oid(algorithm)), bit_string(&signature)].concat())
 }
 
 fn name(common_name: &str) -> Vec<u8> {
