@@ -46,7 +46,7 @@ pub struct Settings {
     /// `waxseal.instance`: the name of the instance that signs.
     pub instance: Option<String>,
     /// The services that gitsign was told to use, where `waxseal.instance` is not set.
-    pub gitsign: Option<GitsignServices>,
+    pub gitsign: GitsignServices,
     /// `waxseal.trust`: the names of the instances whose signatures are verified; `None`: all.
     pub trust: Option<Vec<String>>,
     /// `waxseal.allow`: who may sign, one `[glob:]IDENTITY ISSUER [INSTANCE]` an item.
@@ -164,7 +164,7 @@ impl Settings {
         let gitsign = Fallbacks::read(&source)?;
         let instance = source.text(&INSTANCE)?;
         Ok(Self {
-            gitsign: gitsign.services.filter(|_| instance.is_none()),
+            gitsign: if instance.is_none() { gitsign.services } else { GitsignServices::default() },
             instance,
             trust: source.list(&TRUST)?,
             allow: source.list(&ALLOW)?.unwrap_or_default(),

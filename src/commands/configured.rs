@@ -19,12 +19,12 @@ use crate::trust_store::{TrustStore, TrustStoreError};
 /// [`SettingsError`] names the setting.
 pub(super) fn settings() -> Result<Settings, SettingsError> {
     let mut settings = Settings::read()?;
-    if let Some(services) = &settings.gitsign {
+    if let GitsignServices { fulcio: Some(fulcio), rekor: Some(rekor) } = &settings.gitsign {
         let store = TrustStore::new(&settings.folders);
         // An instance that cannot be read is none that could sign, and whoever asks for it by name will hear why.
         let names = store.names().unwrap_or_default();
         let known = names.iter().filter_map(|name| store.load(name).ok());
-        let mut found = known.filter(|instance| is_of(instance, services));
+        let mut found = known.filter(|instance| is_of(instance, fulcio, rekor));
         // Two of them are a question that only the user can answer.
         settings.instance = match (found.next(), found.next()) {
             (Some(one), None) => Some(one.name.to_string()),
@@ -56,9 +56,9 @@ pub(super) fn warn_of_strays(store: &TrustStore) {
     }
 }
 
-fn is_of(instance: &Instance, services: &GitsignServices) -> bool {
+fn is_of(instance: &Instance, fulcio: &str, rekor: &str) -> bool {
     let Some(config) = &instance.signing_config else { return false };
     let at = |service: &Service, address: &str| service.url.trim_end_matches('/') == address.trim_end_matches('/');
     let mut logs = config.rekor_tlog_urls.iter().chain(config.opt_in_logs());
-    config.ca_urls.iter().any(|authority| at(authority, &services.fulcio)) && logs.any(|log| at(log, &services.rekor))
+    config.ca_urls.iter().any(|authority| at(authority, fulcio)) && logs.any(|log| at(log, rekor))
 }

@@ -112,7 +112,10 @@ impl Signing<'_> {
     /// The instance that signs, and those that Git's verification will trust, which must include it.
     fn instances(&self, now: Timestamp) -> Result<(Instance, Vec<Instance>), CommandError> {
         let store = TrustStore::new(&self.settings.folders);
-        let instance = store.signing(self.settings).map_err(failure::failed)?.ok_or_else(failure::no_instance)?;
+        let instance = store
+            .signing(self.settings)
+            .map_err(failure::failed)?
+            .ok_or_else(|| failure::no_instance(&self.settings.gitsign))?;
         // Git's own verification would not judge by older ones either.
         let demanded = self.settings.max_trust_age.map(|max| (max, now));
         let trusted = store.trusted_lately(self.settings, demanded).map_err(failure::failed)?;

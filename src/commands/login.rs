@@ -28,7 +28,7 @@ pub fn run(request: &LogIn, now: Timestamp) -> Result<(), CommandError> {
     let terminal = if settings.may_prompt { Terminal::open() } else { Terminal::none() };
     let terminal = terminal.that_says_why(settings.verbose);
     let store = TrustStore::new(&settings.folders);
-    let instance = store.signing(&settings)?.ok_or_else(failure::no_instance)?;
+    let instance = store.signing(&settings)?.ok_or_else(|| failure::no_instance(&settings.gitsign))?;
     let config = instance.signing_config.as_ref().ok_or_else(|| failure::no_signing_config(&instance.name))?;
     let services = Services::select(config, settings.log, settings.timestamp, now)
         .map_err(|error| failure::no_service(&instance.name, error))?;

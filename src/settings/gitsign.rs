@@ -59,13 +59,13 @@ pub const KEYS: [&GitsignKey; 28] = [
     &TUF_ROOT_JSON,
 ];
 
-/// The services that gitsign was told to use; both, or nothing was chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The services that gitsign was told to use. One alone chooses nothing; whoever set it wants to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GitsignServices {
     /// The certificate authority's address.
-    pub fulcio: String,
+    pub fulcio: Option<String>,
     /// The log's.
-    pub rekor: String,
+    pub rekor: Option<String>,
 }
 
 /// gitsign's values that waxseal reads.
@@ -76,15 +76,12 @@ pub(super) struct Fallbacks {
     pub(super) connector_id: Option<String>,
     pub(super) log: Option<LogChoice>,
     pub(super) login: Option<LoginChoice>,
-    pub(super) services: Option<GitsignServices>,
+    pub(super) services: GitsignServices,
 }
 
 impl Fallbacks {
     pub(super) fn read<E: Fn(&str) -> Option<OsString>>(source: &Source<'_, E>) -> Result<Self, SettingsError> {
-        let services = match (source.gitsign(&FULCIO)?, source.gitsign(&REKOR)?) {
-            (Some(fulcio), Some(rekor)) => Some(GitsignServices { fulcio, rekor }),
-            _ => None,
-        };
+        let services = GitsignServices { fulcio: source.gitsign(&FULCIO)?, rekor: source.gitsign(&REKOR)? };
         Ok(Self {
             browser: source.gitsign(&URL_OPENER)?.as_deref().and_then(opener),
             client_id: source.gitsign(&CLIENT_ID)?,

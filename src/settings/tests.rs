@@ -137,8 +137,8 @@ fn gitsigns_values_are_read_where_nothing_else_is_set() {
     let read = settings(config, &[]).unwrap();
     assert_eq!(read.client_id.as_deref(), Some("one"));
     assert_eq!((read.log, read.browser.as_deref()), (LogChoice::V2, Some("open '{url}'")));
-    let services = read.gitsign.unwrap();
-    assert_eq!((services.fulcio.as_str(), services.rekor.as_str()), ("https://f", "https://r"));
+    let services = read.gitsign;
+    assert_eq!((services.fulcio.as_deref(), services.rekor.as_deref()), (Some("https://f"), Some("https://r")));
     assert_eq!(read.instance, None);
     let read = settings(config, &[("SIGSTORE_OIDC_CLIENT_ID", "later"), ("GITSIGN_OIDC_CLIENT_ID", "two")]).unwrap();
     assert_eq!(read.client_id.as_deref(), Some("two"));
@@ -148,15 +148,15 @@ fn gitsigns_values_are_read_where_nothing_else_is_set() {
         (read.client_id.as_deref(), read.log, read.browser.as_deref()),
         (Some("three"), LogChoice::Auto, Some("b"))
     );
-    assert_eq!(read.gitsign, None);
+    assert_eq!(read.gitsign, GitsignServices::default());
 }
 
 #[test]
-fn one_service_of_gitsigns_alone_chooses_nothing() {
-    assert_eq!(settings("[gitsign]\nfulcio = https://f\nrekor\n", &[]).unwrap().gitsign, None);
-    assert_eq!(settings("", &[("SIGSTORE_REKOR_URL", "https://r")]).unwrap().gitsign, None);
+fn services_of_gitsigns_come_from_both_places() {
+    let only = settings("[gitsign]\nfulcio = https://f\nrekor\n", &[]).unwrap().gitsign;
+    assert_eq!(only, GitsignServices { fulcio: Some("https://f".to_owned()), rekor: None });
     let both = settings("[gitsign]\nfulcio = https://f\n", &[("SIGSTORE_REKOR_URL", "https://r")]).unwrap();
-    assert_eq!(both.gitsign.unwrap().rekor, "https://r");
+    assert_eq!(both.gitsign.rekor.as_deref(), Some("https://r"));
 }
 
 #[test]

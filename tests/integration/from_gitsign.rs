@@ -12,8 +12,11 @@ fn both_services_of_an_instance_choose_it() {
     let (fulcio, rekor) = services(&sandbox);
     sandbox.config("gitsign.fulcio", &fulcio);
     assert!(commit("one of two").code != Some(0));
+    assert!(sandbox.last_error().contains("(gitsign.fulcio) and no gitsign.rekor"), "{}", sandbox.last_error());
     sandbox.config("gitsign.rekor", "https://rekor.example.org");
     assert!(commit("of two instances").code != Some(0));
+    let why = "and https://rekor.example.org, which are not the services of just one instance";
+    assert!(sandbox.last_error().contains(why), "{}", sandbox.last_error());
     // A slash at the end is the same address.
     sandbox.config("gitsign.rekor", &format!("{rekor}/"));
     commit("both").success();

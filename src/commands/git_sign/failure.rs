@@ -14,6 +14,7 @@ use crate::instance::InstanceName;
 use crate::oidc::{AmbientProblem, LoginError};
 use crate::seen_checkpoints::ObserveError;
 use crate::services::{NoService, Problem, ServiceError, ServiceName, Services};
+use crate::settings::gitsign::GitsignServices;
 use crate::terminal::Terminal;
 use crate::verify::error::{Missing, VerifyError};
 use crate::verify::{Verdict, VerifiedSignature};
@@ -37,8 +38,11 @@ fn keep(path: &Path, text: &str) -> io::Result<()> {
     files::replace(path, text.as_bytes())
 }
 
-pub(in crate::commands) fn no_instance() -> CommandError {
-    CommandError::failed("no Sigstore instance is chosen to sign with")
+pub(in crate::commands) fn no_instance(gitsign: &GitsignServices) -> CommandError {
+    let error = CommandError::failed("no Sigstore instance is chosen to sign with");
+    gitsign_chose_none(gitsign)
+        .into_iter()
+        .fold(error, CommandError::hint)
         .hint(
             "\"git config --global waxseal.instance public-good\" signs at sigstore.dev, where your address, the time \
              and the signature become public for ever",
@@ -47,6 +51,22 @@ pub(in crate::commands) fn no_instance() -> CommandError {
             "\"waxseal trust add NAME --url URL\", then \"git config --global waxseal.instance NAME\", signs at an \
              instance of your own",
         )
+}
+
+/// Why gitsign's settings, where there are any, did not choose either.
+fn gitsign_chose_none(services: &GitsignServices) -> Option<String> {
+    let alone = |set: &str, address: &str, missing: &str| {
+        format!("gitsign's settings name {address} ({set}) and no {missing}: only both together choose an instance")
+    };
+    match (services.fulcio.as_deref(), services.rekor.as_deref()) {
+        (Some(fulcio), Some(rekor)) => Some(format!(
+            "gitsign's settings name {fulcio} and {rekor}, which are not the services of just one instance that is known \
+             here (\"waxseal trust list\")"
+        )),
+        (Some(fulcio), None) => Some(alone("gitsign.fulcio", fulcio, "gitsign.rekor")),
+        (None, Some(rekor)) => Some(alone("gitsign.rekor", rekor, "gitsign.fulcio")),
+        (None, None) => None,
+    }
 }
 
 pub(in crate::commands) fn no_signing_config(name: &InstanceName) -> CommandError {
