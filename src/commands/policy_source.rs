@@ -36,7 +36,8 @@ impl LoadedPolicy {
     /// colon. A rule without an instance means `default`.
     ///
     /// # Errors
-    /// [`ErrorKind::Policy`], saying what is wrong and what would not be.
+    /// [`ErrorKind::Policy`], saying what is wrong and what would not be; [`ErrorKind::Usage`] for `REF:PATH` outside a
+    /// repository.
     pub fn read(source: &Path, repository: Option<&Repository>, default: &InstanceName) -> Result<Self, CommandError> {
         if let (Place::File(path), Some(repository)) = (Place::of(source), repository) {
             refuse_work_tree(path, repository)?;
@@ -57,7 +58,10 @@ impl LoadedPolicy {
         let bad = |what: String| CommandError::new(ErrorKind::Policy, format!("the policy {shown}: {what}"));
         let (bytes, in_repository) = match Place::of(source) {
             Place::InRepository { revision, path } => {
-                let repository = repository.ok_or_else(|| bad("there is no Git repository here".to_owned()))?;
+                let repository = repository.ok_or_else(|| {
+                    CommandError::usage(format!("the policy {shown}: there is no Git repository here"))
+                        .hint(format!("a file of that name is ./{shown}"))
+                })?;
                 let found = repository.file_at(&revision, &path, MAX_BYTES).map_err(|error| {
                     let hint = match &error {
                         HistoryError::Revision(_) | HistoryError::NotACommit(_) => {
@@ -92,10 +96,13 @@ impl LoadedPolicy {
     /// [`ErrorKind::Policy`].
     pub fn refuse_if_judged(&self, repository: &Repository, selected: &[Selected]) -> Result<(), CommandError> {
         let Some(InRepository { commit, through, .. }) = &self.in_repository else { return Ok(()) };
-        let what = if repository.contains(selected, *commit) {
+        let contains = repository.contains(selected, *commit);
+        let what = if contains == Some(true) {
             format!("its commit {commit} is among those to judge, or a tag among them names it")
-        } else if let Some(tag) = through.iter().find(|id| selected.contains(&Selected::Object(**id))) {
-            format!("the tag {tag}, through which it is named, is among those to judge")
+        } else if let Some(object) = through.iter().find(|id| selected.contains(&Selected::Object(**id))) {
+            format!("the object {object}, through which it is named, is among those to judge")
+        } else if contains.is_none() {
+            "what a tag to judge names is not here, and could be a tag of the policy's commit".to_owned()
         } else {
             return Ok(());
         };
@@ -113,7 +120,7 @@ impl<'a> Place<'a> {
     fn of(source: &'a Path) -> Self {
         let text =
             source.to_str().filter(|text| !source.is_absolute() && !text.starts_with("./") && !text.starts_with("../"));
-        match text.and_then(|text| text.split_once(':')) {
+        match text.and_then(split) {
             Some((revision, path)) if !revision.is_empty() && !path.is_empty() => {
                 Self::InRepository { revision: revision.to_owned(), path: path.to_owned() }
             }
@@ -122,14 +129,35 @@ impl<'a> Place<'a> {
     }
 }
 
+/// At the first colon that stands in no braces, as Git does: `main@{2026-01-31 12:00}:policy.toml`.
+fn split(text: &str) -> Option<(&str, &str)> {
+    let mut depth = 0_usize;
+    for (at, char) in text.char_indices() {
+        match char {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            ':' if depth == 0 => return Some((text.get(..at)?, text.get(at + 1..)?)),
+            _ => {}
+        }
+    }
+    None
+}
+
 fn refuse_work_tree(path: &Path, repository: &Repository) -> Result<(), CommandError> {
     // What is not there has no place; reading it says so.
     let Ok(real) = path.canonicalize() else { return Ok(()) };
     for work_tree in repository.work_trees() {
         if let Ok(inside) = real.strip_prefix(&work_tree) {
+            let hint = if inside.starts_with(".git") {
+                // No commit has it.
+                "keep it in a folder outside, or have it in a commit that you trust and name that: REF:PATH".to_owned()
+            } else {
+                format!("name it as a commit that you trust has it, as in origin/main:{}", inside.display())
+            };
             let what = "it lies in the work tree, where whoever is judged could have put it";
-            return Err(CommandError::new(ErrorKind::Policy, format!("the policy {}: {what}", path.display()))
-                .hint(format!("name it as a commit that you trust has it, as in origin/main:{}", inside.display())));
+            return Err(
+                CommandError::new(ErrorKind::Policy, format!("the policy {}: {what}", path.display())).hint(hint)
+            );
         }
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! Replace refs are off: what `refs/replace` puts in an object's place is not what anybody signed. The commit graph is
 //! not used: what is verified is what the objects themselves say.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -18,6 +19,7 @@ mod history;
 mod merges;
 mod notes;
 mod peel;
+mod remote;
 mod walk;
 
 use super::{HashKind, ObjectKind};
@@ -26,12 +28,15 @@ use walk::Walk;
 
 pub use history::{FileAt, HistoryError};
 pub use notes::{EVIDENCE_REF, EvidenceNote, NotesError};
+pub use peel::Peeled;
 
 /// An opened repository.
 pub struct Repository {
     inner: gix::Repository,
     /// Commits whose parents were left out when the repository was cloned.
     shallow: HashSet<ObjectId>,
+    /// How many commits may still be looked at for merge bases.
+    merge_budget: Cell<usize>,
 }
 
 impl Repository {
@@ -54,7 +59,7 @@ impl Repository {
         }
         let shallow = inner.shallow_commits().map_err(unusable)?;
         let shallow = shallow.map(|commits| commits.iter().copied().collect()).unwrap_or_default();
-        Ok(Self { inner, shallow })
+        Ok(Self { inner, shallow, merge_budget: Cell::new(merges::MAX_COMMITS_OF_ALL) })
     }
 
     /// How the repository hashes.

@@ -93,6 +93,10 @@ fn who_is_judged_does_not_write_the_law() {
         assert!(refused.err().contains("it lies in the work tree"), "{}", refused.err());
         assert!(refused.err().contains("origin/main:rules/policy.toml"), "{}", refused.err());
     }
+    // No commit has what lies beside the objects.
+    std::fs::write(sandbox.path("repository/.git/pol.toml"), law("")).unwrap();
+    let refused = sandbox.waxseal(["verify", "--policy", ".git/pol.toml", &second]).code(5);
+    assert!(refused.err().contains("keep it in a folder outside"), "{}", refused.err());
     // Itself judged, alone or in a range.
     sandbox.waxseal(["verify", "--policy", &policy, &first]).code(5);
     sandbox
@@ -168,6 +172,65 @@ fn a_tag_does_not_name_the_law_that_judges_it() {
         sandbox.config("waxseal.policy", &policy);
         sandbox.waxseal(["verify-tag", tag]).success();
     }
+}
+
+/// Whoever trusts `main` trusts what it took in, and who is judged can add nothing to it any more.
+#[test]
+fn what_came_later_may_be_the_law() {
+    let (sandbox, _policy) = with_law_and_work();
+    sandbox.git(["tag", "-s", "-m", "release", "v1", "HEAD~1"]).success();
+    for judged in ["v1", "HEAD~1", "HEAD~2..HEAD~1"] {
+        sandbox.waxseal(["verify", "--policy", "HEAD:p.toml", judged]).success();
+    }
+}
+
+#[test]
+fn a_tag_of_a_tag_that_is_not_here_is_not_judged_by_a_commit() {
+    let (sandbox, elsewhere) = with_law_and_work();
+    sandbox.git(["tag", "-s", "-m", "release", "inner"]).success();
+    sandbox.git(["tag", "-s", "-m", "release", "outer", "inner"]).success();
+    let inner = sandbox.git(["rev-parse", "inner"]).success().line();
+    sandbox.git(["tag", "-d", "inner"]).success();
+    std::fs::remove_file(sandbox.path(&format!("repository/.git/objects/{}/{}", &inner[..2], &inner[2..]))).unwrap();
+    let refused = sandbox.waxseal(["verify", "--policy", "HEAD:p.toml", "outer"]).code(5);
+    assert!(refused.err().contains("what a tag to judge names is not here"), "{}", refused.err());
+    let refused = sandbox.git(["-c", "waxseal.policy=HEAD:p.toml", "verify-tag", "outer"]).code(1);
+    assert!(refused.err().contains("what this tag names is not here"), "{}", refused.err());
+    sandbox.waxseal(["verify", "--policy", &elsewhere, "outer"]).success();
+}
+
+#[test]
+fn the_reflog_names_the_law_as_every_name_does() {
+    let (sandbox, _policy) = with_law_and_work();
+    let judged = |policy: &str, revision: &str| sandbox.waxseal(["verify", "--policy", policy, revision]).code.unwrap();
+    let branch = sandbox.git(["branch", "--show-current"]).success().line();
+    assert_eq!(judged(&format!("{branch}@{{1}}:p.toml"), "HEAD"), 0);
+    assert_eq!(judged("HEAD@{1}:p.toml", "HEAD"), 0);
+    // Whoever is judged chose its parents.
+    assert_eq!(judged("HEAD@{0}~1:p.toml", "HEAD"), 5);
+    assert_eq!(judged("HEAD~1:p.toml", "HEAD"), 5);
+    assert_eq!(judged(&format!("{branch}@{{0}}:p.toml"), "HEAD"), 5);
+    assert_eq!(judged(&format!("{branch}@{{1}}:p.toml"), "HEAD~1"), 5);
+    // Git's colons in braces are not the one before the path.
+    sandbox.git(["tag", "-s", "-m", "release", "v1"]).success();
+    let at_a_time = format!("{branch}@{{2038-01-01 12:00:00 +0000}}:p.toml");
+    let refused = sandbox.waxseal(["verify", "--policy", &at_a_time, "v1"]).code(5);
+    assert!(refused.err().contains("a tag among them names it"), "{}", refused.err());
+}
+
+/// A repository with the file `p.toml`, then two commits of work; and a path outside of it with the same policy.
+fn with_law_and_work() -> (Sandbox, String) {
+    let sandbox = Sandbox::with_stack();
+    let law = format!("version = 1\n{}", rule(&sandbox, "people", ALICE, ""));
+    let elsewhere = sandbox.path("elsewhere.toml");
+    std::fs::write(&elsewhere, &law).unwrap();
+    std::fs::write(sandbox.path("repository/p.toml"), law).unwrap();
+    sandbox.git(["add", "p.toml"]).success();
+    for message in ["The law", "Work", "More"] {
+        sandbox.git(["commit", "--quiet", "--allow-empty", "-S", "-m", message]).success();
+    }
+    let elsewhere = elsewhere.to_str().unwrap().to_owned();
+    (sandbox, elsewhere)
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn a_hostile_name_stays_on_its_line() {
 #[test]
 fn the_statement_of_a_commit_is_gitsigns() {
     let sandbox = Sandbox::with_stack();
-    sandbox.git(["remote", "add", "origin", "https://token@forge.example/o/r.git"]).success();
+    sandbox.git(["remote", "add", "origin", "ssh://git:s3cret@forge.example/o/r.git?token=s3cret"]).success();
     sandbox.git(["remote", "add", "other", "git@forge.example:o/r.git"]).success();
     sandbox.git(["commit", "-q", "--allow-empty", "-m", "before"]).success();
     sandbox.git(["commit", "-q", "--allow-empty", "-S", "-m", "Say <hello> & go"]).success();
@@ -73,7 +73,7 @@ fn the_statement_of_a_commit_is_gitsigns() {
     let signature = raw.split_once("gpgsig ").unwrap().1.split_once("\n\n").unwrap().0.replace("\n ", "\n") + "\n";
     let person = json!({ "name": "Alice", "email": ALICE, "date": "2020-02-02T02:02:02Z" });
     let (tree, parent) = (line(&["rev-parse", "HEAD^{tree}"]), line(&["rev-parse", "HEAD^"]));
-    assert_eq!(statement["subject"], json!([{ "name": "https://forge.example/o/r.git", "digest": { "sha1": id } }]));
+    assert_eq!(statement["subject"], json!([{ "name": "ssh://forge.example/o/r.git", "digest": { "sha1": id } }]));
     assert_eq!(statement["predicateType"], "https://gitsign.sigstore.dev/predicate/git/v0.1");
     assert_eq!(
         statement["predicate"]["source"],

@@ -35,30 +35,11 @@ impl Repository {
             None => revision,
         };
         let name = if name.is_empty() { BStr::new("HEAD") } else { name };
-        if name == "HEAD" {
+        if name == "HEAD" || name == "@" {
             return self.inner.head_name().ok().flatten().map(|name| name.as_bstr().to_string());
         }
         let reference = self.inner.try_find_reference(name).ok().flatten()?;
         Some(reference.name().as_bstr().to_string())
-    }
-
-    /// The first address of a remote. Over HTTP without user and password: either may be a secret.
-    #[must_use]
-    pub fn remote_url(&self, remote: &str) -> Option<String> {
-        let config = self.inner.config_snapshot();
-        let urls = config.plumbing().strings_by("remote", Some(BStr::new(remote)), "url")?;
-        let url = urls.first()?.to_string();
-        Some(match url::Url::parse(&url) {
-            Ok(mut parsed) if parsed.scheme().starts_with("http") && parsed.has_authority() => {
-                if parsed.username().is_empty() && parsed.password().is_none() {
-                    return Some(url);
-                }
-                // Addresses with a host can always be without either.
-                parsed.set_password(None).and_then(|()| parsed.set_username("")).ok()?;
-                parsed.to_string()
-            }
-            _ => url,
-        })
     }
 
     /// The file at `path` as the commit that `revision` names has it.
@@ -88,13 +69,25 @@ impl Repository {
         Ok(FileAt { commit, through: self.led_through(revision), bytes })
     }
 
-    /// Whether `commit` is among the objects that `selected` names, or behind a tag among them.
+    /// Whether `commit` is among the objects that `selected` names, or behind a tag among them. `None` where a tag leads
+    /// to what the repository does not have.
     #[must_use]
-    pub fn contains(&self, selected: &[Selected], commit: ObjectId) -> bool {
-        selected.iter().any(|one| match one {
-            Selected::Object(id) => self.peeled(*id).contains(&commit),
-            Selected::Range { from, to } => Walk::new(self, *from, *to).objects().any(|found| found.id == commit),
-        })
+    pub fn contains(&self, selected: &[Selected], commit: ObjectId) -> Option<bool> {
+        let mut answer = Some(false);
+        for one in selected {
+            let contains = match one {
+                Selected::Object(id) => self.peeled(*id).contains(commit),
+                Selected::Range { from, to } => {
+                    Some(Walk::new(self, *from, *to).objects().any(|found| found.id == commit))
+                }
+            };
+            match contains {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => answer = None,
+            }
+        }
+        answer
     }
 
     /// Whether a commit changes the file at `path`: has another one than its parent, or, of a merge, than a clean merge of

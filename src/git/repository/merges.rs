@@ -107,6 +107,8 @@ impl Search<'_> {
             if self.commits.len() >= MAX_COMMITS {
                 return None;
             }
+            let budget = &self.repository.merge_budget;
+            budget.set(budget.get().checked_sub(1)?);
             let header = match self.repository.read(id).content {
                 Ok(RawObject { bytes, .. }) => Header::read(&bytes),
                 // Below a common ancestor nothing is looked for.
@@ -144,6 +146,8 @@ const BELOW: u8 = 4;
 
 /// How many commits one search looks at.
 const MAX_COMMITS: usize = 1 << 18;
+/// How many those of one run look at together: many merges in a row can each be made to take the whole history.
+pub(super) const MAX_COMMITS_OF_ALL: usize = 1 << 21;
 
 #[cfg(test)]
 mod tests {
@@ -249,6 +253,20 @@ mod tests {
         scratch.git(&["clone", "--quiet", "--depth=2", &here, "shallow"]);
         let shallow = Repository::open(&std::path::Path::new(&here["file://".len()..]).join("shallow/.git")).unwrap();
         assert_eq!(changes(&shallow, &merge), None);
+    }
+
+    #[test]
+    fn merges_have_one_budget_together() {
+        let scratch = Scratch::new(&[]);
+        let base = commit(&scratch, 1, "old", &[]);
+        let (main, side) = (commit(&scratch, 2, "new", &[&base]), commit(&scratch, 3, "old", &[&base]));
+        let merge = commit(&scratch, 4, "new", &[&main, &side]);
+        let repository = scratch.open();
+        repository.merge_budget.set(7);
+        let answers: Vec<_> = std::iter::repeat_with(|| changes(&repository, &merge)).take(4).collect();
+        assert_eq!(answers, [Some(false), Some(false), None, None]);
+        // What takes no search is still known.
+        assert_eq!(changes(&repository, &main), Some(true));
     }
 
     #[test]
