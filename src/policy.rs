@@ -7,6 +7,7 @@
 mod check;
 mod explain;
 mod file;
+mod glob;
 mod pattern;
 mod rule;
 
@@ -14,7 +15,8 @@ pub use self::check::{Finding, Problem};
 pub use self::explain::RuleAnswer;
 pub(crate) use self::file::MAX_BYTES;
 pub use self::file::{BadPolicy, BadRule, Exemption, PolicyFile};
-pub use self::pattern::{BadPattern, Pattern};
+pub use self::glob::Glob;
+pub use self::pattern::{BadPattern, Pattern, RegexBudget};
 pub use self::rule::{Mismatch, Requirement, Rule, Signer, Validity, Who, Workflow};
 
 use crate::instance::InstanceName;
@@ -131,7 +133,7 @@ impl CertificateIdentity {
             Pattern::Exact(exact) if exact.contains('@') && !exact.contains("://") => {
                 matches!(san, SubjectAlternativeName::Email(_) | SubjectAlternativeName::Username(_))
             }
-            Pattern::Exact(_) | Pattern::Matching { .. } => true,
+            Pattern::Exact(_) | Pattern::Glob { .. } | Pattern::Regex { .. } => true,
         }
     }
 }

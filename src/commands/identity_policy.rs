@@ -76,7 +76,7 @@ fn rule(item: &str, default: &InstanceName) -> Result<CertificateIdentity, Comma
         _ => return Err(bad(format!("it has {} words", words.len()))),
     };
     let san = match identity.strip_prefix("glob:") {
-        Some(glob) => Pattern::glob(glob).map_err(|error| bad(error.to_string()))?,
+        Some(glob) => Pattern::glob(glob),
         None => Pattern::Exact(identity.to_owned()),
     };
     Ok(CertificateIdentity {

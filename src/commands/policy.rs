@@ -13,6 +13,7 @@ use crate::escape;
 use crate::git::repository::Repository;
 use crate::policy::{Finding, PolicyFile};
 use crate::settings::FoundRepository;
+use crate::trust_store::TrustStore;
 
 /// Runs the command. The exit code is 1 when there is something to look at.
 ///
@@ -28,7 +29,7 @@ pub fn run(command: &PolicyCommand, now: Timestamp) -> Result<u8, CommandError> 
     // Reading is not judging: a file of the work tree is just what an author wants to have checked.
     let loaded =
         LoadedPolicy::read_anywhere(policy, repository.as_ref(), &identity_policy::default_instance(&settings)?)?;
-    let findings = loaded.file.check(now);
+    let findings = loaded.file.check(now, &TrustStore::new(&settings.folders).names()?);
     let done = if *json { print_json(&findings) } else { print(&loaded.file, &findings) };
     match done {
         Ok(()) => Ok(u8::from(!findings.is_empty())),

@@ -4,7 +4,13 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::{PolicyFile, Rule, Who, Workflow};
+mod covers;
+mod nobody;
+mod strangers;
+
+use self::strangers::Strangers;
+use super::{Pattern, PolicyFile, Rule, Who};
+use crate::instance::InstanceName;
 
 /// Something about a policy file that its author should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,9 +25,26 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// Anyone can get such a name.
-    AnySubject(String),
+    AnySubject {
+        /// As it was written.
+        pattern: String,
+        /// A name that anybody could have, and that it admits.
+        stranger: String,
+    },
     /// Whoever runs an issuer can vouch for whatever it likes.
-    AnyIssuer(String),
+    AnyIssuer {
+        /// As it was written.
+        pattern: String,
+        /// An issuer that anybody could run, and that it admits.
+        stranger: String,
+    },
+    /// There is no such name.
+    MatchesNothing {
+        /// As it was written.
+        pattern: String,
+        /// Why there is none.
+        why: &'static str,
+    },
     /// It means what the configuration of whoever judges says.
     NoInstance,
     /// It was over before now.
@@ -33,6 +56,10 @@ pub enum Problem {
         /// Whom both admit.
         identity: String,
     },
+    /// No instance of that name is known where the policy is looked at.
+    UnknownInstance(InstanceName),
+    /// It reads like a pattern, and is compared byte for byte.
+    Unmarked(String),
     /// Whoever it admits, an earlier rule has admitted.
     Unreachable {
         /// The earlier rule.
@@ -45,11 +72,14 @@ impl Problem {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::AnyIssuer(_) => "any-issuer",
-            Self::AnySubject(_) => "any-subject",
+            Self::AnyIssuer { .. } => "any-issuer",
+            Self::AnySubject { .. } => "any-subject",
+            Self::MatchesNothing { .. } => "matches-nothing",
             Self::NoInstance => "no-instance",
             Self::Over(_) => "rule-over",
             Self::Overlapping { .. } => "overlapping-rules",
+            Self::UnknownInstance(_) => "unknown-instance",
+            Self::Unmarked(_) => "unmarked-pattern",
             Self::Unreachable { .. } => "unreachable-rule",
         }
     }
@@ -58,12 +88,21 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AnyIssuer(pattern) => write!(f, "{pattern} admits any issuer, so whoever runs one can be anybody"),
-            Self::AnySubject(pattern) => write!(f, "{pattern} admits names that have nothing in common"),
+            Self::AnyIssuer { pattern, stranger } => {
+                write!(f, "{pattern} admits issuers that anybody can run, as {stranger}, who then can be anybody")
+            }
+            Self::AnySubject { pattern, stranger } => {
+                write!(f, "{pattern} admits names that anybody can have, as {stranger}")
+            }
+            Self::MatchesNothing { pattern, why } => write!(f, "{pattern} matches nothing: {why}"),
             Self::NoInstance => f.write_str("it names no instance, so it means another one wherever another one signs"),
             Self::Over(until) => write!(f, "it is over since {until}, and judges older signatures only"),
             Self::Overlapping { other, identity } => {
                 write!(f, "{identity} is admitted by the rule {other:?} at the same time")
+            }
+            Self::UnknownInstance(name) => write!(f, "there is no instance {name} here"),
+            Self::Unmarked(text) => {
+                write!(f, "{text} is compared byte for byte: a pattern is marked with glob: or regex:")
             }
             Self::Unreachable { by } => write!(f, "the rule {by:?} before it admits everybody that it admits"),
         }
@@ -71,37 +110,78 @@ impl fmt::Display for Problem {
 }
 
 impl PolicyFile {
-    /// Everything that its author should look at, in the order of the rules.
+    /// Everything that its author should look at, in the order of the rules. `instances` are those that are known.
     #[must_use]
-    pub fn check(&self, now: Timestamp) -> Vec<Finding> {
+    pub fn check(&self, now: Timestamp, instances: &[InstanceName]) -> Vec<Finding> {
+        let strangers = Strangers::new();
         let mut findings = Vec::new();
         for (position, rule) in self.rules().iter().enumerate() {
             let earlier = self.rules().get(..position).unwrap_or_default();
-            let problems = alone(rule, now).into_iter().chain(beside(rule, earlier));
+            let problems = alone(rule, now, instances, &strangers).into_iter().chain(beside(rule, earlier));
             findings.extend(problems.map(|problem| Finding { rule: rule.name.clone(), problem }));
         }
         findings
     }
 }
 
-fn alone(rule: &Rule, now: Timestamp) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    if rule.issuer.admits_anything() {
-        problems.push(Problem::AnyIssuer(rule.issuer.as_str().to_owned()));
-    }
-    for who in &rule.who {
-        match who {
-            Who::Email(pattern) | Who::Uri(pattern) | Who::Username(pattern) if pattern.admits_anything() => {
-                problems.push(Problem::AnySubject(pattern.as_str().to_owned()));
-            }
-            Who::Email(_) | Who::Uri(_) | Who::Username(_) | Who::Workflow(_) => {}
-        }
-    }
+/// Where a pattern stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Email,
+    Issuer,
+    Path,
+    Ref,
+    Uri,
+    Username,
+}
+
+fn alone(rule: &Rule, now: Timestamp, instances: &[InstanceName], strangers: &Strangers) -> Vec<Problem> {
+    let mut problems: Vec<Problem> =
+        patterns(rule).filter_map(|(field, pattern)| about(field, pattern, strangers)).collect();
     if !rule.names_instance {
         problems.push(Problem::NoInstance);
+    } else if !instances.contains(&rule.instance) {
+        problems.push(Problem::UnknownInstance(rule.instance.clone()));
     }
     problems.extend(rule.validity.until.filter(|until| *until <= now).map(Problem::Over));
     problems
+}
+
+/// Every pattern of a rule.
+fn patterns(rule: &Rule) -> impl Iterator<Item = (Field, &Pattern)> {
+    let who = rule.who.iter().flat_map(|who| -> Vec<(Field, &Pattern)> {
+        match who {
+            Who::Email(pattern) => vec![(Field::Email, pattern)],
+            Who::Uri(pattern) => vec![(Field::Uri, pattern)],
+            Who::Username(pattern) => vec![(Field::Username, pattern)],
+            Who::Workflow(workflow) => {
+                let path = workflow.path.iter().map(|pattern| (Field::Path, pattern));
+                path.chain(workflow.reference.iter().map(|pattern| (Field::Ref, pattern))).collect()
+            }
+        }
+    });
+    std::iter::once((Field::Issuer, &rule.issuer)).chain(who).chain(rule.refs.iter().map(|one| (Field::Ref, one)))
+}
+
+/// What is wrong with one pattern.
+fn about(field: Field, pattern: &Pattern, strangers: &Strangers) -> Option<Problem> {
+    let text = || pattern.as_str().to_owned();
+    if nobody::is_unmarked(pattern) {
+        return Some(Problem::Unmarked(text()));
+    }
+    if let Some(why) = nobody::why_nobody(field, pattern) {
+        return Some(Problem::MatchesNothing { pattern: text(), why });
+    }
+    if pattern.literal().is_some() {
+        return None;
+    }
+    let stranger = strangers.among(field, |stranger| pattern.matches(stranger))?.to_owned();
+    Some(match field {
+        Field::Issuer => Problem::AnyIssuer { pattern: text(), stranger },
+        Field::Email | Field::Path | Field::Ref | Field::Uri | Field::Username => {
+            Problem::AnySubject { pattern: text(), stranger }
+        }
+    })
 }
 
 fn beside(rule: &Rule, earlier: &[Rule]) -> Vec<Problem> {
@@ -142,18 +222,6 @@ fn meets(earlier: &Rule, rule: &Rule) -> bool {
         && refs
 }
 
-impl Who {
-    fn covers(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Email(one), Self::Email(other))
-            | (Self::Uri(one), Self::Uri(other))
-            | (Self::Username(one), Self::Username(other)) => one.covers(other),
-            (Self::Workflow(one), Self::Workflow(other)) => one.covers(other),
-            (Self::Email(_) | Self::Uri(_) | Self::Username(_) | Self::Workflow(_), _) => false,
-        }
-    }
-}
-
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -163,19 +231,161 @@ impl fmt::Display for Who {
     }
 }
 
-impl Workflow {
-    fn covers(&self, other: &Self) -> bool {
-        let covers = |one: &Option<super::Pattern>, other: &Option<super::Pattern>| match (one, other) {
-            (None, _) => true,
-            (Some(one), Some(other)) => one.covers(other),
-            (Some(_), None) => false,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(rules: &[String]) -> Vec<&'static str> {
+        let own = "own".parse().unwrap();
+        let policy = PolicyFile::read(format!("version = 1\n{}", rules.concat()).as_bytes(), &own).unwrap();
+        let findings = policy.check("2026-06-01T00:00:00Z".parse().unwrap(), &[own]);
+        findings.iter().map(|finding| finding.problem.code()).collect()
+    }
+
+    fn rule(name: &str, more: &str) -> String {
+        format!("[[rule]]\nname = \"{name}\"\nissuer = \"https://i\"\ninstance = \"own\"\n{more}\n")
+    }
+
+    const ALICE: &str = "email = [\"alice@example.org\"]";
+
+    #[test]
+    fn a_check_finds_what_nobody_wants() {
+        let alice = ALICE;
+        let all = "email = [\"glob:*@example.org\"]";
+        assert_eq!(codes(&[rule("a", alice)]), [""; 0]);
+        assert_eq!(codes(&[rule("a", alice).replace("instance = \"own\"\n", "")]), ["no-instance"]);
+        assert_eq!(codes(&[rule("a", alice).replace("own", "owm")]), ["unknown-instance"]);
+        assert_eq!(codes(&[rule("a", all), rule("b", alice)]), ["unreachable-rule"]);
+        assert_eq!(codes(&[rule("a", alice), rule("b", all)]), [""; 0]);
+        let until = |day: &str| format!("{alice}\nuntil = {day}T00:00:00Z");
+        let from = |day: &str| format!("{alice}\nfrom = {day}T00:00:00Z");
+        assert_eq!(codes(&[rule("a", &until("2026-07-01")), rule("b", &from("2026-07-01"))]), [""; 0]);
+        assert_eq!(codes(&[rule("a", &until("2026-07-02")), rule("b", &from("2026-07-01"))]), ["overlapping-rules"]);
+        assert_eq!(codes(&[rule("a", &until("2026-01-01"))]), ["rule-over"]);
+        let main = format!("{all}\nrefs = [\"refs/heads/main\"]");
+        assert_eq!(codes(&[rule("a", &main), rule("b", alice)]), ["overlapping-rules"]);
+        let elsewhere = format!("{alice}\nrefs = [\"refs/heads/next\"]");
+        assert_eq!(codes(&[rule("a", &main), rule("b", &elsewhere)]), [""; 0]);
+    }
+
+    #[test]
+    fn a_check_knows_issuers_that_anybody_can_run() {
+        let found = |issuer: &str| codes(&[rule("a", ALICE).replace("\"https://i\"", &format!("'{issuer}'"))]);
+        for loose in [
+            "regex:.*",
+            "glob:https://*",
+            "glob:http*://*",
+            "glob:https://*/*",
+            "glob:https://*/*/*",
+            "glob:https://*.com",
+            "regex:https?://.+",
+            "regex:https://[a-z.]+",
+            "regex:.+[.]com",
+            "regex:https://.*\\.io/.*",
+            "regex:https://github\\.com.*",
+            "regex:https://accounts.google.com",
+            "regex:.*gitlab\\.com",
+            "glob:https://*.okta.com",
+            "glob:https://login.microsoftonline.com/*/v2.0",
+        ] {
+            assert_eq!(found(loose), ["any-issuer"], "{loose}");
+        }
+        for bound in [
+            "https://accounts.google.com",
+            "glob:https://*.example.org",
+            "glob:https://login.example.org/*/v2.0",
+            "regex:https://(accounts\\.google\\.com|github\\.com/login/oauth)",
+            "glob:https://token.actions.githubusercontent.com/*",
+        ] {
+            assert_eq!(found(bound), [""; 0], "{bound}");
+        }
+    }
+
+    #[test]
+    fn a_check_knows_names_that_anybody_can_have() {
+        for (field, loose) in [
+            ("email", "regex:.*@.*"),
+            ("email", "glob:*@*"),
+            ("email", "regex:[^ ]+"),
+            ("email", "regex:.+[.]com"),
+            ("email", "glob:*@*.io"),
+            ("email", "glob:*@gmail.com"),
+            ("email", "regex:[0-9]+@qq\\.com"),
+            ("uri", "regex:https://.*"),
+            ("uri", "regex:https://github.com/.*"),
+            ("uri", "glob:https://github.com/*/*/.github/workflows/*@refs/heads/main"),
+            ("uri", "regex:https://gitlab\\.com/.+//\\.gitlab-ci\\.yml@.*"),
+            ("uri", "glob:spiffe://*/*"),
+            ("username", "glob:*!*"),
+            ("username", "regex:.*"),
+        ] {
+            assert_eq!(codes(&[rule("a", &format!("{field} = ['{loose}']"))]), ["any-subject"], "{field} {loose}");
+        }
+        for (field, bound) in [
+            ("email", "glob:*@example.org"),
+            ("email", "regex:.*@example\\.org"),
+            ("email", "regex:(alice|bob)@gmail\\.com"),
+            ("uri", "glob:https://github.com/example/*"),
+            ("uri", "regex:https://github\\.com/example/.*"),
+            ("uri", "glob:spiffe://example.org/*"),
+            ("username", "glob:*!example.org"),
+        ] {
+            assert_eq!(codes(&[rule("a", &format!("{field} = ['{bound}']"))]), [""; 0], "{field} {bound}");
+        }
+    }
+
+    #[test]
+    fn a_check_finds_rules_that_admit_nobody() {
+        for (line, code) in [
+            ("email = ['glob:*']", "matches-nothing"),
+            ("email = ['alice']", "matches-nothing"),
+            ("email = ['regex:alice']", "matches-nothing"),
+            ("uri = ['github.com']", "matches-nothing"),
+            ("username = ['alice@example.org']", "matches-nothing"),
+            ("email = ['alice@example.org']\nrefs = ['glob:refs/*']", "matches-nothing"),
+            ("email = ['alice@example.org']\nrefs = ['regex:main']", "matches-nothing"),
+            ("workflow = { repository_id = '1', ref = 'refs/heads/' }", "matches-nothing"),
+            ("email = ['*@example.org']", "unmarked-pattern"),
+            ("email = ['Glob:*@example.org']", "unmarked-pattern"),
+            ("email = ['re:alice@example.org']", "unmarked-pattern"),
+            ("email = ['^alice@example.org$']", "unmarked-pattern"),
+            ("workflow = { repository_id = '1', path = '.github/workflows/*' }", "unmarked-pattern"),
+            ("email = ['alice@example.org']\nrefs = ['refs/heads/*']", "unmarked-pattern"),
+        ] {
+            assert_eq!(codes(&[rule("a", line)]), [code], "{line}");
+        }
+        let issuer = |issuer: &str| codes(&[rule("a", ALICE).replace("https://i", issuer)]);
+        assert_eq!(issuer("glob:*"), ["matches-nothing"]);
+        assert_eq!(issuer("accounts.google.com"), ["matches-nothing"]);
+        assert_eq!(issuer("https://*.example.org"), ["unmarked-pattern"]);
+        let refs = "refs = ['glob:refs/heads/*', 'refs/stash', 'regex:refs/.*']";
+        assert_eq!(codes(&[rule("a", &format!("{ALICE}\n{refs}"))]), [""; 0]);
+    }
+
+    #[test]
+    fn a_check_sees_through_the_way_in_which_a_pattern_is_written() {
+        let order = |one: &str, two: &str| {
+            let rule = |name, pattern| rule(name, &format!("email = ['{pattern}']"));
+            codes(&[rule("a", one), rule("b", two)])
         };
-        let triggers = self.trigger.as_ref().is_none_or(|triggers| {
-            other.trigger.as_ref().is_some_and(|other| other.iter().all(|one| triggers.contains(one)))
-        });
-        self.repository_id == other.repository_id
-            && covers(&self.path, &other.path)
-            && covers(&self.reference, &other.reference)
-            && triggers
+        for (one, two) in [
+            ("regex:[^/@]*@example\\.org", "glob:*@example.org"),
+            ("regex:.+@example\\.org", "glob:*@example.org"),
+            ("regex:.*@(.*\\.)?example\\.org", "glob:*@*.example.org"),
+            ("glob:*@example.org", "glob:a*@example.org"),
+            ("glob:*@*example.org", "glob:*@*.example.org"),
+            ("glob:*@example.org", "regex:alice@example\\.org"),
+            ("regex:alice@example\\.org", "glob:alice@example.org"),
+        ] {
+            assert_eq!(order(one, two), ["unreachable-rule"], "{one} before {two}");
+        }
+        for (one, two) in [
+            ("regex:[a-z]+@example\\.org", "glob:*@example.org"),
+            ("regex:.@example\\.org", "glob:*@example.org"),
+            ("glob:a*@example.org", "glob:*@example.org"),
+            ("glob:*a@example.org", "glob:a*@example.org"),
+        ] {
+            assert_ne!(order(one, two), ["unreachable-rule"], "{one} before {two}");
+        }
     }
 }

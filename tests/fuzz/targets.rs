@@ -269,7 +269,7 @@ fn policy(data: &[u8]) {
             for exempt in file.exemptions() {
                 assert!(file.exemption(&exempt.object, Start::Judged).is_some());
             }
-            drop(file.check(now()));
+            drop(file.check(now(), &[InstanceName::public_good()]));
         }
         Err(error) => drop(error.to_string()),
     }

@@ -1,0 +1,192 @@
+//! What a policy file says, key by key, and how a rule is made of it.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::super::rule::{Requirement, Rule, Validity, Who, Workflow};
+use super::super::{BadPattern, Pattern, RegexBudget};
+use crate::instance::{BadInstanceName, InstanceName};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub(super) version: i64,
+    pub(super) max_trust_age: Option<String>,
+    pub(super) start: Option<String>,
+    #[serde(default)]
+    pub(super) exempt: Vec<FileExemption>,
+    #[serde(default)]
+    pub(super) rule: Vec<FileRule>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileExemption {
+    pub(super) object: String,
+    pub(super) reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileRule {
+    pub(super) name: String,
+    issuer: String,
+    instance: Option<String>,
+    email: Option<Vec<String>>,
+    uri: Option<Vec<String>>,
+    username: Option<Vec<String>>,
+    workflow: Option<FileWorkflow>,
+    from: Option<toml::value::Datetime>,
+    until: Option<toml::value::Datetime>,
+    refs: Option<Vec<String>>,
+    require: Option<Vec<FileRequirement>>,
+    #[serde(default)]
+    may_change_policy: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileWorkflow {
+    repository_id: String,
+    path: Option<String>,
+    r#ref: Option<String>,
+    trigger: Option<Vec<String>>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum FileRequirement {
+    AuthorMatch,
+    Log,
+    Timestamp,
+}
+
+impl FileRule {
+    pub(super) fn read(self, default: &InstanceName, budget: &mut RegexBudget) -> Result<Rule, BadRule> {
+        let printable = !self.name.chars().any(char::is_control) && self.name.trim() == self.name;
+        if self.name.is_empty() || self.name.chars().count() > MAX_NAME || !printable {
+            return Err(BadRule::Name);
+        }
+        let validity = Validity { from: instant("from", self.from)?, until: instant("until", self.until)? };
+        if !validity.overlaps(validity) {
+            return Err(BadRule::Window);
+        }
+        let mut who = Vec::new();
+        who.extend(patterns("email", self.email, budget)?.into_iter().map(Who::Email));
+        who.extend(patterns("uri", self.uri, budget)?.into_iter().map(Who::Uri));
+        who.extend(patterns("username", self.username, budget)?.into_iter().map(Who::Username));
+        who.extend(self.workflow.map(|workflow| workflow.read(budget)).transpose()?.map(Who::Workflow));
+        if who.is_empty() {
+            return Err(BadRule::Nobody);
+        }
+        if self.require.as_ref().is_some_and(Vec::is_empty) {
+            return Err(BadRule::Empty("require"));
+        }
+        Ok(Rule {
+            who,
+            issuer: pattern("issuer", self.issuer, budget)?,
+            names_instance: self.instance.is_some(),
+            instance: self.instance.map_or_else(|| Ok(default.clone()), |name| name.parse())?,
+            validity,
+            refs: patterns("refs", self.refs, budget)?.into_iter().map(ref_pattern).collect::<Result<_, _>>()?,
+            requires: self.require.unwrap_or_default().into_iter().map(Requirement::from).collect(),
+            may_change_policy: self.may_change_policy,
+            name: self.name,
+        })
+    }
+}
+
+impl FileWorkflow {
+    fn read(self, budget: &mut RegexBudget) -> Result<Workflow, BadRule> {
+        if self.repository_id.is_empty() {
+            return Err(BadRule::Empty("workflow.repository_id"));
+        }
+        if self.trigger.as_ref().is_some_and(Vec::is_empty) {
+            return Err(BadRule::Empty("workflow.trigger"));
+        }
+        let reference = self.r#ref.map(|text| pattern("workflow.ref", text, budget)).transpose()?;
+        Ok(Workflow {
+            repository_id: self.repository_id,
+            path: self.path.map(|path| pattern("workflow.path", path, budget)).transpose()?,
+            reference: reference.map(ref_pattern).transpose()?,
+            trigger: self.trigger,
+        })
+    }
+}
+
+impl From<FileRequirement> for Requirement {
+    fn from(requirement: FileRequirement) -> Self {
+        match requirement {
+            FileRequirement::AuthorMatch => Self::AuthorMatch,
+            FileRequirement::Log => Self::Log,
+            FileRequirement::Timestamp => Self::Timestamp,
+        }
+    }
+}
+
+fn instant(field: &'static str, value: Option<toml::value::Datetime>) -> Result<Option<Timestamp>, BadRule> {
+    value.map(|value| value.to_string().parse().map_err(|_| BadRule::Time(field))).transpose()
+}
+
+fn patterns(field: &'static str, list: Option<Vec<String>>, budget: &mut RegexBudget) -> Result<Vec<Pattern>, BadRule> {
+    match list {
+        Some(list) if list.is_empty() => Err(BadRule::Empty(field)),
+        list => list.into_iter().flatten().map(|text| pattern(field, text, budget)).collect(),
+    }
+}
+
+fn pattern(field: &'static str, text: String, budget: &mut RegexBudget) -> Result<Pattern, BadRule> {
+    Pattern::marked(&text, budget).map_err(|wrong| BadRule::Pattern { field, pattern: text, wrong })
+}
+
+/// `main` alone could be a branch or a tag.
+fn ref_pattern(pattern: Pattern) -> Result<Pattern, BadRule> {
+    let text = pattern.as_str();
+    let bare = text.strip_prefix("glob:").unwrap_or(text);
+    if text.starts_with("regex:") || bare.starts_with("refs/") {
+        Ok(pattern)
+    } else {
+        Err(BadRule::RefName(text.to_owned()))
+    }
+}
+
+/// What can be wrong with a rule.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadRule {
+    /// No instance.
+    #[error("instance: {0}")]
+    Instance(#[from] BadInstanceName),
+    /// What cannot be shown in a line.
+    #[error("a name has 1 to 64 printable characters")]
+    Name,
+    /// An empty list admits every one or none; which was meant?
+    #[error("{0} is an empty list")]
+    Empty(&'static str),
+    /// A pattern.
+    #[error("{field} {pattern:?}: {wrong}")]
+    Pattern {
+        /// Where.
+        field: &'static str,
+        /// As it was written.
+        pattern: String,
+        /// What is wrong with it.
+        wrong: BadPattern,
+    },
+    /// Git's refs have full names.
+    #[error("{0:?} is no full ref name, as refs/heads/main is")]
+    RefName(String),
+    /// A date without offset means something else in every place.
+    #[error("{0} is a date and time with its offset, as 2026-01-31T00:00:00Z is")]
+    Time(&'static str),
+    /// Another rule has the name.
+    #[error("another rule has that name")]
+    Twice,
+    /// Nobody.
+    #[error("it names nobody: email, uri, username or workflow")]
+    Nobody,
+    /// Never.
+    #[error("until is not after from")]
+    Window,
+}
+
+const MAX_NAME: usize = 64;
