@@ -48,6 +48,7 @@ pub fn run(command: &EvidenceCommand, now: Timestamp) -> Result<u8, CommandError
         seen,
         trees: HashMap::new(),
         unwritten: Vec::new(),
+        written: 0,
         tally: Tally::default(),
     };
     if stdout::was_closed() {
@@ -75,6 +76,8 @@ struct Fetch<'a> {
     trees: HashMap<LogId, Tree>,
     /// Found, and not yet in the notes.
     unwritten: Vec<(ObjectId, TransparencyLogEntry)>,
+    /// How many were found and are dealt with.
+    written: usize,
     tally: Tally,
 }
 
@@ -164,8 +167,15 @@ impl Fetch<'_> {
             let answer = LiveCheckpoint { log, service: &service, envelope: &tree.checkpoint, at: self.now };
             let (seen, before) = (&self.seen, &self.before);
             let observed = self.search.with_http(async |http: &Http| seen.observe(http, &answer, before).await);
-            let observed =
-                observed.map_err(|error| CommandError::from(error).hint("nothing was added to the notes"))?;
+            let observed = observed.map_err(|error| {
+                let added = match self.written {
+                    0 => "nothing was added to the notes".to_owned(),
+                    written => format!(
+                        "of what was found since the first {written} entries were kept, nothing was added to the notes"
+                    ),
+                };
+                CommandError::from(error).hint(added)
+            })?;
             if let Some(notice) = observed.notice() {
                 let _closed = writeln!(io::stderr().lock(), "waxseal: warning: {}", escape::terminal(notice));
             }
@@ -177,6 +187,7 @@ impl Fetch<'_> {
     fn keep(&mut self) -> Result<(), CommandError> {
         self.observe()?;
         let found = std::mem::take(&mut self.unwritten);
+        self.written += found.len();
         let objects: Vec<ObjectId> = found.iter().map(|(id, _)| *id).collect();
         let added = |object: &ObjectId, present: &[u8]| {
             let own = found.iter().filter(|(id, _)| id == object).map(|(_, entry)| entry.clone());
@@ -265,6 +276,7 @@ fn unwritten(error: &io::Error) -> CommandError {
     CommandError::failed(format!("the output could not be written: {error}"))
 }
 
-/// A commit of notes for each of so many objects: whoever interrupts a long run loses little.
+/// A commit of notes for each of so many objects, before which the logs are looked at: whoever interrupts a long run loses
+/// little.
 const WRITTEN_AT_ONCE: usize = 200;
 const SHORT_ID: usize = 10;
