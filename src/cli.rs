@@ -10,6 +10,7 @@ use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod agent_flags;
 mod completions;
+mod doctor_flags;
 mod evidence_flags;
 mod gpg_flags;
 mod manual;
@@ -20,6 +21,7 @@ mod trust_flags;
 mod verify_flags;
 
 pub use agent_flags::{Agent, LogIn, LogOut, WhoAmI};
+pub use doctor_flags::Doctor;
 pub use evidence_flags::EvidenceCommand;
 pub use manual::Manual;
 pub use serve_flags::{
@@ -42,6 +44,8 @@ use verify_flags::{ExplainFlags, VerifyFlags, VerifyTagFlags};
 pub enum Invocation {
     /// Keep logins in memory and sign with them.
     Agent(Agent),
+    /// Look at everything that signing and verifying depend on.
+    Doctor(Doctor),
     /// Get and keep what signatures do not carry.
     Evidence(EvidenceCommand),
     /// Verify one object and say why.
@@ -325,6 +329,7 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
     match parsed {
         Ok(line) => match line.command {
             OwnCommand::Completions(flags) => Ok(Invocation::Print(flags.script(public_commands()))),
+            OwnCommand::Doctor(doctor) => Ok(Invocation::Doctor(doctor)),
             OwnCommand::Evidence { command } => Ok(Invocation::Evidence(command)),
             OwnCommand::FollowLogin(follow) => Ok(Invocation::FollowLogin(follow)),
             OwnCommand::Man(flags) => Ok(match flags.pages(public_commands()) {
@@ -382,10 +387,12 @@ struct OwnCommandLine {
 
 #[derive(Subcommand)]
 enum OwnCommand {
-    /// Print what a shell needs to complete commands and flags
-    Completions(CompletionsFlags),
     /// Keep logins in memory and sign with them; starts by itself when it is needed
     Agent(Agent),
+    /// Print what a shell needs to complete commands and flags
+    Completions(CompletionsFlags),
+    /// Look for what would keep Git from signing and verifying, and say what helps
+    Doctor(Doctor),
     /// Get and keep the log entries that signatures do not carry
     Evidence {
         #[command(subcommand)]

@@ -8,6 +8,7 @@ use crate::command_error::CommandError;
 pub mod agent;
 mod claims;
 mod configured;
+pub mod doctor;
 pub mod evidence;
 pub mod explain;
 mod facts;
@@ -42,6 +43,7 @@ pub mod whoami;
 pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> {
     match invocation {
         Invocation::Agent(request) => agent::run(request).map(|()| 0),
+        Invocation::Doctor(request) => doctor::run(request, now),
         Invocation::Evidence(command) => evidence::run(command, now),
         Invocation::Explain(request) => explain::run(request, now),
         Invocation::FollowLogin(request) => follow_login::run(request).map(|()| 0),

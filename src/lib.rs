@@ -46,6 +46,7 @@ pub mod x509;
 pub mod agent;
 pub mod credential;
 pub mod files;
+pub mod git_version;
 pub mod oidc;
 pub mod seen_checkpoints;
 pub mod services;

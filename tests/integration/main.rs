@@ -15,6 +15,7 @@ mod agent_secrets;
 mod ambient;
 mod device;
 mod disk_faults;
+mod doctor;
 mod durability;
 mod expectations;
 mod explain;

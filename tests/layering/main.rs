@@ -12,7 +12,7 @@ use source::{production, submodules};
 
 /// The layout: each unit, its zone, and what it may import. A unit is a file right under `src` with its folder, or a
 /// submodule that stands in another zone than its parent, or imports more.
-const UNITS: [Unit; 35] = [
+const UNITS: [Unit; 36] = [
     pure("causes", &[]),
     pure("clock", &[]),
     pure("escape", &[]),
@@ -39,6 +39,8 @@ const UNITS: [Unit; 35] = [
     edge("files", &[]),
     edge("settings", &["causes", "files", "trust_age"]),
     edge("terminal", &["escape"]),
+    // What it starts says nothing but its version.
+    edge("git_version", &[]),
     edge("git::repository", &["causes", "git"]),
     edge(
         "services",
@@ -159,8 +161,8 @@ const HOMES: [(&str, &[&str], &str); 25] = [
     ),
     (
         "std::process::Command",
-        &["agent", "oidc"],
-        "no child process but browser, agent and what prints identity tokens: verifying starts none",
+        &["agent", "git_version", "oidc"],
+        "no child process but browser, agent, what prints identity tokens, and git for the doctor: verifying starts none",
     ),
     ("tokio::process", &["oidc"], "the same"),
 ];
