@@ -7,26 +7,34 @@ use std::fmt::Write as _;
 pub(super) struct Page {
     status: u16,
     title: &'static str,
-    text: String,
+    /// Paragraphs.
+    text: Vec<String>,
     closes: bool,
 }
 
 impl Page {
     /// The login is complete.
     pub(super) fn signed_in(identity: &str, closes: bool) -> Self {
-        let text = format!("You are signed in as {identity}. You may close this page and go back to your work.");
-        Self { status: 200, title: "Signed in", text, closes }
+        let end = match closes {
+            true => "Go back to your work; you may close this page if it does not close by itself.",
+            false => "Go back to your work; you may close this page.",
+        };
+        let text = vec![format!("You are signed in as {identity}."), end.to_owned()];
+        Self { status: 200, title: SIGNED_IN, text, closes }
     }
 
     /// The login ended without a token; `why` may come from anywhere.
     pub(super) fn failed(why: &str) -> Self {
-        let text = format!("Signing in did not work: {why}. You may close this page.");
-        Self { status: 400, title: "Not signed in", text, closes: false }
+        let text = vec![
+            format!("Signing in did not work: {why}."),
+            "What to do next is said where you began. You may close this page.".to_owned(),
+        ];
+        Self { status: 400, title: NOT_SIGNED_IN, text, closes: false }
     }
 
     /// A request that the login does not take.
     pub(super) fn refusal(status: u16, why: &'static str) -> Self {
-        Self { status, title: "Not signed in", text: why.to_owned(), closes: false }
+        Self { status, title: NOT_SIGNED_IN, text: vec![why.to_owned()], closes: false }
     }
 
     #[cfg(test)]
@@ -38,10 +46,11 @@ impl Page {
     pub(super) fn to_http(&self) -> Vec<u8> {
         let body = format!(
             "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title}</title>\n\
-             <style>body{{font:1.1em sans-serif;max-width:32em;margin:4em auto;padding:0 1em}}</style></head>\n\
-             <body><h1>{title}</h1><p>{text}</p>{script}</body></html>\n",
+             <meta name=\"viewport\" content=\"width=device-width\"><style>\n{STYLE}</style></head>\n\
+             <body{class}><main><h1>{title}</h1>{text}</main>{script}</body></html>\n",
             title = self.title,
-            text = escaped(&self.text),
+            class = if self.status == 200 { "" } else { " class=\"problem\"" },
+            text = self.text.iter().map(|text| format!("<p>{}</p>", escaped(text))).collect::<String>(),
             script = if self.closes { format!("<script>{CLOSE}</script>") } else { String::new() },
         );
         let script = if self.closes { format!(" script-src '{CLOSE_SHA256}';") } else { String::new() };
@@ -79,6 +88,9 @@ fn escaped(text: &str) -> String {
     out
 }
 
+const SIGNED_IN: &str = "Signed in";
+const NOT_SIGNED_IN: &str = "Not signed in";
+const STYLE: &str = include_str!("page.css");
 /// Browsers let a page close itself that was opened from outside and went nowhere since; others stay open.
 const CLOSE: &str = "setTimeout(()=>close(),3000)";
 /// What the page may run (Content Security Policy, level 2): this and nothing else.
