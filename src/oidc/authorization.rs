@@ -1,7 +1,7 @@
 //! The authorization request that a browser is sent with, and the code that it ends in: OpenID Connect Core §3.1 with PKCE
 //! (RFC 7636).
 
-use openidconnect::core::CoreAuthenticationFlow;
+use openidconnect::core::{CoreAuthPrompt, CoreAuthenticationFlow};
 use openidconnect::{AuthorizationCode, CsrfToken, LoginHint, Nonce, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl};
 use url::Url;
 
@@ -28,6 +28,10 @@ impl AuthorizationRequest {
             .authorize_url(flow, CsrfToken::new_random, Nonce::new_random)
             .add_scopes(provider.scopes())
             .set_pkce_challenge(challenge);
+        if provider.has_offline_access() {
+            // OpenID Connect Core §11 ignores the wish for a refresh token without this, and so does oidc-provider.
+            request = request.add_prompt(CoreAuthPrompt::Consent);
+        }
         if let Some(hint) = &login.settings.login_hint {
             request = request.set_login_hint(LoginHint::new(hint.clone()));
         }

@@ -38,9 +38,13 @@ impl<'a> Provider<'a> {
     /// What is asked for beside `openid`: the address that the certificate will name and, where the issuer has such a
     /// thing (OpenID Connect Core §11), a refresh token.
     pub(super) fn scopes(&self) -> impl Iterator<Item = Scope> {
-        let offered = self.metadata.scopes_supported().into_iter().flatten();
-        let offline = offered.filter(|scope| scope.as_str() == OFFLINE_ACCESS).take(1).cloned();
+        let offline = self.has_offline_access().then(|| Scope::new(OFFLINE_ACCESS.to_owned()));
         std::iter::once(Scope::new("email".to_owned())).chain(offline)
+    }
+
+    /// Whether there are refresh tokens for who asks for that.
+    pub(super) fn has_offline_access(&self) -> bool {
+        self.metadata.scopes_supported().into_iter().flatten().any(|scope| scope.as_str() == OFFLINE_ACCESS)
     }
 
     /// What the issuer gave, once its ID token was verified; `nonce` where the flow has one.
