@@ -1,22 +1,34 @@
-// Logins that waxseal begins and a person ends in Chromium: at npm's oidc-provider and at the embedded issuer, each with a
-// browser that comes back and with another device. Usage: waxseal_logins.mjs WAXSEAL EMAIL PASSWORD STACK DIGEST, where node
-// finds oidc-provider and playwright-core; STACK wants that password, and a stack of its own believes oidc-provider.
+// Logins that waxseal begins and a person ends in Chromium: at npm's oidc-provider and at the embedded issuer, each with
+// another device and with a browser that comes back, whatever pages of others send meanwhile; with a terminal and without.
+// Where libfaketime is, certificates and ID tokens get too old, and the agent gets new ones without a question.
+// Usage: waxseal_logins.mjs WAXSEAL EMAIL PASSWORD FOLDER [LIBFAKETIME], where node finds oidc-provider and playwright-core;
+// FOLDER gets screenshots.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 
 const require = createRequire(process.cwd() + '/');
 const { chromium } = require('playwright-core');
 const { default: Provider } = await import(require.resolve('oidc-provider'));
-const [waxseal, email, password, stackUrl, stackDigest] = process.argv.slice(2);
+const [waxseal, email, password, folder, libfaketime] = process.argv.slice(2);
 const work = fs.mkdtempSync(path.join(os.tmpdir(), 'waxseal-logins-'));
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(fs.existsSync);
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'] });
 const children = [];
+
+// --- the clock: of this process, which is oidc-provider's, and by a file of whatever gets `clock`
+const clock = !libfaketime ? {} : { LD_PRELOAD: libfaketime, FAKETIME_TIMESTAMP_FILE: `${work}/clock`, FAKETIME_NO_CACHE: '1', FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+fs.writeFileSync(`${work}/clock`, '+0');
+function passTime(seconds) {
+  fs.writeFileSync(`${work}/clock`, `+${seconds}`);
+  const now = Date.now;
+  Date.now = () => now() + seconds * 1000;
+}
 
 // --- oidc-provider
 const holder = http.createServer((...both) => callback(...both));
@@ -56,31 +68,41 @@ const atStack = async (page) => {
 function repository(name, url, digest) {
   const home = path.join(work, name);
   const git = (...words) => execFileSync('git', words, { cwd: `${home}/r`, env, encoding: 'utf8' });
-  const env = { PATH: process.env.PATH, HOME: home, XDG_RUNTIME_DIR: `${home}/run`, GIT_CONFIG_NOSYSTEM: '1', LC_ALL: 'C.UTF-8', TERM: 'xterm', SHELL: '/bin/sh' };
+  const env = { PATH: process.env.PATH, HOME: home, XDG_RUNTIME_DIR: `${home}/run`, GIT_CONFIG_NOSYSTEM: '1', LC_ALL: 'C.UTF-8', TERM: 'xterm', SHELL: '/bin/sh', NO_GCE_CHECK: 'true', ...clock };
   fs.mkdirSync(`${home}/r`, { recursive: true });
   fs.mkdirSync(`${home}/run`, { mode: 0o700 });
   execFileSync(waxseal, ['trust', 'add', name, '--url', url, '--sha256', digest], { env, cwd: home });
   git('init', '--quiet', '.');
   for (const [key, value] of [['user.name', 'P'], ['user.email', email], ['gpg.format', 'x509'], ['gpg.x509.program', waxseal], ['waxseal.instance', name]]) git('config', '--global', key, value);
-  return { git, env, folder: `${home}/r` };
+  // Not in this process's way: oidc-provider is in it.
+  const run = async (...words) => (await promisify(execFile)(waxseal, words, { env, cwd: home, timeout: 30_000 })).stdout;
+  return { git, run, env, folder: `${home}/r` };
 }
-function commit({ env, folder }, extra) {
-  const child = spawn('script', ['--quiet', '--return', '--flush', '--command', 'git commit -q --allow-empty -S -m one', '/dev/null'], { cwd: folder, env: { ...env, ...extra }, stdio: ['pipe', 'pipe', 'inherit'] });
+/** `git commit -S` in a terminal (script's), or with none at all: `detached` is setsid. */
+function commit(repo, extra, terminal = true) {
+  const git = ['commit', '-q', '--allow-empty', '-S', '-m', 'one'];
+  const [program, words] = terminal ? ['script', ['--quiet', '--return', '--flush', '--command', `git ${git.join(' ')}`, '/dev/null']] : ['git', git];
+  const child = spawn(program, words, { cwd: repo.folder, env: { ...repo.env, ...extra }, stdio: [terminal ? 'pipe' : 'ignore', 'pipe', 'pipe'], detached: !terminal });
   children.push(child);
-  let shown = '';
-  const ended = new Promise((resolve) => child.on('exit', resolve));
-  child.stdout.on('data', (chunk) => { shown += chunk; });
-  const sees = async (pattern) => {
-    for (let i = 0; i < 600; i += 1) {
-      const found = pattern.exec(shown);
-      if (found) return found[1];
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    throw new Error(`${pattern} was not shown:\n${shown}`);
-  };
-  return { sees, ended, shown: () => shown };
+  let [shown, look] = ['', () => {}];
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { shown += chunk; look(); });
+  const sees = (pattern) => inTime(`${pattern} to be shown`, new Promise((resolve, reject) => {
+    look = () => { const found = pattern.exec(shown); if (found) resolve(found[1]); };
+    look();
+    ended.then(() => reject(new Error(`${pattern} was not shown:\n${shown}`)));
+  }));
+  return { sees, ended: inTime('the end of git commit', ended, 60_000), shown: () => shown };
 }
-const fresh = async () => (await browser.newContext()).newPage();
+const inTime = (what, done, limit = 30_000) => Promise.race([
+  done,
+  new Promise((_, reject) => { setTimeout(reject, limit, new Error(`waited ${limit} ms for ${what}`)).unref(); }),
+]);
+const fresh = async () => {
+  const page = await (await browser.newContext({ viewport: { width: 800, height: 500 } })).newPage();
+  page.setDefaultTimeout(30_000);
+  return page;
+};
 async function signed(name, repo, running) {
   const code = await running.ended;
   assert.equal(code, 0, running.shown());
@@ -88,55 +110,185 @@ async function signed(name, repo, running) {
   console.log(`ok   ${name}`);
 }
 
+// --- waxseal.browser: hands the address to this script, without a shell
+let handed = () => {};
+const opener = http.createServer(async (request, response) => {
+  let address = '';
+  for await (const chunk of request) address += chunk;
+  response.end();
+  handed(address);
+});
+await new Promise((resolve) => opener.listen(0, '127.0.0.1', resolve));
+const WAXSEAL_BROWSER = `curl -sS --noproxy * --data-raw {url} http://127.0.0.1:${opener.address().port}/`;
+/** Goes where waxseal's browser is sent. */
+async function opened(begin) {
+  const address = new Promise((resolve) => { handed = resolve; });
+  const running = begin();
+  const page = await fresh();
+  await page.goto(await inTime('waxseal to open the browser', address));
+  const target = /redirect_uri=([^&]+)/.exec(await address)[1];
+  return { running, page, target: decodeURIComponent(target) };
+}
+/** A page in both colour schemes. A busy machine's Chromium sometimes says "Unable to capture screenshot". */
+async function shot(page, name) {
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    const take = () => page.screenshot({ path: `${folder}/${name}-${colorScheme}.png` });
+    await take().catch(take);
+  }
+}
+/** Logs in, and looks at the page that waxseal ends it with. */
+async function comesBack(page, logIn, status, title) {
+  const back = page.waitForResponse((response) => new URL(response.url()).pathname === '/auth/callback');
+  await logIn(page);
+  assert.equal((await back).status(), status);
+  await page.waitForSelector(`h1:text-is("${title}")`);
+}
+
+// --- a page of somebody else's, on another site
+const evil = http.createServer((request, response) => {
+  response.setHeader('content-type', 'text/html').end('<!doctype html><title>Kittens</title>');
+});
+await new Promise((resolve) => evil.listen(0, '127.0.0.1', resolve));
+async function everythingAPageCanSend(target) {
+  const page = await fresh();
+  const answers = new Set();
+  page.on('response', (response) => {
+    if (response.url().startsWith(new URL(target).origin)) answers.add(`${response.request().method()} ${response.status()}`);
+  });
+  await page.goto(`http://evil.localhost:${evil.address().port}/`);
+  const outcomes = await page.evaluate(async (target) => {
+    const guess = `${target}?state=guess&code=evil`;
+    const form = () => new URLSearchParams({ state: 'guess', code: 'evil' });
+    const fetched = (address, options) => fetch(address, options).then((answer) => answer.type, () => 'refused');
+    const element = (name, properties) => new Promise((resolve) => {
+      const made = Object.assign(document.createElement(name), properties);
+      made.onload = () => resolve('loaded');
+      made.onerror = () => resolve('refused');
+      document.body.append(made);
+    });
+    const socket = () => new Promise((resolve) => {
+      const made = new WebSocket(guess.replace('http', 'ws'));
+      made.onopen = () => resolve('opened');
+      made.onerror = () => resolve('refused');
+    });
+    return {
+      get: await fetched(guess),
+      blindGet: await fetched(guess, { mode: 'no-cors', credentials: 'include' }),
+      post: await fetched(target, { method: 'POST', body: form() }),
+      blindPost: await fetched(target, { method: 'POST', mode: 'no-cors', body: form() }),
+      put: await fetched(target, { method: 'PUT', body: form() }),
+      ownHeader: await fetched(guess, { headers: { 'x-mine': 'x' } }),
+      megabyteAddress: await fetched(`${guess}&x=${'x'.repeat(1 << 20)}`, { mode: 'no-cors' }),
+      megabyteBody: await fetched(target, { method: 'POST', mode: 'no-cors', body: 'x'.repeat(1 << 20) }),
+      beacon: navigator.sendBeacon(target, form()),
+      image: await element('img', { src: guess }),
+      script: await element('script', { src: guess }),
+      style: await element('link', { rel: 'stylesheet', href: guess }),
+      socket: await socket(),
+    };
+  }, target);
+  // What the body's sender hears of a connection that is closed before it was read is not for us to say.
+  delete outcomes.megabyteBody;
+  assert.deepEqual(outcomes, {
+    get: 'refused', blindGet: 'opaque', post: 'refused', blindPost: 'opaque', put: 'refused', ownHeader: 'refused',
+    megabyteAddress: 'refused', beacon: true, image: 'refused', script: 'refused', style: 'refused', socket: 'refused',
+  });
+  for (const answer of ['GET 400', 'POST 405']) assert(answers.has(answer), [...answers].join());
+  // And what it can make the person's own browser go to.
+  for (const [address, status] of [[`${target}?state=guess&code=evil`, 400], [`${target}?error=access_denied`, 400], [new URL('/favicon.ico', target).href, 404], [new URL('/', target).href, 404]]) {
+    assert.equal((await page.goto(address)).status(), status);
+  }
+  await page.goto(`http://evil.localhost:${evil.address().port}/`);
+  await page.setContent(`<form method=post action="${target}"><input name=state value=guess><input name=code value=evil><button>Kittens</button></form>`);
+  const [answer] = await Promise.all([page.waitForNavigation(), page.click('button')]);
+  assert.equal(answer.status(), 405);
+  await shot(page, 'callback-refused');
+  await page.context().close();
+}
+
+/** A stack, with this in its folder first. */
+async function stack(name, prepare) {
+  const data = `${work}/${name}-data`;
+  fs.mkdirSync(data, { mode: 0o700 });
+  prepare(data);
+  const child = spawn(waxseal, ['serve', '--data', data, '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...clock } });
+  children.push(child);
+  return JSON.parse(await inTime('the stack', new Promise((resolve) => child.stdout.once('data', resolve))));
+}
+/** The agent that waxseal starts by itself has the machine's clock. */
+async function agentWithClock(repo) {
+  await repo.run('agent', '--stop');
+  const child = spawn(waxseal, ['agent'], { stdio: ['ignore', 'pipe', 'inherit'], env: repo.env });
+  children.push(child);
+  await inTime('the agent', new Promise((resolve) => child.stdout.once('data', resolve)));
+}
+const isRenewable = async (repo) => assert.match(await repo.run('whoami'), /renewed without a question for 2[34] h/);
+
 let outcome = 1;
+const repositories = [];
 try {
-  fs.mkdirSync(`${work}/data`, { mode: 0o700 });
-  fs.writeFileSync(`${work}/data/issuers.toml`, `[[issuer]]\nissuer-url = "${people}"\ntype = "email"\n`);
-  const stack = spawn(waxseal, ['serve', '--data', `${work}/data`, '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'inherit'] });
-  children.push(stack);
-  const { url, trust_sha256: digest } = JSON.parse(await new Promise((resolve) => stack.stdout.once('data', resolve)));
+  const others = await stack('others', (data) => fs.writeFileSync(`${data}/issuers.toml`, `[[issuer]]\nissuer-url = "${people}"\ntype = "email"\n`));
+  const own = await stack('own', (data) => execFileSync(waxseal, ['serve', 'user', 'add', '--data', data, email], { input: `${password}\n`, env: { ...process.env, ...clock } }));
   const worlds = [
-    ['oidc-provider', repository('others', url, digest), people, atProvider],
-    ['the embedded issuer', repository('own', stackUrl, stackDigest), `${stackUrl}/oidc`, atStack],
+    ['oidc-provider', repository('others', others.url, others.trust_sha256), people, atProvider],
+    ['the embedded issuer', repository('own', own.url, own.trust_sha256), `${own.url}/oidc`, atStack],
   ];
   for (const [name, repo, issuer, logIn] of worlds) {
+    repositories.push(repo);
     repo.git('config', '--global', 'waxseal.allow', `${email} ${issuer}`);
-    // The person's own browser: waxseal's is `true`, which does nothing.
-    const coming = commit(repo, { WAXSEAL_BROWSER: 'true', WAXSEAL_LOGIN: 'browser', WAXSEAL_AUTOCLOSE: '1' });
-    const page = await fresh();
-    await page.goto(await coming.sees(/\n {4}(http\S+)\r?\n/));
-    // What browsers and other pages send meanwhile.
-    const callback = new URL(page.url()).searchParams.get('redirect_uri');
-    const target = callback ?? new URL(await coming.sees(/redirect_uri=(http%3A%2F%2Flocalhost%3A[0-9]+%2Fauth%2Fcallback)/).then(decodeURIComponent)).href;
-    const stranger = await fresh();
-    await stranger.goto(`${target}?state=guess&code=evil`);
-    await stranger.goto(new URL('/favicon.ico', target).href);
-    await stranger.setContent(`<form method=post action="${target}"><input name=state value=guess><input name=code value=evil></form>`);
-    await stranger.evaluate(() => document.forms[0].submit());
-    await stranger.waitForLoadState();
-    const back = page.waitForResponse((response) => new URL(response.url()).pathname === '/auth/callback');
-    await logIn(page);
-    assert.equal((await back).status(), 200);
-    await signed(`${name}: waxseal signs after a login in Chromium, whatever else comes to its address`, repo, coming);
-
-    // What the agent keeps of that login would do for the next signature, too.
-    execFileSync(waxseal, ['logout'], { env: repo.env, cwd: repo.folder });
     const away = commit(repo, { SSH_CONNECTION: '192.0.2.1 1 192.0.2.2 22', WAXSEAL_VERBOSE: '1' });
     const device = await fresh();
     await device.goto(await away.sees(/typed already\r?\n\r?\n {4}(http\S+)\r?\n/));
     const code = await away.sees(/type the code (\S+)/);
     assert.ok((await device.content()).includes(code), 'the page shows the same code');
-    await device.click('button[type=submit], button');
-    if (logIn === atProvider) await device.click('button[type=submit]').catch(() => {});
+    await device.click('button[type=submit]');
     await device.waitForSelector('input[name=login], #email');
     await logIn(device);
     await signed(`${name}: waxseal signs over SSH after a login on another device`, repo, away);
     assert.match(away.shown(), /signing in with another device: this is an SSH session/);
+    await isRenewable(repo);
+
+    await repo.run('logout');
+    const silent = await opened(() => commit(repo, { WAXSEAL_BROWSER, WAXSEAL_AUTOCLOSE: '1' }, false));
+    await comesBack(silent.page, logIn, 200, 'Signed in');
+    await signed(`${name}: waxseal signs without a terminal`, repo, silent.running);
+
+    await agentWithClock(repo);
+    const here = await opened(() => commit(repo, { WAXSEAL_BROWSER }));
+    await everythingAPageCanSend(here.target);
+    await comesBack(here.page, logIn, 200, 'Signed in');
+    await shot(here.page, 'callback-signed-in');
+    await signed(`${name}: waxseal signs after a login in Chromium, whatever another page sends meanwhile`, repo, here.running);
+    await isRenewable(repo);
   }
+
+  // Certificates and ID tokens live for ten minutes.
+  if (libfaketime) passTime(660);
+  handed = () => assert.fail('a browser was opened');
+  for (const [name, repo] of worlds) {
+    const certificate = () => repo.git('log', '-1', '--format=%GK');
+    const before = certificate();
+    await signed(`${name}: the agent signs again without a question`, repo, commit(repo, { WAXSEAL_BROWSER }, false));
+    if (!libfaketime) console.log('  not run: renewal: faketime is not here');
+    else assert.notEqual(certificate(), before, 'the certificate is a new one');
+  }
+
+  const [, repo] = worlds[0];
+  await repo.run('logout');
+  const before = repo.git('rev-parse', 'HEAD');
+  const refused = await opened(() => commit(repo, { WAXSEAL_BROWSER }));
+  await comesBack(refused.page, (page) => page.click('a[href$="/abort"]'), 400, 'Not signed in');
+  await shot(refused.page, 'callback-not-signed-in');
+  assert.notEqual(await refused.running.ended, 0);
+  assert.match(refused.running.shown(), /the issuer refused the login: access_denied/);
+  assert.equal(repo.git('rev-parse', 'HEAD'), before);
+  console.log('ok   oidc-provider: who cancels the login has signed nothing');
   outcome = 0;
 } catch (error) {
   console.log(`FAIL ${error.stack}`);
 } finally {
+  await Promise.allSettled(repositories.map((repo) => repo.run('agent', '--stop')));
   children.forEach((child) => child.kill());
   await browser.close();
   fs.rmSync(work, { recursive: true, force: true });
