@@ -1,4 +1,4 @@
-//! What Git signs, Git verifies; and whoever else calls a signer as Git does gets a signature, too.
+//! What Git signs, Git verifies.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
@@ -188,41 +188,6 @@ fn a_key_is_the_identity_to_come_or_nobody_s() {
     }
     assert_eq!(sandbox.git(["rev-parse", "HEAD"]).line(), head);
     assert_eq!(log_size(&sandbox), entries, "nothing was issued, nothing logged");
-}
-
-#[test]
-fn everybody_s_arguments_are_understood() {
-    let sandbox = Sandbox::with_stack();
-    let payload = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor A <alice@example.org> 1 +0000\n\
-                    committer A <alice@example.org> 1 +0000\n\nmessage\n";
-    let file = sandbox.write("payload", payload);
-    sandbox.allow(ALICE);
-    for (caller, arguments, status_lines) in [
-        ("git, gix, gitui, git2-ext", "--status-fd=2 -bsau alice@example.org", 2),
-        ("jj", "-abu alice@example.org", 0),
-        ("EGit", "-bsau <alice@example.org> --status-fd 2", 2),
-        ("GitButler", "--status-fd=2 -bsau alice@example.org -", 2),
-        ("the program gix", "--keyid-format=long --status-fd=2 --detach-sign --sign --armor", 2),
-        ("others", "--status-fd=2 -bsau alice@example.org --armor --detach-sign", 2),
-        ("others", "--status-fd=2 -bsaualice@example.org", 2),
-    ] {
-        let signed = sign(&sandbox, &words(arguments), payload).success();
-        let armor = signed.out();
-        assert!(armor.starts_with("-----BEGIN SIGNED MESSAGE-----\n"), "{caller}");
-        assert!(armor.ends_with("\n-----END SIGNED MESSAGE-----\n"), "{caller}");
-        assert!(!armor.contains('\r') && armor.len() < 65_536, "{caller}");
-        let status = sandbox.masked(&signed.err());
-        let wanted = "[GNUPG:] BEGIN_SIGNING H8\n[GNUPG:] SIG_CREATED D 19 8 00 SECONDS SHA1\n";
-        assert_eq!(status, if status_lines == 2 { wanted } else { "" }, "{caller}");
-
-        let signature = sandbox.write("signature", &armor);
-        for data in ["-".into(), file.clone().into_os_string()] {
-            let mut verify = sandbox.command(WAXSEAL);
-            verify.args(["--status-fd=1", "--verify"]).arg(&signature).arg(&data);
-            let verified = Ran::of(&mut verify, if data == "-" { payload } else { b"" }).success().out();
-            assert!(verified.contains("\n[GNUPG:] GOODSIG "), "{caller}: {verified}");
-        }
-    }
 }
 
 #[test]

@@ -13,6 +13,7 @@
 mod agent;
 mod agent_secrets;
 mod ambient;
+mod callers;
 mod device;
 mod disk_faults;
 mod doctor;

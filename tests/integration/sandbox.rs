@@ -356,6 +356,12 @@ impl Ran {
         Self::with_stdout(command, stdin, Stdio::piped())
     }
 
+    /// Runs `command` with the stdin that it has.
+    pub(crate) fn silent(command: &mut Command) -> Self {
+        let done = command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap();
+        Self { command: format!("{command:?}"), code: done.status.code(), stdout: done.stdout, stderr: done.stderr }
+    }
+
     /// Runs `command` with a stdout that nobody reads.
     pub(crate) fn unread(command: &mut Command, stdin: &[u8]) -> Self {
         let (reader, writer) = std::io::pipe().unwrap();
