@@ -28,6 +28,7 @@ pub struct CommandError {
     /// Git takes for a status line.
     has_lines: bool,
     hints: Vec<String>,
+    is_outage: bool,
 }
 
 impl CommandError {
@@ -49,7 +50,7 @@ impl CommandError {
 
     /// An error of the given kind.
     pub fn new(kind: ErrorKind, message: impl Display) -> Self {
-        Self { kind, message: message.to_string(), has_lines: false, hints: Vec::new() }
+        Self { kind, message: message.to_string(), has_lines: false, hints: Vec::new(), is_outage: false }
     }
 
     /// The same with one more thing to do about it.
@@ -57,6 +58,18 @@ impl CommandError {
     pub fn hint(mut self, hint: impl Display) -> Self {
         self.hints.push(hint.to_string());
         self
+    }
+
+    /// The same as the fault of a service that is down; what was asked of it may be right.
+    #[must_use]
+    pub fn of_outage(self, is_outage: bool) -> Self {
+        Self { is_outage, ..self }
+    }
+
+    /// Whether a service was down.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        self.is_outage
     }
 
     /// The same with what it is about before the sentence.

@@ -95,6 +95,12 @@ impl Claims {
         }
     }
 
+    /// Whom Fulcio names as the issuer: the account provider behind a dex issuer, where the token tells it.
+    #[must_use]
+    pub fn named_issuer(&self) -> &str {
+        self.connector_id.as_deref().unwrap_or(&self.issuer)
+    }
+
     fn from_json(mut claims: Map<String, Value>) -> Result<Self, MalformedIdentityToken> {
         use MalformedIdentityToken::Claim;
         let mut required = |name: &'static str| claims.remove(name).ok_or(MalformedIdentityToken::Missing(name));

@@ -26,7 +26,7 @@ pub mod programs;
 mod source;
 mod surroundings;
 
-pub use choices::{LogChoice, LoginChoice, TimestampChoice};
+pub use choices::{LogChoice, LoginChoice, MatchCommitter, TimestampChoice};
 pub use error::SettingsError;
 pub use git_config::{FoundRepository, Refusal};
 pub use keys::{KEYS, Key, Shape};
@@ -35,8 +35,8 @@ pub use surroundings::{CiVariables, Surroundings};
 
 use gitsign::{Fallbacks, GitsignServices};
 use keys::{
-    ACCEPT_PUBLIC, ALLOW, AUTOCLOSE, BROWSER, CLIENT_ID, CONNECTOR_ID, INSTANCE, LOG, LOGIN, LOGIN_HINT, MAX_TRUST_AGE,
-    ONLINE, POLICY, TIMESTAMP, TOKEN_COMMAND, TRUST,
+    ACCEPT_PUBLIC, ALLOW, AUTOCLOSE, BROWSER, CLIENT_ID, CONNECTOR_ID, INSTANCE, LOG, LOGIN, LOGIN_HINT,
+    MATCH_COMMITTER, MAX_TRUST_AGE, ONLINE, POLICY, TIMESTAMP, TOKEN_COMMAND, TRUST,
 };
 use source::{Source, boolean};
 
@@ -73,6 +73,8 @@ pub struct Settings {
     pub log: LogChoice,
     /// `waxseal.timestamp`: when a timestamp authority is asked.
     pub timestamp: TimestampChoice,
+    /// `waxseal.matchCommitter`: what becomes of a signature by another than the payload's committer.
+    pub match_committer: MatchCommitter,
     /// `waxseal.maxTrustAge`: how old trust material may be; `None`: as old as it is.
     pub max_trust_age: Option<MaxTrustAge>,
     /// `waxseal.online`: verifying may ask logs for what signatures do not carry.
@@ -179,6 +181,7 @@ impl Settings {
             accept_public: source.boolean(&ACCEPT_PUBLIC)?,
             log: source.choice(&LOG)?.or(gitsign.log).unwrap_or_default(),
             timestamp: source.choice(&TIMESTAMP)?.unwrap_or_default(),
+            match_committer: source.choice(&MATCH_COMMITTER)?.or(gitsign.match_committer).unwrap_or_default(),
             max_trust_age: source.age(&MAX_TRUST_AGE)?,
             online: source.boolean(&ONLINE)?,
             network: source.network(home)?,

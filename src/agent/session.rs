@@ -67,7 +67,7 @@ impl Session {
             certificate_authority: admission.certificate_authority.clone(),
             name: credential::expected_name(claims),
             identity: claims.identity().to_owned(),
-            issuer: claims.issuer.clone(),
+            issuer: claims.named_issuer().to_owned(),
             subject: claims.subject.clone(),
             ends: now + LONGEST_LOGIN,
             secrets: AsyncMutex::new(Secrets { credential: None, token: Some(token), refresh_token, network, http }),
@@ -206,7 +206,7 @@ impl Session {
             Ok(obtained) => {
                 secrets.refresh_token = Some(obtained.refresh_token.unwrap_or(refresh_token));
                 let claims = obtained.token.claims();
-                let is_same = claims.issuer == self.issuer && claims.subject == self.subject;
+                let is_same = claims.named_issuer() == self.issuer && claims.subject == self.subject;
                 if !is_same || credential::expected_name(claims) != self.name {
                     secrets.refresh_token = None;
                     return Ok(Certified::No);

@@ -3,6 +3,7 @@
 //! Ctrl-C needs no handler: until the whole signature is written, at the very end, nothing was begun that could be left
 //! half done, and the browser runs in a process group of its own.
 
+mod committer;
 pub(super) mod failure;
 mod payload;
 pub(super) mod public_consent;
@@ -28,7 +29,7 @@ use crate::seen_checkpoints::{Before, LiveCheckpoint, SeenCheckpoints};
 use crate::services::Services;
 use crate::services::event_loop::EventLoop;
 use crate::services::http::{Http, Network};
-use crate::settings::{Folders, Settings};
+use crate::settings::{Folders, MatchCommitter, Settings};
 use crate::sign;
 use crate::signature::git;
 use crate::terminal::Terminal;
@@ -50,8 +51,10 @@ pub fn run(request: &GitSign, now: Timestamp) -> Result<(), CommandError> {
     let says_why = request.verbose || settings.as_ref().is_ok_and(|settings| settings.verbose);
     let terminal = if may_ask { Terminal::open() } else { Terminal::none() }.that_says_why(says_why);
     let state = settings.as_ref().map_or_else(|_| Folders::of_user().state, |settings| settings.folders.state.clone());
-    let outcome =
-        settings.and_then(|settings| Signing { request, settings: &settings, terminal: &terminal }.run(&payload?, now));
+    let outcome = settings.and_then(|settings| {
+        let (signing, payload) = (Signing { request, settings: &settings, terminal: &terminal }, payload?);
+        signing.run(&payload, now).map_err(|error| failure::meanwhile(error, &payload))
+    });
     if let Err(error) = &outcome {
         failure::tell(error, &terminal, state.as_deref(), now);
     }
@@ -106,7 +109,20 @@ impl Signing<'_> {
             verified.issuer(),
             verified.log_index()
         ));
+        if let Some(notice) = committer::difference(payload, verified.san(), self.settings.match_committer) {
+            failure::warn(&notice, self.terminal);
+        }
         Ok(())
+    }
+
+    /// Who must be signing: whom the caller names, and the committer where that was chosen.
+    fn requested(&self, payload: &[u8]) -> Result<Option<RequestedSigner>, CommandError> {
+        let key = self.request.local_user.as_ref().map(|key| key.as_encoded_bytes()).unwrap_or_default();
+        let by_key = RequestedSigner::new(key, payload::people(payload));
+        match self.settings.match_committer {
+            MatchCommitter::Warn => Ok(by_key),
+            MatchCommitter::Require => committer::required(payload, by_key.as_ref()).map(Some),
+        }
     }
 
     /// The instance that signs, and those that Git's verification will trust, which must include it.
@@ -135,8 +151,7 @@ impl Signing<'_> {
         now: Timestamp,
     ) -> Result<Signed, CommandError> {
         let sign_in = SignIn { settings: self.settings, terminal: self.terminal, instance, services, http, consent };
-        let key = self.request.local_user.as_ref().map(|key| key.as_encoded_bytes()).unwrap_or_default();
-        let requested = RequestedSigner::new(key, payload::people(payload));
+        let requested = self.requested(payload)?;
         let Signature { attributes, certificate, octets, at } = sign_in.sign(payload, requested.as_ref(), now).await?;
         let before = SeenCheckpoints::new(&self.settings.folders).before_request();
         let material = sign::record(attributes.message(), octets, certificate, http, services).await;

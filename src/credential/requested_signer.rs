@@ -1,10 +1,22 @@
-//! Who Git says should sign: `-u KEY`, where it says anything that a certificate could hold.
+//! Who must be signing: `-u KEY`, where it says anything that a certificate could hold; or the payload's own committer.
 
 use std::fmt;
 
 /// An e-mail address or URI that the certificate must name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestedSigner(Vec<u8>);
+pub struct RequestedSigner {
+    name: Vec<u8>,
+    source: Source,
+}
+
+/// Where the demand comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// `-u KEY`
+    Key,
+    /// The payload's committer, tagger or pusher.
+    Person,
+}
 
 impl RequestedSigner {
     /// Reads `key`: `user.signingKey`, or `Name <address>` of the committer, which Git passes when that is not set.
@@ -26,20 +38,52 @@ impl RequestedSigner {
         if people.into_iter().any(known) {
             return None;
         }
-        let names_someone = wanted.contains(&b'@') || wanted.windows(3).any(|part| part == b"://");
-        names_someone.then(|| Self(wanted.to_vec()))
+        let names_someone = wanted.contains(&b'@') || is_uri(wanted);
+        names_someone.then(|| Self { name: wanted.to_vec(), source: Source::Key })
+    }
+
+    /// Who stands in a header such as `committer`: the address, or the name where that is a URI, as machines have one. A
+    /// pusher may be any key; `None` where it, or nobody, is named.
+    #[must_use]
+    pub fn of_person(person: &[u8]) -> Option<Self> {
+        let ident = without_date(person);
+        let name = ident.split(|byte| *byte == b'<').next().unwrap_or_default().trim_ascii();
+        let wanted = if is_uri(name) { name } else { address(ident) };
+        let names_someone = wanted.contains(&b'@') || is_uri(wanted);
+        (names_someone && !is_foreign(ident)).then(|| Self { name: wanted.to_vec(), source: Source::Person })
+    }
+
+    /// Whether it is the payload that demands this one.
+    #[must_use]
+    pub fn is_person(&self) -> bool {
+        self.source == Source::Person
     }
 
     /// Whether this is the subject alternative name `name`, byte for byte.
     #[must_use]
     pub fn is(&self, name: &str) -> bool {
-        self.0 == name.as_bytes()
+        self.name == name.as_bytes()
     }
 }
 
 impl fmt::Display for RequestedSigner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&String::from_utf8_lossy(&self.0))
+        f.write_str(&String::from_utf8_lossy(&self.name))
+    }
+}
+
+fn is_uri(text: &[u8]) -> bool {
+    text.windows(3).any(|part| part == b"://")
+}
+
+/// A person's header without the seconds and the zone at its end.
+fn without_date(person: &[u8]) -> &[u8] {
+    let mut parts = person.rsplitn(3, |byte| *byte == b' ');
+    let numbers = [parts.next(), parts.next()];
+    let is_number = |part: &[u8]| part.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-'));
+    match parts.next() {
+        Some(ident) if numbers.into_iter().flatten().all(is_number) => ident,
+        _ => person,
     }
 }
 
@@ -80,6 +124,28 @@ mod tests {
             " a@example.org ",
         ] {
             assert_eq!(requested(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_person_is_an_address_or_a_uri() {
+        let person = |header: &[u8]| RequestedSigner::of_person(header).map(|signer| signer.to_string());
+        for (header, wanted) in [
+            ("C O Mitter <c@example.org> 1700000000 +0100", Some("c@example.org")),
+            ("<c@example.org> 1700000000 -0100", Some("c@example.org")),
+            ("c@example.org 1700000000 +0100", Some("c@example.org")),
+            ("a <b@example.org> c <c@example.org> 1 +0000", Some("c@example.org")),
+            (
+                "https://github.com/o/r/w@refs/heads/main <bot@example.org> 1 +0000",
+                Some("https://github.com/o/r/w@refs/heads/main"),
+            ),
+            ("0xDEADBEEF 1700000000 +0100", None),
+            ("~/.ssh/c@example.org.pub 1700000000 +0100", None),
+            ("A Bare Name 1700000000 +0100", None),
+            ("Nobody <> 1 +0000", None),
+            ("", None),
+        ] {
+            assert_eq!(person(header.as_bytes()).as_deref(), wanted, "{header}");
         }
     }
 

@@ -140,7 +140,13 @@ async fn discover(http: &Http, issuer: &str) -> Result<Metadata, LoginError> {
 }
 
 pub(super) async fn send(http: &Http, repeat: Repeat, request: HttpRequest) -> Result<HttpResponse, ServiceError> {
-    http.send(ServiceName::OidcIssuer, repeat, &request).await
+    let address = request.uri().to_string();
+    let response = http.send(ServiceName::OidcIssuer, repeat, &request).await?;
+    // A proxy's page about a server that is down is no OAuth error, and no mistake in one.
+    if response.status().is_server_error() {
+        return Err(ServiceError::refused(ServiceName::OidcIssuer, &address, &response));
+    }
+    Ok(response)
 }
 
 fn garbage(issuer: &str, what: &'static str) -> LoginError {

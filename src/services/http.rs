@@ -265,8 +265,8 @@ pub enum Problem {
     /// The client could not be set up. Why.
     #[error("could not be asked, TLS cannot be set up: {0}")]
     NoClient(String),
-    /// Another status than the wanted one.
-    #[error("refused with status {status}{}", quoted(.said))]
+    /// Another status than the wanted one: a refusal, or trouble of the service's own.
+    #[error("{} with status {status}{}", if is_trouble(*.status) { "failed" } else { "refused" }, quoted(.said))]
     Refused {
         /// The HTTP status.
         status: u16,
@@ -285,6 +285,22 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// Whether the service is down or overloaded, which says nothing about the request: another time it may be taken.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Broken(_) | Self::TimedOut(_) | Self::Unreachable(_) => true,
+            Self::Refused { status, .. } => is_trouble(*status),
+            Self::BadAddress
+            | Self::Certificate(_)
+            | Self::Garbage(_)
+            | Self::Insecure
+            | Self::LoggedAlready { .. }
+            | Self::NoClient(_)
+            | Self::TooLarge(_) => false,
+        }
+    }
+
     fn of(error: &reqwest::Error) -> Self {
         let why = innermost(error);
         if let Some(what) = why.strip_prefix(BAD_CERTIFICATE) {
@@ -359,6 +375,11 @@ fn said(body: &[u8]) -> String {
 
 fn excerpt(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.get(..EXCERPT_BYTES).unwrap_or(bytes)).into_owned()
+}
+
+/// RFC 9110 §15.6, and RFC 6585 §4: too many requests, whoever sent them.
+fn is_trouble(status: u16) -> bool {
+    status >= 500 || status == 429
 }
 
 fn quoted(said: &str) -> String {

@@ -51,6 +51,20 @@ impl Choice for LoginChoice {
     ];
 }
 
+/// `waxseal.matchCommitter`: what becomes of a signature by another than the payload's committer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MatchCommitter {
+    /// It is made, with a warning.
+    #[default]
+    Warn,
+    /// It is not made; the certificate authority is not asked.
+    Require,
+}
+
+impl Choice for MatchCommitter {
+    const WORDS: &'static [(&'static str, Self)] = &[("warn", Self::Warn), ("require", Self::Require)];
+}
+
 /// `waxseal.timestamp`: when a timestamp authority is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TimestampChoice {
@@ -71,6 +85,7 @@ impl Choice for TimestampChoice {
 /// The words as they stand in `docs/configuration.md` and in errors.
 pub(super) const LOGS: &str = "auto, v1 or v2";
 pub(super) const LOGINS: &str = "auto, browser, device, oob, token or ambient";
+pub(super) const MATCH_COMMITTER: &str = "warn or require";
 pub(super) const TIMESTAMPS: &str = "auto, always or never";
 
 #[cfg(test)]
@@ -87,6 +102,10 @@ mod tests {
     fn the_words_are_those_that_are_shown_and_the_first_is_the_default() {
         assert_eq!((listed::<LoginChoice>(), LoginChoice::WORDS[0].1), (LOGINS.to_owned(), LoginChoice::default()));
         assert_eq!((listed::<LogChoice>(), listed::<TimestampChoice>()), (LOGS.to_owned(), TIMESTAMPS.to_owned()));
+        assert_eq!(
+            (listed::<MatchCommitter>(), MatchCommitter::WORDS[0].1),
+            (MATCH_COMMITTER.to_owned(), MatchCommitter::default())
+        );
         assert_eq!(
             (LogChoice::WORDS[0].1, TimestampChoice::WORDS[0].1),
             (LogChoice::default(), TimestampChoice::default())

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 
 use super::SettingsError;
-use super::choices::{LogChoice, LoginChoice};
+use super::choices::{LogChoice, LoginChoice, MatchCommitter};
 use super::source::Source;
 
 /// One of gitsign's settings.
@@ -76,6 +76,7 @@ pub(super) struct Fallbacks {
     pub(super) connector_id: Option<String>,
     pub(super) log: Option<LogChoice>,
     pub(super) login: Option<LoginChoice>,
+    pub(super) match_committer: Option<MatchCommitter>,
     pub(super) services: GitsignServices,
 }
 
@@ -88,6 +89,7 @@ impl Fallbacks {
             connector_id: source.gitsign(&CONNECTOR_ID)?,
             log: source.gitsign(&REKOR_VERSION)?.as_deref().and_then(version),
             login: source.gitsign(&TOKEN_PROVIDER)?.as_deref().and_then(provider),
+            match_committer: source.gitsign(&MATCH_COMMITTER)?.as_deref().and_then(match_committer),
             services,
         })
     }
@@ -123,6 +125,11 @@ fn provider(value: &str) -> Option<LoginChoice> {
         }
         _ => None,
     }
+}
+
+/// Off, it says nothing that waxseal's default does not.
+fn match_committer(value: &str) -> Option<MatchCommitter> {
+    (value == "true").then_some(MatchCommitter::Require)
 }
 
 /// What gitsign does not know, it does not read either.
@@ -192,7 +199,10 @@ const LOG_PATH: GitsignKey = GitsignKey {
 const MATCH_COMMITTER: GitsignKey = GitsignKey {
     name: "matchCommitter",
     variables: &[],
-    fate: Fate::Ignored("`user.signingKey` names who must sign; a policy file has `author-match` for verifying"),
+    fate: Fate::ReadAs(
+        "waxseal.matchCommitter",
+        "`true` is `require`, of the committer in what is signed; anything else is not read",
+    ),
 };
 const REDIRECT_URL: GitsignKey = GitsignKey {
     name: "redirectURL",

@@ -52,7 +52,7 @@ impl fmt::Display for Shape {
 }
 
 /// Every setting.
-pub const KEYS: [&Key; 17] = [
+pub const KEYS: [&Key; 18] = [
     &ACCEPT_PUBLIC,
     &ALLOW,
     &AUTOCLOSE,
@@ -64,6 +64,7 @@ pub const KEYS: [&Key; 17] = [
     &LOG,
     &LOGIN,
     &LOGIN_HINT,
+    &MATCH_COMMITTER,
     &MAX_TRUST_AGE,
     &ONLINE,
     &POLICY,
@@ -159,6 +160,14 @@ pub(super) const LOGIN_HINT: Key = Key {
     value: Shape::Text,
     default: "none",
     about: "the account that the login page suggests",
+};
+pub(super) const MATCH_COMMITTER: Key = Key {
+    name: "matchCommitter",
+    variable: "WAXSEAL_MATCH_COMMITTER",
+    scope: "signing",
+    value: Shape::Choice(choices::MATCH_COMMITTER),
+    default: "warn",
+    about: "a signature by another than the committer, tagger or pusher who stands in what is signed: made with a warning, or not at all; see below",
 };
 pub(super) const MAX_TRUST_AGE: Key = Key {
     name: "maxTrustAge",

@@ -14,6 +14,7 @@ mod agent;
 mod agent_secrets;
 mod ambient;
 mod callers;
+mod committer;
 mod device;
 mod disk_faults;
 mod doctor;

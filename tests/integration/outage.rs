@@ -47,12 +47,12 @@ fn the_log_fails() {
         ),
         (
             answer("500 Internal Server Error", "", b"{\"code\":500,\"message\":\"on fire\"}"),
-            "refused with status 500: \"on fire\"",
+            "failed with status 500: \"on fire\"",
             "the service has trouble of its own; try again later",
         ),
         (
             answer("503 Service Unavailable", "", b""),
-            "refused with status 503",
+            "failed with status 503",
             "the service has trouble of its own; try again later",
         ),
         (b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), "did not answer properly: invalid HTTP version parsed", address),
@@ -145,7 +145,7 @@ fn the_certificate_authority_fails() {
                 "",
                 b"{\"code\":13,\"message\":\"error communicating with CA backend\"}",
             ),
-            "refused with status 500: \"error communicating with CA backend\"",
+            "failed with status 500: \"error communicating with CA backend\"",
             "the service has trouble of its own; try again later",
         ),
         (
@@ -231,6 +231,125 @@ fn whoever_does_not_answer_is_not_waited_for_for_ever() {
             );
         }
     });
+}
+
+/// Which service it is, where it stands in the signing config, and what is asked of it.
+const SERVICES: [(&str, &str, &str, &str); 5] = [
+    ("the OpenID Connect issuer", "oidcUrls", "/oidc", "/oidc/.well-known/openid-configuration"),
+    ("the certificate authority", "caUrls", "", "/api/v2/signingCert"),
+    ("the transparency log", "rekorTlogUrls", "/rekor", "/rekor/api/v1/log/entries"),
+    ("the transparency log", "rekorTlogUrls", "/rekor2", "/rekor2/api/v2/log/entries"),
+    ("the timestamp authority", "tsaUrls", "/tsa", "/tsa"),
+];
+
+#[test]
+fn a_service_that_is_down_is_told_from_one_that_refuses() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.git(["commit", "-q", "--allow-empty", "-S", "-m", "before"]).success();
+    sandbox.waxseal(["logout"]).success();
+    let token = sandbox.token(ALICE);
+    let folder = sandbox.path("home/.local/share/waxseal/instances/home");
+    let file = folder.join("signing_config.v0.2.json");
+    let config: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let mentions = |text: &str| text.contains("commit.gpgsign=false");
+    for (who, kind, base, path) in SERVICES {
+        let point = |to: &str| {
+            let mut config = config.clone();
+            if base == "/rekor2" || kind == "tsaUrls" {
+                config["rekorTlogUrls"][0]["majorApiVersion"] = json!(2);
+                config["rekorTlogUrls"][0]["url"] = json!(format!("{}/rekor2", sandbox.url()));
+            }
+            config[kind][0]["url"] = json!(format!("{to}{base}"));
+            drop(std::fs::remove_file(folder.join("signing_config_rekor_v2.v0.2.json")));
+            std::fs::write(&file, config.to_string()).unwrap();
+        };
+        let commit = || {
+            let mut git = sandbox.command("git");
+            git.args(["commit", "-q", "--allow-empty", "-S", "-m", "during"]);
+            if kind != "oidcUrls" {
+                git.env("WAXSEAL_ID_TOKEN", &token);
+            }
+            Ran::of(&mut git, b"").code(128);
+            sandbox.last_error()
+        };
+        // Of the issuer it is sometimes the base address that is named.
+        let names = |error: &str, said: &str| {
+            let (address, rest) = error.strip_prefix(&format!("error: {who} at ")).unwrap().split_once(' ').unwrap();
+            format!("http://127.0.0.1:PORT{path}").starts_with(address) && rest.starts_with(said)
+        };
+        let down = [
+            (nobody(), "cannot be reached: Connection refused"),
+            (
+                answers(&sandbox, path, &reply("503 Service Unavailable", "Retry-After: 0\r\n", b"<html>")),
+                "failed with status 503",
+            ),
+            (
+                answers(&sandbox, path, &reply("500 Internal Server Error", "", b"{\"message\":\"on fire\"}")),
+                "failed with status 500: \"on fire\"",
+            ),
+            (
+                answers(&sandbox, path, &reply("429 Too Many Requests", "Retry-After: 0\r\n", b"")),
+                "failed with status 429",
+            ),
+            (answers(&sandbox, path, b""), "did not answer properly"),
+        ];
+        for (to, said) in down {
+            point(&to);
+            let error = commit();
+            assert!(names(&error, said), "{said}: {error}");
+            assert!(mentions(&error), "{error}");
+        }
+        // What it says against the request is passed on, and nothing about waiting.
+        let refusal = reply("403 Forbidden", "", b"{\"message\":\"not you\"}");
+        point(&answers(&sandbox, path, &refusal));
+        let error = commit();
+        assert!(names(&error, "refused with status 403: \"not you\""), "{error}");
+        assert!(!mentions(&error), "{error}");
+    }
+    // No commit was made behind anybody's back; what was named works, and so does verifying.
+    assert_eq!(sandbox.git(["log", "--format=%s"]).line(), "before");
+    sandbox.config("commit.gpgSign", "true");
+    sandbox.git(["-c", "commit.gpgsign=false", "commit", "-q", "--allow-empty", "-m", "meanwhile"]).success();
+    assert_eq!(sandbox.git(["log", "--format=%G? %s"]).out(), "N meanwhile\nU before\n");
+    std::fs::write(&file, config.to_string()).unwrap();
+    sandbox.git(["commit", "-q", "--amend", "--no-edit", "--allow-empty", "-S"]).success();
+    assert_eq!(sandbox.git(["log", "-1", "--format=%G? %s"]).line(), "U meanwhile");
+}
+
+#[test]
+fn a_tag_and_a_push_have_their_own_way_meanwhile() {
+    let sandbox = Sandbox::with_stack();
+    let token = sandbox.token(ALICE);
+    services(&sandbox, "caUrls", &nobody());
+    sandbox.git(["commit", "-q", "--allow-empty", "-m", "one"]).success();
+    let tag = |arguments: &[&str]| {
+        let mut git = sandbox.command("git");
+        Ran::of(git.args(arguments).env("WAXSEAL_ID_TOKEN", &token), b"")
+    };
+    tag(&["tag", "-s", "-m", "one", "v1"]).code(128);
+    let error = sandbox.last_error();
+    assert!(error.contains("\nhint: meanwhile \"git tag --annotate --no-sign\" makes an unsigned tag"), "{error}");
+    sandbox.config("tag.gpgSign", "true");
+    tag(&["tag", "--annotate", "--no-sign", "-m", "one", "v1"]).success();
+
+    sandbox.run_in(".", "git", ["init", "-q", "--bare", "server"]).success();
+    sandbox.run_in("server", "git", ["config", "receive.certNonceSeed", "seed"]).success();
+    assert_ne!(tag(&["push", "-q", "--signed", "../server", "main"]).code, Some(0));
+    let error = sandbox.last_error();
+    assert!(error.contains("\nhint: meanwhile \"git push --no-signed\" pushes without a certificate"), "{error}");
+    sandbox.config("push.gpgSign", "true");
+    tag(&["push", "-q", "--no-signed", "../server", "main"]).success();
+}
+
+/// The address of a server that gives this answer to requests for `path`, and else the stack's.
+fn answers(sandbox: &Sandbox, path: &'static str, answer: &[u8]) -> String {
+    let answer = answer.to_vec();
+    let is_asked = move |request: &Request| request.line.split(' ').nth(1) == Some(path);
+    Front::new(sandbox.url(), move |request| match is_asked(request) {
+        true => Reply::Bytes(answer.clone()),
+        false => Reply::Pass,
+    })
+    .url
 }
 
 #[test]

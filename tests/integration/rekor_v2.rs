@@ -110,13 +110,13 @@ fn the_log_fails() {
         ),
         (
             reply("503 Service Unavailable", "Retry-After: 0\r\n", br#"{"code":14,"message":"pushback"}"#),
-            "refused with status 503: \"pushback\"",
+            "failed with status 503: \"pushback\"",
             "the service has trouble of its own; try again later",
             3,
         ),
         (
             reply("502 Bad Gateway", "", b""),
-            "refused with status 502",
+            "failed with status 502",
             "the service has trouble of its own; try again later",
             1,
         ),
@@ -192,7 +192,7 @@ fn without_a_timestamp_nothing_is_logged() {
     for (what, said, hint) in [
         (
             reply("500 Internal Server Error", "", br#"{"code":500,"message":"on fire"}"#),
-            "refused with status 500: \"on fire\"",
+            "failed with status 500: \"on fire\"",
             "the service has trouble of its own; try again later",
         ),
         (

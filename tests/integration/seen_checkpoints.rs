@@ -139,7 +139,7 @@ fn a_log_that_gives_no_proof_is_not_accused_and_both_are_kept() {
             let said = sign(&sandbox, &token).success().err();
             assert!(said.contains("waxseal: warning: whether the log \"127.0.0.1"), "{said}");
             assert!(said.contains("could not be proved, so both of its checkpoints are kept in "), "{said}");
-            assert!(said.contains(" refused with status 500\n"), "{said}");
+            assert!(said.contains(" failed with status 500\n"), "{said}");
             assert_eq!(newest(&sandbox).seen.len(), unproved);
         }
         // As soon as it can be asked, everything that was kept is proved.

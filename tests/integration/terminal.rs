@@ -1,6 +1,6 @@
 //! What concerns the person at the keyboard is said and asked on the terminal: never on stdout, nor among status lines.
 
-use super::sandbox::{ALICE, Ran, Sandbox, program};
+use super::sandbox::{ALICE, BOB, Ran, Sandbox, program};
 
 #[test]
 fn news_of_a_signature() {
@@ -85,12 +85,57 @@ fn nothing_becomes_public_after_a_no() {
     assert_eq!(
         shown.lines().map(|line| format!("{line}\n")).filter(|line| line.starts_with("waxseal: ")).collect::<String>(),
         "waxseal: signing at the public-good instance publishes for ever, where anyone can search for it:\n\
-         waxseal:   alice@example.org, vouched for by STACK/oidc\n\
-         waxseal:   the time, the digest of what is signed, and the signature (not the commit itself)\n\
+         waxseal:   who signs: alice@example.org\n\
+         waxseal:   who says so: STACK/oidc\n\
+         waxseal:   a hash of each commit, tag or push that is signed: whoever has one finds its entry (not the content)\n\
+         waxseal:   when it was signed, to the second; the signature, its certificate and key\n\
+         waxseal: you are asked once for this identity\n\
          waxseal: shall this become public? [y/N] waxseal: error: not signed: you did not agree to make it public\n\
          waxseal: hint: \"waxseal trust add\" adds an instance of your own, \"waxseal serve\" runs one\n"
     );
     assert_eq!(std::fs::read_to_string(sandbox.path("repository/out")).unwrap(), "");
+}
+
+#[test]
+fn consent_is_asked_for_once_an_identity() {
+    let sandbox = Sandbox::with_stack();
+    let Some(terminal) = Terminal::new(&sandbox) else { return };
+    // An instance that also names a log of public-good's publishes there, whatever it is called; it is over and not used.
+    let config = sandbox.path("home/.local/share/waxseal/instances/home/signing_config.v0.2.json");
+    let mut services: serde_json::Value = serde_json::from_slice(&std::fs::read(&config).unwrap()).unwrap();
+    services["rekorTlogUrls"].as_array_mut().unwrap().push(serde_json::json!({
+        "url": "https://rekor.sigstore.dev", "majorApiVersion": 1, "operator": "sigstore.dev",
+        "validFor": { "start": "2021-01-12T11:53:27Z", "end": "2021-01-13T00:00:00Z" },
+    }));
+    std::fs::write(config, services.to_string()).unwrap();
+    let sign = |address: &str| {
+        let token = sandbox.token(address);
+        format!("printf 'payload\\n' | WAXSEAL_ID_TOKEN={token} \"$WAXSEAL\" -bsau x >out 2>err")
+    };
+    let question = "waxseal: shall this become public?";
+    // A program without a terminal is refused before anybody logs in, and told what lets it sign.
+    let refused = sandbox.sh(&format!(
+        "printf 'payload\\n' | WAXSEAL_BROWSER='touch {}' \"$WAXSEAL\" -bsau x",
+        sandbox.path("opened").display()
+    ));
+    let nobody = "waxseal: error: signing at the public-good instance makes your identity public for ever, and nobody is \
+                  there to agree\nwaxseal: hint: sign once from a terminal, or run \"git config --global \
+                  waxseal.acceptPublic true\"\n";
+    assert_eq!(refused.code(1).err(), nobody);
+    assert!(!sandbox.path("opened").exists());
+
+    let shown = terminal.run(&sign(ALICE), "y\n").success().out();
+    assert!(shown.contains("waxseal:   who signs: alice@example.org\n") && shown.contains(question), "{shown}");
+    let shown = terminal.run(&sign(ALICE), "").success().out();
+    assert!(!shown.contains(question), "{shown}");
+    let shown = terminal.run(&sign(BOB), "n\n").code(1).out();
+    assert!(shown.contains("waxseal:   who signs: bob@example.org\n") && shown.contains(question), "{shown}");
+    // What was agreed to on a terminal holds where there is none.
+    let read = |name: &str| std::fs::read_to_string(sandbox.path("repository").join(name)).unwrap();
+    sandbox.sh(&sign(ALICE)).success();
+    assert!(read("out").starts_with("-----BEGIN SIGNED MESSAGE-----\n"));
+    sandbox.sh(&sign(BOB)).code(1);
+    assert_eq!((read("out"), read("err")), (String::new(), nobody.to_owned()));
 }
 
 /// `script` of util-linux, which runs a command on a terminal of its own.

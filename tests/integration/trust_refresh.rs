@@ -177,7 +177,7 @@ fn a_mirror_that_lies_or_fails_is_refused() {
             "2.root.json",
             bytes("500 Internal Server Error", "", b""),
             1,
-            format!("{at}2.root.json refused with status 500\n"),
+            format!("{at}2.root.json failed with status 500\n"),
         ),
     ] {
         let front = Front::new(sandbox.url(), move |request| {

@@ -15,6 +15,7 @@ use crate::oidc::{AmbientProblem, LoginError};
 use crate::seen_checkpoints::ObserveError;
 use crate::services::{NoService, Problem, ServiceError, ServiceName, Services};
 use crate::settings::gitsign::GitsignServices;
+use crate::signature::payload::PayloadKind;
 use crate::terminal::Terminal;
 use crate::verify::error::{Missing, VerifyError};
 use crate::verify::{Verdict, VerifiedSignature};
@@ -109,7 +110,10 @@ pub(in crate::commands) fn failed(error: impl Into<CommandError>) -> CommandErro
 pub(in crate::commands) fn login(error: LoginError) -> CommandError {
     let hint = match &error {
         LoginError::Service(error) => return service(error.clone()),
-        LoginError::Ambient { problem: AmbientProblem::Service(error), .. } => service_hint(error),
+        LoginError::Ambient { problem: AmbientProblem::Service(service), .. } => {
+            let (hint, is_outage) = (service_hint(service), service.problem.is_outage());
+            return CommandError::failed(error).hint(hint).of_outage(is_outage);
+        }
         LoginError::Ambient { .. } | LoginError::NoAmbientProvider => {
             "docs/login.md says what each CI system needs; WAXSEAL_ID_TOKEN takes a token from elsewhere"
         }
@@ -160,6 +164,9 @@ pub(in crate::commands) fn credential(error: CredentialError) -> CommandError {
         CredentialError::Token(TokenError::IssuerNotAdmitted { .. }) => {
             "instance.toml lists the issuers that the instance may vouch for"
         }
+        CredentialError::Token(TokenError::OtherSigner { requested, .. }) if requested.is_person() => {
+            "waxseal.matchCommitter wants the committer: sign in as that one, change user.email, or set it to warn"
+        }
         CredentialError::Token(TokenError::OtherSigner { .. }) => {
             "sign in as the one who is wanted, or change user.signingKey"
         }
@@ -171,8 +178,29 @@ pub(in crate::commands) fn credential(error: CredentialError) -> CommandError {
 }
 
 pub(in crate::commands) fn service(error: ServiceError) -> CommandError {
-    let hint = service_hint(&error);
-    CommandError::failed(error).hint(hint)
+    let (hint, is_outage) = (service_hint(&error), error.problem.is_outage());
+    CommandError::failed(error).hint(hint).of_outage(is_outage)
+}
+
+/// What goes on without the service that is down. It is said, never done: an unsigned commit is the user's decision.
+pub(super) fn meanwhile(error: CommandError, payload: &[u8]) -> CommandError {
+    if !error.is_outage() {
+        return error;
+    }
+    match PayloadKind::of(payload) {
+        PayloadKind::Commit => error.hint(
+            "meanwhile \"git -c commit.gpgsign=false commit\", without -S, commits unsigned, and \"git commit --amend \
+             --no-edit -S\" signs that later; verifying needs no service",
+        ),
+        PayloadKind::Tag => error.hint(
+            "meanwhile \"git tag --annotate --no-sign\" makes an unsigned tag, which \"git tag --sign --force\" replaces \
+             later; verifying needs no service",
+        ),
+        PayloadKind::PushCertificate => {
+            error.hint("meanwhile \"git push --no-signed\" pushes without a certificate, where the server takes that")
+        }
+        PayloadKind::Other => error,
+    }
 }
 
 fn service_hint(error: &ServiceError) -> &'static str {
@@ -189,6 +217,9 @@ fn service_hint(error: &ServiceError) -> &'static str {
         (_, Problem::LoggedAlready { .. }) => "run the command again: with a new key it is another entry",
         (_, Problem::Certificate(_)) => {
             "waxseal.caFile names the authorities of a private network; without one, find out who answers there"
+        }
+        (_, Problem::Refused { status: 429, .. }) => {
+            "it turns requests away because there are too many; try again later"
         }
         (_, Problem::Refused { status: 500.., .. }) => "the service has trouble of its own; try again later",
         (_, Problem::Insecure | Problem::BadAddress) => "the instance's signing config holds the address",

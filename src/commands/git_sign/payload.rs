@@ -48,6 +48,17 @@ pub(super) fn people(payload: &[u8]) -> impl Iterator<Item = &[u8]> {
     ["committer", "author", "tagger", "pusher"].into_iter().filter_map(|name| header(payload, name))
 }
 
+/// Who made it, as Git has it, and what Git calls that one.
+pub(super) fn maker(payload: &[u8]) -> Option<(&'static str, &[u8])> {
+    let name = match PayloadKind::of(payload) {
+        PayloadKind::Commit => "committer",
+        PayloadKind::Tag => "tagger",
+        PayloadKind::PushCertificate => "pusher",
+        PayloadKind::Other => return None,
+    };
+    header(payload, name).map(|person| (name, person))
+}
+
 enum Length {
     TooLong,
     Whole,

@@ -53,8 +53,13 @@ impl<'a> PublicConsent<'a> {
             return Ok(Consent::NotAsked);
         }
         terminal.news("signing at the public-good instance publishes for ever, where anyone can search for it:");
-        terminal.news(format_args!("  {identity}, vouched for by {issuer}"));
-        terminal.news("  the time, the digest of what is signed, and the signature (not the commit itself)");
+        terminal.news(format_args!("  who signs: {identity}"));
+        terminal.news(format_args!("  who says so: {issuer}"));
+        terminal.news(
+            "  a hash of each commit, tag or push that is signed: whoever has one finds its entry (not the content)",
+        );
+        terminal.news("  when it was signed, to the second; the signature, its certificate and key");
+        terminal.news("you are asked once for this identity");
         match terminal.ask("shall this become public?") {
             Answer::Yes => {
                 given.push_str(&agreed);

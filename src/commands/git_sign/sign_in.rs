@@ -9,7 +9,7 @@ use super::public_consent::{Consent, PublicConsent};
 use crate::agent::{AgentError, Connection, Failure, Found, Login as AgentLogin, Place};
 use crate::cms::attributes::SignedAttributes;
 use crate::command_error::CommandError;
-use crate::credential::{Issuance, RequestedSigner, SigningCredential};
+use crate::credential::{self, Issuance, RequestedSigner, SigningCredential};
 use crate::identity_token::IdentityToken;
 use crate::instance::Instance;
 use crate::oidc::{self, Login, Obtained, UnattendedSources};
@@ -153,7 +153,9 @@ impl SignIn<'_> {
     ) -> Result<Timestamp, CommandError> {
         self.issuance(requested).check(token, now).map_err(failure::credential)?;
         let claims = token.claims();
-        Ok(match self.consent.obtain(claims.identity(), &claims.issuer)? {
+        let name = credential::expected_name(claims);
+        let identity = name.as_deref().unwrap_or_else(|| claims.identity());
+        Ok(match self.consent.obtain(identity, claims.named_issuer())? {
             Consent::NotAsked => now,
             Consent::Given => clock(),
         })
