@@ -42,9 +42,11 @@ impl<'a> Provider<'a> {
         std::iter::once(Scope::new("email".to_owned())).chain(offline)
     }
 
-    /// Whether there are refresh tokens for who asks for that.
+    /// Whether there are refresh tokens for who asks for that. sigstore.dev lists them, and its tokens cannot be refreshed
+    /// with one: asking would cost a page of consent for nothing.
     pub(super) fn has_offline_access(&self) -> bool {
-        self.metadata.scopes_supported().into_iter().flatten().any(|scope| scope.as_str() == OFFLINE_ACCESS)
+        self.issuer != PUBLIC_GOOD
+            && self.metadata.scopes_supported().into_iter().flatten().any(|scope| scope.as_str() == OFFLINE_ACCESS)
     }
 
     /// What the issuer gave, once its ID token was verified; `nonce` where the flow has one.
@@ -202,6 +204,9 @@ const SIGNING_ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::RsaSsaPssSha384,
     CoreJwsSigningAlgorithm::RsaSsaPssSha512,
 ];
+
+/// The OpenID Connect issuer of the public-good instance.
+const PUBLIC_GOOD: &str = "https://oauth2.sigstore.dev/auth";
 
 /// OpenID Connect Core §11.
 const OFFLINE_ACCESS: &str = "offline_access";
