@@ -1,7 +1,8 @@
 //! The ephemeral key of one signature, or of one credential's few minutes.
 
-use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::signature::{RandomizedSigner as _, Signer as _};
 use p256::elliptic_curve::Generate as _;
+use p256::elliptic_curve::common::getrandom::SysRng;
 use p256::pkcs8::EncodePublicKey as _;
 
 use super::VerifyingKey;
@@ -18,9 +19,13 @@ impl SigningKey {
     }
 
     /// ECDSA with SHA-256 over `message`; DER `Ecdsa-Sig-Value` (RFC 3279 §2.2.3).
+    ///
+    /// Two signatures over one message differ (RFC 6979 §3.6): a key of several minutes may sign one payload twice in a
+    /// second, and a log takes an equal entry only once. Without random bytes they are equal, which is no less safe.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
-        let signature: p256::ecdsa::Signature = self.0.sign(message);
+        let signature: p256::ecdsa::Signature =
+            self.0.try_sign_with_rng(&mut SysRng, message).unwrap_or_else(|_| self.0.sign(message));
         signature.to_der().as_bytes().to_vec()
     }
 
@@ -48,5 +53,20 @@ impl SigningKey {
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SigningKey(P-256)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_message_is_never_signed_alike_twice() {
+        let key = SigningKey::generate();
+        let signatures = [key.sign(b"message"), key.sign(b"message")];
+        assert_ne!(signatures[0], signatures[1]);
+        for signature in signatures {
+            assert!(key.verifying_key().verify(b"message", &signature).is_ok());
+        }
     }
 }
