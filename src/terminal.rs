@@ -12,6 +12,10 @@ use url::Url;
 
 use crate::escape;
 
+mod attendant;
+
+pub use attendant::Attendant;
+
 /// The controlling terminal, or the lack of one.
 #[derive(Debug)]
 pub struct Terminal {
@@ -82,8 +86,7 @@ impl Terminal {
         let (sender, receiver) = mpsc::channel();
         self.read_line(MAX_ANSWER_BYTES, move |line| drop(sender.send(line)));
         match receiver.recv_timeout(ANSWER_TIME) {
-            Ok(Some(line)) if ["y", "yes"].contains(&line.trim().to_ascii_lowercase().as_str()) => Answer::Yes,
-            Ok(Some(_)) => Answer::No,
+            Ok(Some(line)) => Answer::of_line(&line),
             Ok(None) => Answer::NobodyThere,
             Err(_) => {
                 self.write("\n");
@@ -130,6 +133,12 @@ pub enum Answer {
     NobodyThere,
     /// `y` or `yes`.
     Yes,
+}
+
+impl Answer {
+    fn of_line(line: &str) -> Self {
+        if ["y", "yes"].contains(&line.trim().to_ascii_lowercase().as_str()) { Self::Yes } else { Self::No }
+    }
 }
 
 fn ignore(_unread: io::Result<()>) {}

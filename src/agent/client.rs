@@ -9,7 +9,7 @@ use super::message::{
     Admission, Answer, Asked, Failure, Found, Hello, Hidden, PROTOCOL, Query, Request, SessionStatus, SharedInstance,
     SharedNetwork, Signed,
 };
-use super::place::{Folder, Place, PlaceError};
+use super::place::{AGENT, Folder, Place, PlaceError};
 use super::session::is_signable;
 use super::sessions::LONGEST_TURN;
 use super::start::start;
@@ -44,7 +44,9 @@ pub struct Login<'a> {
 }
 
 impl Login<'_> {
-    fn asked(&self) -> Asked {
+    /// What it would be asked for.
+    #[must_use]
+    pub fn asked(&self) -> Asked {
         Asked {
             instance: self.instance.name.to_string(),
             instance_sha256: SharedInstance::digest(self.instance),
@@ -58,7 +60,7 @@ impl Login<'_> {
     /// The question whether somebody is logged in, as `signer` if that is demanded.
     #[must_use]
     pub fn query(&self, signer: Option<String>) -> Query {
-        Query { asked: self.asked(), signer, network: SharedNetwork::new(self.network) }
+        Query { asked: self.asked(), signer, network: Some(SharedNetwork::new(self.network)) }
     }
 
     /// What the agent is given after a login.
@@ -83,7 +85,7 @@ impl Connection {
     pub async fn to_running(place: &Place) -> Result<Option<Self>, AgentError> {
         // No folder, no socket, nobody who listens: nobody runs.
         let Ok(folder) = place.open() else { return Ok(None) };
-        let Ok(stream) = folder.connect().await else { return Ok(None) };
+        let Ok(stream) = folder.connect(AGENT.socket).await else { return Ok(None) };
         match Self::greet(stream).await? {
             Greeted::Ours(connection) => Ok(Some(connection)),
             Greeted::Older(_) => Ok(None),
@@ -96,7 +98,7 @@ impl Connection {
     /// [`AgentError`]
     pub async fn to_any(place: &Place) -> Result<Self, AgentError> {
         let folder = place.make()?;
-        if let Ok(stream) = folder.connect().await {
+        if let Ok(stream) = folder.connect(AGENT.socket).await {
             match Self::greet(stream).await? {
                 Greeted::Ours(connection) => return Ok(connection),
                 Greeted::Older(mut older) => older.stop().await?,
@@ -111,7 +113,7 @@ impl Connection {
     /// [`AgentError`]
     pub async fn stop_running(place: &Place) -> Result<(), AgentError> {
         let Ok(folder) = place.open() else { return Ok(()) };
-        let Ok(mut stream) = folder.connect().await else { return Ok(()) };
+        let Ok(mut stream) = folder.connect(AGENT.socket).await else { return Ok(()) };
         frame::write(&mut stream, &Hello::own()).await.map_err(broken)?;
         let _any: Hello = frame::read(&mut stream, AT_ONCE).await.map_err(broken)?;
         Self { stream }.stop().await
@@ -238,6 +240,9 @@ pub enum AgentError {
     /// Where it would be found.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// Of another version, at the other end of SSH.
+    #[error("signatures are forwarded to waxseal {}, which speaks another language", crate::escape::terminal(.0))]
+    OtherEnd(String),
     /// It could not be started.
     #[error("the agent cannot be started: {0}")]
     Start(std::io::Error),
@@ -247,11 +252,11 @@ pub enum AgentError {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn broken(error: FrameError) -> AgentError {
+pub(super) fn broken(error: FrameError) -> AgentError {
     AgentError::Broken(error.to_string())
 }
 
-fn unexpected(answer: Answer) -> AgentError {
+pub(super) fn unexpected(answer: Answer) -> AgentError {
     match answer {
         Answer::Failed { failure } => AgentError::Failed(failure),
         _ => AgentError::Broken("an answer to another question".to_owned()),

@@ -57,10 +57,13 @@ async fn answer(request: Request, sessions: &Sessions, turn: &mut Option<Turn>, 
         Request::Find { query } => {
             *turn = None;
             match sessions.find(&query, clock).await {
-                Ok(session) => match session.move_to(&query.network).await {
-                    Ok(()) => Answer::Found { found: session.found() },
-                    Err(failure) => failed(failure),
-                },
+                Ok(session) => {
+                    let moved = match &query.network {
+                        Some(network) => session.move_to(network).await,
+                        None => Ok(()),
+                    };
+                    moved.map_or_else(failed, |()| Answer::Found { found: session.found() })
+                }
                 Err(mine) => {
                     *turn = mine;
                     Answer::Missing

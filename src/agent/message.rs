@@ -100,8 +100,8 @@ pub struct Query {
     pub asked: Asked,
     /// The name that must stand in the certificate, if the caller demands one.
     pub signer: Option<String>,
-    /// The network of now.
-    pub network: SharedNetwork,
+    /// The network of now; `None`: as it was.
+    pub network: Option<SharedNetwork>,
 }
 
 /// A login for the agent.
@@ -168,6 +168,9 @@ pub enum Failure {
     /// The certificate that came cannot be used.
     #[error("the certificate authority's certificate is not acceptable: {0}")]
     Certificate(String),
+    /// Nobody agreed at the terminal where the login is.
+    #[error("not confirmed where the login is: {0}")]
+    NotConfirmed(String),
     /// The request makes no sense, or is not for an agent.
     #[error("the agent refused: {0}")]
     Refused(String),

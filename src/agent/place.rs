@@ -28,10 +28,26 @@ impl Place {
         folder.map(|folder| Self { folder }).ok_or(PlaceError::NoFolder)
     }
 
-    /// Where the socket is.
+    /// Every folder in which SSH may have left a socket. The runtime folder comes first; but it goes with the user's last
+    /// session, so that sshd finds it missing before the next one.
+    pub(super) fn all_of_user(folders: &Folders) -> Vec<Self> {
+        let first = Self::of_user(folders).ok();
+        let second = Self::of_user(&Folders { runtime: None, ..folders.clone() })
+            .ok()
+            .filter(|place| first.as_ref() != Some(place));
+        first.into_iter().chain(second).collect()
+    }
+
+    /// Where the agent's socket is.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.folder.join(SOCKET)
+        self.folder.join(AGENT.socket)
+    }
+
+    /// Where the socket is that SSH takes to other machines.
+    #[must_use]
+    pub fn forward_socket(&self) -> PathBuf {
+        self.folder.join(FORWARD.socket)
     }
 
     /// The folder, which must be there, ours, and closed to others.
@@ -77,24 +93,24 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Connects to whoever listens.
-    pub(super) async fn connect(&self) -> io::Result<UnixStream> {
-        let stream = UnixStream::connect(self.reachable(SOCKET)).await?;
+    pub(super) async fn connect(&self, socket: &str) -> io::Result<UnixStream> {
+        let stream = UnixStream::connect(self.reachable(socket)).await?;
         if is_by_us(&stream)? { Ok(stream) } else { Err(io::ErrorKind::PermissionDenied.into()) }
     }
 
     /// Listens, if nobody else does: whoever holds the lock is the agent.
-    pub(super) fn listen(&self) -> io::Result<Option<Socket>> {
+    pub(super) fn listen(&self, names: Names) -> io::Result<Option<Socket>> {
         let mut options = File::options();
-        let lock = options.create(true).truncate(false).write(true).mode(0o600).open(self.path.join(LOCK))?;
+        let lock = options.create(true).truncate(false).write(true).mode(0o600).open(self.path.join(names.lock))?;
         if lock.try_lock().is_err() {
             return Ok(None);
         }
-        let path = self.path.join(SOCKET);
+        let path = self.path.join(names.socket);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let listener = UnixListener::bind(self.reachable(SOCKET))?;
+        let listener = UnixListener::bind(self.reachable(names.socket))?;
         // In a folder that only the user may enter there is no moment in between.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
         let file = path.symlink_metadata()?;
@@ -183,8 +199,19 @@ pub enum PlaceError {
     Open(PathBuf),
 }
 
-const SOCKET: &str = "agent.sock";
-const LOCK: &str = "agent.lock";
+/// A socket, and the lock of whoever listens there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Names {
+    pub(super) socket: &'static str,
+    lock: &'static str,
+}
+
+/// The agent's.
+pub(super) const AGENT: Names = Names { socket: "agent.sock", lock: "agent.lock" };
+/// For requests of other machines.
+pub(super) const FORWARD: Names = Names { socket: "forward.sock", lock: "forward.lock" };
+/// The other machine's end of that, made by its sshd.
+pub(super) const FORWARDED: &str = "forwarded.sock";
 const MAX_ADDRESS_BYTES: usize = 104;
 
 #[cfg(test)]
@@ -235,18 +262,18 @@ mod tests {
         // As long as no socket's address may be.
         let place = place(folder.path().join("x".repeat(120)));
         let (first, second) = (place.make().unwrap(), place.make().unwrap());
-        assert!(first.connect().await.is_err());
-        let socket = first.listen().unwrap().unwrap();
+        assert!(first.connect(AGENT.socket).await.is_err());
+        let socket = first.listen(AGENT).unwrap().unwrap();
         assert_eq!(place.socket().metadata().unwrap().mode() & 0o777, 0o600);
-        assert!(second.listen().unwrap().is_none());
-        let (connected, accepted) = tokio::join!(second.connect(), socket.accept());
+        assert!(second.listen(AGENT).unwrap().is_none());
+        let (connected, accepted) = tokio::join!(second.connect(AGENT.socket), socket.accept());
         assert!(connected.is_ok() && accepted.is_ok());
         assert!(socket.is_there());
         drop(socket);
         assert!(!place.socket().exists());
         // What an agent left that was killed is no obstacle.
         File::options().create_new(true).write(true).open(place.socket()).unwrap();
-        let socket = second.listen().unwrap().unwrap();
+        let socket = second.listen(AGENT).unwrap().unwrap();
         fs::remove_file(place.socket()).unwrap();
         assert!(!socket.is_there());
     }

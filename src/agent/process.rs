@@ -45,4 +45,10 @@ fn close_inherited() -> io::Result<()> {
     Ok(())
 }
 
+/// What this machine is called, by itself.
+#[must_use]
+pub fn host_name() -> Option<String> {
+    rustix::system::uname().nodename().to_str().ok().map(ToOwned::to_owned)
+}
+
 const DESCRIPTORS: &str = "/dev/fd";

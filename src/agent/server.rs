@@ -11,7 +11,7 @@ use tokio::task::LocalSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::connection;
-use super::place::{Folder, Place, PlaceError, Socket};
+use super::place::{AGENT, Folder, Place, PlaceError, Socket};
 use super::process::keep_secrets;
 use super::sessions::Sessions;
 
@@ -106,10 +106,10 @@ async fn serve_among<T>(
 /// The socket; another agent that is about to end is waited for.
 async fn socket(folder: &Folder) -> Result<Socket, ServeError> {
     for _ in 0..LOCK_TRIES {
-        if let Some(socket) = folder.listen().map_err(ServeError::Socket)? {
+        if let Some(socket) = folder.listen(AGENT).map_err(ServeError::Socket)? {
             return Ok(socket);
         }
-        if folder.connect().await.is_ok() {
+        if folder.connect(AGENT.socket).await.is_ok() {
             return Err(ServeError::AlreadyThere);
         }
         tokio::time::sleep(LOCK_PAUSE).await;
@@ -118,7 +118,7 @@ async fn socket(folder: &Folder) -> Result<Socket, ServeError> {
 }
 
 /// SIGTERM, Ctrl-C and the end of a terminal.
-fn signals() -> io::Result<tokio::sync::mpsc::Receiver<()>> {
+pub(super) fn signals() -> io::Result<tokio::sync::mpsc::Receiver<()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     for kind in [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()] {

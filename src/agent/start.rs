@@ -8,14 +8,14 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep};
 
-use super::place::Folder;
+use super::place::{AGENT, Folder};
 
 /// Starts an agent and connects to it, or to the one that another process started meanwhile.
 pub(super) async fn start(folder: &Folder) -> io::Result<UnixStream> {
     let mut child = command()?.spawn()?;
     let deadline = Instant::now() + START_TIME;
     loop {
-        match folder.connect().await {
+        match folder.connect(AGENT.socket).await {
             Ok(stream) => return Ok(stream),
             Err(error) if Instant::now() >= deadline => return Err(error),
             Err(_) => {}

@@ -12,6 +12,9 @@ pub struct Agent {
     /// Have the agent that runs forget everything and end
     #[arg(long, conflicts_with = "idle")]
     pub stop: bool,
+    /// Sign for other machines, to which SSH takes the socket, after a yes at this terminal
+    #[arg(long, conflicts_with_all = ["idle", "stop"])]
+    pub forward: bool,
     /// Started by a client: nobody waits
     #[arg(long, hide = true)]
     pub detached: bool,

@@ -5,9 +5,10 @@ use crate::cli::Agent;
 use crate::command_error::CommandError;
 use crate::services::event_loop::EventLoop;
 use crate::settings::Folders;
+use crate::terminal::{Attendant, Terminal};
 
 use super::git_sign::{agent_error, clock};
-use super::stdout;
+use super::{configured, stdout};
 
 /// Runs the agent until it has nothing more to do, or has the one that runs end. It reads nothing of a repository.
 ///
@@ -22,6 +23,9 @@ pub fn run(request: &Agent) -> Result<(), CommandError> {
     if request.stop {
         return event_loop.run(stop(&place));
     }
+    if request.forward {
+        return forward(&place, &event_loop);
+    }
     let ready = || match request.detached {
         true => Ok(()),
         false => stdout::print(&format!("the agent listens at {}\n", place.socket().display())),
@@ -31,9 +35,31 @@ pub fn run(request: &Agent) -> Result<(), CommandError> {
         Err(ServeError::AlreadyThere) if request.detached => Ok(()),
         Err(ServeError::AlreadyThere) => Err(CommandError::failed(ServeError::AlreadyThere)
             .hint("\"waxseal whoami\" shows who is logged in there, \"waxseal agent --stop\" ends it")),
-        Err(ServeError::Place(error)) => Err(agent_error(error.into())),
-        Err(error @ (ServeError::Signals(_) | ServeError::Socket(_))) => Err(CommandError::failed(error)),
+        Err(error) => Err(unserved(error)),
         Ok(said) => said,
+    }
+}
+
+/// Signs for other machines, as long as somebody is there to say yes.
+fn forward(place: &Place, event_loop: &EventLoop) -> Result<(), CommandError> {
+    let terminal = if configured::settings()?.may_prompt { Terminal::open() } else { Terminal::none() };
+    let attendant = Attendant::new(terminal).ok_or_else(|| {
+        CommandError::failed("there is no terminal, and each signature for another machine is confirmed at one")
+            .hint("leave \"waxseal agent --forward\" running in a terminal's foreground")
+    })?;
+    let ready =
+        || stdout::print(&format!("ready to sign for other machines at {}\n", place.forward_socket().display()));
+    match event_loop.run(agent::forward(place, attendant, ready)) {
+        Err(ServeError::AlreadyThere) => Err(CommandError::failed("\"waxseal agent --forward\" runs already")),
+        Err(error) => Err(unserved(error)),
+        Ok(said) => said,
+    }
+}
+
+fn unserved(error: ServeError) -> CommandError {
+    match error {
+        ServeError::Place(error) => agent_error(error.into()),
+        ServeError::AlreadyThere | ServeError::Signals(_) | ServeError::Socket(_) => CommandError::failed(error),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Ctrl-C needs no handler: until the whole signature is written, at the very end, nothing was begun that could be left
 //! half done, and the browser runs in a process group of its own.
 
+mod claims;
 mod committer;
 pub(super) mod failure;
 mod payload;

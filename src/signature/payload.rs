@@ -35,11 +35,17 @@ pub fn header<'a>(payload: &'a [u8], name: &str) -> Option<&'a [u8]> {
     headers(payload).find(|line| line.0 == name.as_bytes()).map(|line| line.1)
 }
 
+/// What follows the headers.
+#[must_use]
+pub fn message(payload: &[u8]) -> &[u8] {
+    let message = payload.windows(2).position(|two| two == b"\n\n").and_then(|end| payload.get(end + 2..));
+    message.unwrap_or_default()
+}
+
 /// The first line of the message, without its line end.
 #[must_use]
 pub fn subject(payload: &[u8]) -> &[u8] {
-    let message = payload.windows(2).position(|two| two == b"\n\n").and_then(|end| payload.get(end + 2..));
-    let mut lines = message.unwrap_or_default().split(|byte| *byte == b'\n');
+    let mut lines = message(payload).split(|byte| *byte == b'\n');
     let subject = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
     subject.strip_suffix(b"\r").unwrap_or(subject)
 }
@@ -89,7 +95,7 @@ pub fn with_header(payload: &[u8], name: &str, signature: &[u8]) -> Option<Vec<u
 }
 
 /// Name and value of each header line; continuation lines, which begin with a space, are passed over.
-fn headers(payload: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub fn headers(payload: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     payload.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty()).filter_map(|line| {
         let space = line.iter().position(|byte| *byte == b' ')?;
         let (name, value) = line.split_at(space);

@@ -23,6 +23,7 @@ mod expectations;
 mod explain;
 mod fifos;
 mod formats;
+mod forward;
 mod from_gitsign;
 mod git_sign;
 mod history;

@@ -94,6 +94,7 @@ const UNITS: [Unit; 36] = [
             "cms",
             "credential",
             "crypto",
+            "escape",
             "identity_token",
             "instance",
             "oidc",
@@ -101,6 +102,8 @@ const UNITS: [Unit; 36] = [
             "settings",
             "signature",
             "signing_config",
+            // Each signature for another machine is confirmed.
+            "terminal",
             "trusted_root",
         ],
     ),
@@ -148,7 +151,7 @@ const HOMES: [(&str, &[&str], &str); 25] = [
     ("rpassword", &["commands"], "one place asks for passwords"),
     (
         "rustix",
-        &["agent", "files"],
+        &["agent", "files", "terminal"],
         "std has nearly everything; files are opened without waiting, and folders exchanged, in one place",
     ),
     ("nix", &["agent"], "one process lets go of what it inherited"),

@@ -3,10 +3,11 @@
 
 use jiff::Timestamp;
 
+use super::claims;
 use super::clock;
 use super::failure;
 use super::public_consent::{Consent, PublicConsent};
-use crate::agent::{AgentError, Connection, Failure, Found, Login as AgentLogin, Place};
+use crate::agent::{AgentError, Connection, Failure, Forwarded, Found, Login as AgentLogin, Place, Wanted};
 use crate::cms::attributes::SignedAttributes;
 use crate::command_error::CommandError;
 use crate::credential::{self, Issuance, RequestedSigner, SigningCredential};
@@ -32,8 +33,18 @@ pub(in crate::commands) struct SignIn<'a> {
 
 /// Whoever has the key.
 pub(super) enum Signer {
-    Agent { connection: Connection, found: Found },
-    Own { credential: Box<SigningCredential>, now: Timestamp },
+    Agent {
+        connection: Connection,
+        found: Found,
+    },
+    /// On another machine, where somebody said yes: it has signed.
+    Elsewhere {
+        signature: Box<Signature>,
+    },
+    Own {
+        credential: Box<SigningCredential>,
+        now: Timestamp,
+    },
 }
 
 /// A signature over a payload's signed attributes.
@@ -54,6 +65,7 @@ impl SignIn<'_> {
     ) -> Result<Signature, CommandError> {
         let signature = match self.signer(payload, requested, now).await? {
             Signer::Own { credential, now } => own_signature(payload, &credential, now)?,
+            Signer::Elsewhere { signature } => *signature,
             Signer::Agent { mut connection, found } => match connection.sign(found.session, payload).await {
                 Ok(Some(signed)) => agents_signature(payload, signed)?,
                 Err(AgentError::Failed(failure)) => return Err(of_agent(failure)),
@@ -62,6 +74,7 @@ impl SignIn<'_> {
                     let connection = self.still(ended.map(|_| connection));
                     match self.after_login(connection, requested).await? {
                         Signer::Own { credential, now } => own_signature(payload, &credential, now)?,
+                        Signer::Elsewhere { signature } => *signature,
                         Signer::Agent { mut connection, found } => {
                             let signed = connection.sign(found.session, payload).await.map_err(agent_error)?;
                             agents_signature(payload, signed.ok_or_else(|| agent_error(no_session()))?)?
@@ -85,6 +98,9 @@ impl SignIn<'_> {
             self.terminal.detail(format_args!("the identity token is from {}", obtained.flow));
             return self.own_signer(&obtained.token, requested, now).await;
         }
+        if let Some(signature) = self.elsewhere(payload, requested).await? {
+            return Ok(Signer::Elsewhere { signature: Box::new(signature) });
+        }
         let mut agent = None;
         if Connection::takes(payload) {
             agent = self.still(self.agent().await);
@@ -103,6 +119,44 @@ impl SignIn<'_> {
             (found, agent) => {
                 let agent = agent.and_then(|connection| self.still(found.map(|_| connection)));
                 self.after_login(agent, requested).await
+            }
+        }
+    }
+
+    /// Has it signed where the user sits, if SSH leads there. A no there is a no.
+    async fn elsewhere(
+        &self,
+        payload: &[u8],
+        requested: Option<&RequestedSigner>,
+    ) -> Result<Option<Signature>, CommandError> {
+        let other_way = |error: &AgentError| {
+            failure::warn(&format!("{error}; signing without it"), self.terminal);
+        };
+        if !Connection::takes(payload) {
+            return Ok(None);
+        }
+        let forwarded = Forwarded::connect(&self.settings.folders).await;
+        let Some(forwarded) = forwarded.inspect_err(other_way).ok().flatten() else { return Ok(None) };
+        self.terminal.news("waiting for a yes where \"waxseal agent --forward\" runs");
+        let asked = self.agent_login()?.asked();
+        let wanted = Wanted { asked, signer: requested.map(ToString::to_string), claims: claims::of_here() };
+        match forwarded.sign(wanted, payload).await {
+            Ok(Some(signed)) => {
+                let signature = agents_signature(payload, signed)?;
+                let leaf = SigningCertificate::read(signature.certificate.clone()).map_err(failure::bug)?;
+                self.consent.obtain(leaf.claims().san.as_str(), &leaf.claims().issuer)?;
+                Ok(Some(signature))
+            }
+            Ok(None) => {
+                let notice =
+                    "where signatures are forwarded to, nobody is logged in for this instance as it is known here";
+                failure::warn(&notice, self.terminal);
+                Ok(None)
+            }
+            Err(AgentError::Failed(failure)) => Err(of_agent(failure)),
+            Err(error) => {
+                other_way(&error);
+                Ok(None)
             }
         }
     }
@@ -253,6 +307,9 @@ fn of_agent(failure: Failure) -> CommandError {
     match failure {
         Failure::Service(error) => failure::service(error),
         Failure::Certificate(_) => CommandError::failed(failure).hint(failure::UP_TO_DATE),
+        Failure::NotConfirmed(_) => {
+            CommandError::failed(failure).hint("answer with y at the terminal where \"waxseal agent --forward\" runs")
+        }
         Failure::Refused(_) | Failure::Token(_) => {
             CommandError::failed(failure).hint("\"waxseal logout\" forgets the login; then try again")
         }
@@ -264,10 +321,12 @@ pub(in crate::commands) fn agent_error(error: AgentError) -> CommandError {
     match error {
         AgentError::Failed(failure) => of_agent(failure),
         AgentError::Place(_) => CommandError::failed(error).hint("it must be the user's own folder, with mode 0700"),
-        AgentError::Broken(_) | AgentError::Newer(_) | AgentError::Stays | AgentError::Start(_) => {
-            CommandError::failed(error)
-                .hint("\"waxseal agent --stop\" ends it, \"waxseal agent\" shows why it does not run")
-        }
+        AgentError::Broken(_)
+        | AgentError::Newer(_)
+        | AgentError::OtherEnd(_)
+        | AgentError::Stays
+        | AgentError::Start(_) => CommandError::failed(error)
+            .hint("\"waxseal agent --stop\" ends it, \"waxseal agent\" shows why it does not run"),
     }
 }
 
