@@ -84,7 +84,7 @@ impl Signing<'_> {
         payload::check(payload)?;
         let output = signature_output::Output::open(self.request.output.as_deref())?;
         let mut status = StatusOutput::open(self.request.status_fd).map_err(status_unwritten)?;
-        let (instance, trusted) = self.instances(now)?;
+        let (instance, trusted) = instances(self.settings, now).map_err(failure::failed)?;
         let config = instance.signing_config.as_ref().ok_or_else(|| failure::no_signing_config(&instance.name))?;
         let services = Services::select(config, self.settings.log, self.settings.timestamp, now)
             .map_err(|error| failure::no_service(&instance.name, error))?;
@@ -124,22 +124,6 @@ impl Signing<'_> {
             MatchCommitter::Warn => Ok(by_key),
             MatchCommitter::Require => committer::required(payload, by_key.as_ref()).map(Some),
         }
-    }
-
-    /// The instance that signs, and those that Git's verification will trust, which must include it.
-    fn instances(&self, now: Timestamp) -> Result<(Instance, Vec<Instance>), CommandError> {
-        let store = TrustStore::new(&self.settings.folders);
-        let instance = store
-            .signing(self.settings)
-            .map_err(failure::failed)?
-            .ok_or_else(|| failure::no_instance(&self.settings.gitsign))?;
-        // Git's own verification would not judge by older ones either.
-        let demanded = self.settings.max_trust_age.map(|max| (max, now));
-        let trusted = store.trusted_lately(self.settings, demanded).map_err(failure::failed)?;
-        if !trusted.iter().any(|trusted| trusted.name == instance.name) {
-            return Err(failure::not_trusted(&instance.name));
-        }
-        Ok((instance, trusted))
     }
 
     async fn sign(
@@ -197,6 +181,22 @@ fn self_check(
     let mut logs = verifier.instances().flat_map(|instance| &instance.trusted_root.transparency_logs);
     let log = logs.find(|log| log.log_id == verified.log_id()).cloned();
     Ok((verified, log))
+}
+
+/// The instance that signs, and those that Git's verification will trust, which must include it.
+///
+/// # Errors
+/// [`CommandError`], too when one of them is older than the user allows.
+pub(super) fn instances(settings: &Settings, now: Timestamp) -> Result<(Instance, Vec<Instance>), CommandError> {
+    let store = TrustStore::new(&settings.folders);
+    let instance = store.signing(settings)?.ok_or_else(|| failure::no_instance(&settings.gitsign))?;
+    // Git's own verification would not judge by older ones either.
+    let demanded = settings.max_trust_age.map(|max| (max, now));
+    let trusted = store.trusted_lately(settings, demanded)?;
+    if !trusted.iter().any(|trusted| trusted.name == instance.name) {
+        return Err(failure::not_trusted(&instance.name));
+    }
+    Ok((instance, trusted))
 }
 
 fn status_unwritten(error: io::Error) -> CommandError {

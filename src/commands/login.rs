@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::git_sign::public_consent::PublicConsent;
-use super::git_sign::{SignIn, failure};
+use super::git_sign::{SignIn, failure, instances};
 use super::{configured, stdout};
 use crate::agent;
 use crate::cli::LogIn;
@@ -13,7 +13,6 @@ use crate::services::Services;
 use crate::services::event_loop::EventLoop;
 use crate::services::http::{Http, Network};
 use crate::terminal::Terminal;
-use crate::trust_store::TrustStore;
 
 /// Lets the user log in, whoever was logged in before.
 ///
@@ -27,8 +26,8 @@ pub fn run(request: &LogIn, now: Timestamp) -> Result<(), CommandError> {
     }
     let terminal = if settings.may_prompt { Terminal::open() } else { Terminal::none() };
     let terminal = terminal.that_says_why(settings.verbose);
-    let store = TrustStore::new(&settings.folders);
-    let instance = store.signing(&settings)?.ok_or_else(|| failure::no_instance(&settings.gitsign))?;
+    // What Git would then not verify is not worth a login.
+    let (instance, _trusted) = instances(&settings, now)?;
     let config = instance.signing_config.as_ref().ok_or_else(|| failure::no_signing_config(&instance.name))?;
     let services = Services::select(config, settings.log, settings.timestamp, now)
         .map_err(|error| failure::no_service(&instance.name, error))?;

@@ -56,6 +56,7 @@ fn old_trust_material_is_good_until_somebody_demands_better() {
     sandbox.git(["commit", "-q", "--allow-empty", "-S", "-m", "two"]).code(128);
     let refused = aged(&sandbox.last_error());
     assert!(refused.contains(sentence.lines().next().unwrap()), "{refused}");
+    assert_eq!(stale(sandbox.waxseal(["login"]).code(4)), format!("waxseal: error: {sentence}"));
     sandbox.waxseal(["verify", "--max-trust-age", "9000d"]).success();
     assert_eq!(stale(sandbox.git(["verify-commit", "HEAD"]).code(1)), format!("waxseal: cannot decide: {sentence}"));
     let shown = sandbox.git(["log", "-1", "--format=%G?"]).success().out();
