@@ -33,7 +33,7 @@ mod start;
 pub use client::{AgentError, Connection, Login};
 pub use forward::{Claims, Forwarded, Wanted, forward};
 pub use message::{Admission, Asked, Failure, Found, Query, SessionStatus, SharedInstance, SharedNetwork, Signed};
-pub use place::{Place, PlaceError};
+pub use place::{PassedSocket, Place, PlaceError};
 pub use process::{detach, host_name, keep_out_of_dumps};
 pub use server::{Idle, ServeError, serve};
 pub use start::DETACHED;

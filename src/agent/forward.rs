@@ -84,7 +84,7 @@ async fn serve_among<T>(
     ready: impl FnOnce() -> T,
 ) -> Result<T, ServeError> {
     let mut told_to_end = signals().map_err(ServeError::Signals)?;
-    let socket = place.make()?.listen(FORWARD).map_err(ServeError::Socket)?.ok_or(ServeError::AlreadyThere)?;
+    let socket = place.make()?.listen(FORWARD, None).map_err(ServeError::Socket)?.ok_or(ServeError::AlreadyThere)?;
     let said = ready();
     let desk = Rc::new(Desk { place, attendant: Mutex::new(attendant) });
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));

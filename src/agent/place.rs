@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use listenfd::ListenFd;
 use rustix::process::geteuid;
 use tokio::net::{UnixListener, UnixStream};
 
@@ -98,23 +99,32 @@ impl Folder {
         if is_by_us(&stream)? { Ok(stream) } else { Err(io::ErrorKind::PermissionDenied.into()) }
     }
 
-    /// Listens, if nobody else does: whoever holds the lock is the agent.
-    pub(super) fn listen(&self, names: Names) -> io::Result<Option<Socket>> {
+    /// Listens, if nobody else does: whoever holds the lock is the agent. A service manager's socket stays its own.
+    pub(super) fn listen(&self, names: Names, passed: Option<&PassedSocket>) -> io::Result<Option<Socket>> {
         let mut options = File::options();
         let lock = options.create(true).truncate(false).write(true).mode(0o600).open(self.path.join(names.lock))?;
         if lock.try_lock().is_err() {
             return Ok(None);
         }
         let path = self.path.join(names.socket);
-        match fs::remove_file(&path) {
+        let listener = match passed {
+            Some(passed) => passed.at(&path)?,
+            None => self.bind(names, &path)?,
+        };
+        let file = path.symlink_metadata()?;
+        let is_ours = passed.is_none();
+        Ok(Some(Socket { listener, path, file: (file.dev(), file.ino()), is_ours, _lock: lock }))
+    }
+
+    fn bind(&self, names: Names, path: &Path) -> io::Result<UnixListener> {
+        match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let listener = UnixListener::bind(self.reachable(names.socket))?;
         // In a folder that only the user may enter there is no moment in between.
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        let file = path.symlink_metadata()?;
-        Ok(Some(Socket { listener, path, file: (file.dev(), file.ino()), _lock: lock }))
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        Ok(listener)
     }
 
     /// The address of a socket has at most 107 bytes (104 with its end elsewhere, `sockaddr_un`): a longer one is reached
@@ -136,6 +146,7 @@ pub(super) struct Socket {
     path: PathBuf,
     /// Device and inode.
     file: (u64, u64),
+    is_ours: bool,
     _lock: File,
 }
 
@@ -158,10 +169,33 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.is_there() {
+        if self.is_ours && self.is_there() {
             // Whoever comes next replaces it.
             drop(fs::remove_file(&self.path));
         }
+    }
+}
+
+/// A listening socket of a service manager's (`LISTEN_FDS`, sd_listen_fds(3)).
+#[derive(Debug)]
+pub struct PassedSocket(std::os::unix::net::UnixListener);
+
+impl PassedSocket {
+    /// The first that was passed; `None`: there is none.
+    ///
+    /// # Errors
+    /// When it is no Unix socket.
+    pub fn from_service_manager() -> io::Result<Option<Self>> {
+        Ok(ListenFd::from_env().take_unix_listener(0)?.map(Self))
+    }
+
+    fn at(&self, path: &Path) -> io::Result<UnixListener> {
+        if self.0.local_addr()?.as_pathname() != Some(path) {
+            let elsewhere = format!("the socket that was passed is not at {}", path.display());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, elsewhere));
+        }
+        self.0.set_nonblocking(true)?;
+        UnixListener::from_std(self.0.try_clone()?)
     }
 }
 
@@ -263,9 +297,9 @@ mod tests {
         let place = place(folder.path().join("x".repeat(120)));
         let (first, second) = (place.make().unwrap(), place.make().unwrap());
         assert!(first.connect(AGENT.socket).await.is_err());
-        let socket = first.listen(AGENT).unwrap().unwrap();
+        let socket = first.listen(AGENT, None).unwrap().unwrap();
         assert_eq!(place.socket().metadata().unwrap().mode() & 0o777, 0o600);
-        assert!(second.listen(AGENT).unwrap().is_none());
+        assert!(second.listen(AGENT, None).unwrap().is_none());
         let (connected, accepted) = tokio::join!(second.connect(AGENT.socket), socket.accept());
         assert!(connected.is_ok() && accepted.is_ok());
         assert!(socket.is_there());
@@ -273,7 +307,7 @@ mod tests {
         assert!(!place.socket().exists());
         // What an agent left that was killed is no obstacle.
         File::options().create_new(true).write(true).open(place.socket()).unwrap();
-        let socket = second.listen(AGENT).unwrap().unwrap();
+        let socket = second.listen(AGENT, None).unwrap().unwrap();
         fs::remove_file(place.socket()).unwrap();
         assert!(!socket.is_there());
     }

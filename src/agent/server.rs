@@ -11,7 +11,7 @@ use tokio::task::LocalSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::connection;
-use super::place::{AGENT, Folder, Place, PlaceError, Socket};
+use super::place::{AGENT, Folder, PassedSocket, Place, PlaceError, Socket};
 use super::process::keep_secrets;
 use super::sessions::Sessions;
 
@@ -26,32 +26,35 @@ impl Default for Idle {
     }
 }
 
-/// Runs the agent. `ready` is called when it listens, and what it says is given back. It ends when it is told to, when its socket is gone, and when for the
-/// time of `idle` nobody connected and nothing was there that could sign. It lives for hours, so it gets the clock.
+/// Runs the agent, on the socket that was `passed` or on one of its own. `ready` is called when it listens, and what it
+/// says is given back. It ends when it is told to, when its socket is gone, and when for the time of `idle` nobody
+/// connected and nothing was there that could sign. It lives for hours, so it gets the clock.
 ///
 /// # Errors
 /// [`ServeError`]
 pub async fn serve<T>(
     place: &Place,
+    passed: Option<&PassedSocket>,
     idle: Idle,
     clock: fn() -> Timestamp,
     ready: impl FnOnce() -> T,
 ) -> Result<T, ServeError> {
     keep_secrets();
     let tasks = LocalSet::new();
-    tasks.run_until(serve_among(&tasks, place, idle, clock, ready)).await
+    tasks.run_until(serve_among(&tasks, place, passed, idle, clock, ready)).await
 }
 
 async fn serve_among<T>(
     tasks: &LocalSet,
     place: &Place,
+    passed: Option<&PassedSocket>,
     idle: Idle,
     clock: fn() -> Timestamp,
     ready: impl FnOnce() -> T,
 ) -> Result<T, ServeError> {
     let folder = place.make()?;
     let mut told_to_end = signals().map_err(ServeError::Signals)?;
-    let socket = socket(&folder).await?;
+    let socket = socket(&folder, passed).await?;
     drop(folder);
     let said = ready();
     let sessions = Arc::new(Sessions::default());
@@ -104,12 +107,13 @@ async fn serve_among<T>(
 }
 
 /// The socket; another agent that is about to end is waited for.
-async fn socket(folder: &Folder) -> Result<Socket, ServeError> {
+async fn socket(folder: &Folder, passed: Option<&PassedSocket>) -> Result<Socket, ServeError> {
     for _ in 0..LOCK_TRIES {
-        if let Some(socket) = folder.listen(AGENT).map_err(ServeError::Socket)? {
+        if let Some(socket) = folder.listen(AGENT, passed).map_err(ServeError::Socket)? {
             return Ok(socket);
         }
-        if folder.connect(AGENT.socket).await.is_ok() {
+        // A socket that was passed is ours: an agent that holds the lock has lost its own, and will see that.
+        if passed.is_none() && folder.connect(AGENT.socket).await.is_ok() {
             return Err(ServeError::AlreadyThere);
         }
         tokio::time::sleep(LOCK_PAUSE).await;
@@ -164,5 +168,5 @@ const MAX_CONNECTIONS: usize = 64;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// For connections that wait for an answer when the agent ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
-const LOCK_TRIES: u32 = 100;
+const LOCK_TRIES: u32 = 200;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);

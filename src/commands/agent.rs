@@ -1,6 +1,6 @@
 //! `waxseal agent`: logins in memory, and what signs with them.
 
-use crate::agent::{self, Connection, Idle, Place, ServeError};
+use crate::agent::{self, Connection, Idle, PassedSocket, Place, ServeError};
 use crate::cli::Agent;
 use crate::command_error::CommandError;
 use crate::services::event_loop::EventLoop;
@@ -26,11 +26,14 @@ pub fn run(request: &Agent) -> Result<(), CommandError> {
     if request.forward {
         return forward(&place, &event_loop);
     }
+    // What a client inherited was not passed to its agent.
+    let passed = if request.detached { Ok(None) } else { PassedSocket::from_service_manager() };
+    let passed = passed.map_err(|error| CommandError::failed(ServeError::Socket(error)))?;
     let ready = || match request.detached {
         true => Ok(()),
         false => stdout::print(&format!("the agent listens at {}\n", place.socket().display())),
     };
-    match event_loop.run(agent::serve(&place, Idle(request.idle), clock, ready)) {
+    match event_loop.run(agent::serve(&place, passed.as_ref(), Idle(request.idle), clock, ready)) {
         // Another client was faster, and its agent will do for this one's, too.
         Err(ServeError::AlreadyThere) if request.detached => Ok(()),
         Err(ServeError::AlreadyThere) => Err(CommandError::failed(ServeError::AlreadyThere)

@@ -60,7 +60,7 @@ fn a_certificate_that_ends_is_replaced_without_a_question() {
     let (ready, is_ready) = std::sync::mpsc::channel();
     let served = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(agent::serve(&place, Idle::default(), clock, || ready.send(()).unwrap())).unwrap();
+        runtime.block_on(agent::serve(&place, None, Idle::default(), clock, || ready.send(()).unwrap())).unwrap();
     });
     is_ready.recv().unwrap();
     commit(&sandbox, "one").success();
@@ -189,6 +189,37 @@ fn it_ends_when_it_is_told_to_and_when_nobody_can_find_it() {
     let mut said = String::new();
     foreground.stdout.take().unwrap().read_to_string(&mut said).unwrap();
     assert_eq!(sandbox.masked(&said), "the agent listens at SANDBOX/run/waxseal/agent.sock\n");
+}
+
+/// As systemd does it, with the units in `contrib/systemd`.
+#[test]
+fn a_service_manager_has_the_socket() {
+    let sandbox = world();
+    let run = sandbox.path("run/waxseal");
+    std::fs::create_dir(&run).unwrap();
+    std::fs::set_permissions(&run, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let listener = UnixListener::bind(run.join("agent.sock")).unwrap();
+    let mut shell = sandbox.command("sh");
+    let script = format!("exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec '{WAXSEAL}' agent --idle 1s");
+    shell.args(["-c", &script]).stdin(std::os::fd::OwnedFd::from(listener)).stdout(Stdio::null());
+    let mut agent = shell.spawn().unwrap();
+    commit(&sandbox, "one").success();
+    commit(&sandbox, "two").success();
+    assert_eq!(counted(&sandbox), Counts { logins: 1, tokens: 1, certificates: 1 });
+    sandbox.waxseal(["logout"]).success();
+    // It ends, and the socket is the manager's still.
+    assert!(agent.wait().unwrap().success());
+    assert!(run.join("agent.sock").exists());
+
+    let unit = |name: &str| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/contrib/systemd/");
+        std::fs::read_to_string(format!("{folder}{name}")).unwrap()
+    };
+    assert!(
+        unit("waxseal-agent.socket")
+            .contains("\nListenStream=%t/waxseal/agent.sock\nSocketMode=0600\nDirectoryMode=0700\n")
+    );
+    assert!(unit("waxseal-agent.service").contains("\nExecStart=waxseal agent\n"));
 }
 
 #[test]

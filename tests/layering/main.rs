@@ -130,7 +130,7 @@ const UNITS: [Unit; 36] = [
 ];
 
 /// Crates and parts of std that have one home: path, the units that may name it, why.
-const HOMES: [(&str, &[&str], &str); 25] = [
+const HOMES: [(&str, &[&str], &str); 26] = [
     ("aws_lc_rs", &["crypto"], "algorithms are chosen in one place"),
     ("p256", &["crypto"], "algorithms are chosen in one place"),
     ("x509_cert", &["x509", "cms", "timestamp", "tlog", "credential", "stack"], "one module reads certificates"),
@@ -154,6 +154,7 @@ const HOMES: [(&str, &[&str], &str); 25] = [
         &["agent", "files", "terminal"],
         "std has nearly everything; files are opened without waiting, and folders exchanged, in one place",
     ),
+    ("listenfd", &["agent"], "one process takes sockets from a service manager"),
     ("nix", &["agent"], "one process lets go of what it inherited"),
     ("sigstore_tuf", &["trust_store"], "one TUF client"),
     ("regex", &["policy"], "identity patterns are anchored in one place"),
