@@ -75,8 +75,8 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn what_was_typed_before_the_question_is_no_answer() {
+    #[test]
+    fn what_was_typed_before_the_question_is_no_answer() {
         let mut input = tempfile::tempfile().unwrap();
         input.write_all(b"y\ny\n").unwrap();
         std::io::Seek::rewind(&mut input).unwrap();
@@ -84,9 +84,10 @@ mod tests {
         let mut attendant = Attendant::new(terminal).unwrap();
         // The end of the file has been read when the channel is closed.
         while !attendant.lines.is_closed() {
-            tokio::task::yield_now().await;
+            std::thread::yield_now();
         }
-        assert_eq!(attendant.ask("sure?").await, Answer::NobodyThere);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        assert_eq!(runtime.block_on(attendant.ask("sure?")), Answer::NobodyThere);
         assert!(Attendant::new(Terminal::none()).is_none());
     }
 }

@@ -158,7 +158,7 @@ mod tests {
             "(9992 more of \"parent\" are not shown)",
             "(992 more of \"header\" are not shown)",
             "(484 more of \"message\" are not shown)",
-            "(8013 bytes in all)",
+            "(8009 bytes in all)",
         ] {
             assert!(rows.iter().any(|row| row == there), "{there}: {rows:#?}");
         }

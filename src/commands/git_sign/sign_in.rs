@@ -150,7 +150,7 @@ impl SignIn<'_> {
             Ok(None) => {
                 let notice =
                     "where signatures are forwarded to, nobody is logged in for this instance as it is known here";
-                failure::warn(&notice, self.terminal);
+                failure::warn(notice, self.terminal);
                 Ok(None)
             }
             Err(AgentError::Failed(failure)) => Err(of_agent(failure)),
