@@ -22,6 +22,7 @@
 //! and whatever a service answers until it was verified under the trusted root.
 
 // pure
+pub mod address;
 pub mod causes;
 pub mod clock;
 pub mod cms;

@@ -24,7 +24,7 @@ pub(super) fn settings() -> Result<Settings, SettingsError> {
         // An instance that cannot be read is none that could sign, and whoever asks for it by name will hear why.
         let names = store.names().unwrap_or_default();
         let known = names.iter().filter_map(|name| store.load(name).ok());
-        let mut found = known.filter(|instance| is_of(instance, fulcio, rekor));
+        let mut found = known.filter(|instance| is_of(instance, &fulcio.address, &rekor.address));
         // Two of them are a question that only the user can answer.
         settings.instance = match (found.next(), found.next()) {
             (Some(one), None) => Some(one.name.to_string()),

@@ -63,9 +63,18 @@ pub const KEYS: [&GitsignKey; 28] = [
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GitsignServices {
     /// The certificate authority's address.
-    pub fulcio: Option<String>,
+    pub fulcio: Option<GitsignAddress>,
     /// The log's.
-    pub rekor: Option<String>,
+    pub rekor: Option<GitsignAddress>,
+}
+
+/// An address, and where it was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitsignAddress {
+    /// As it was written, secrets and all.
+    pub address: String,
+    /// The key in git config, or the variable.
+    pub set_in: String,
 }
 
 /// gitsign's values that waxseal reads.
@@ -82,7 +91,7 @@ pub(super) struct Fallbacks {
 
 impl Fallbacks {
     pub(super) fn read<E: Fn(&str) -> Option<OsString>>(source: &Source<'_, E>) -> Result<Self, SettingsError> {
-        let services = GitsignServices { fulcio: source.gitsign(&FULCIO)?, rekor: source.gitsign(&REKOR)? };
+        let services = GitsignServices { fulcio: source.address(&FULCIO)?, rekor: source.address(&REKOR)? };
         Ok(Self {
             browser: source.gitsign(&URL_OPENER)?.as_deref().and_then(opener),
             client_id: source.gitsign(&CLIENT_ID)?,
@@ -96,6 +105,15 @@ impl Fallbacks {
 }
 
 impl<E: Fn(&str) -> Option<OsString>> Source<'_, E> {
+    fn address(&self, key: &'static GitsignKey) -> Result<Option<GitsignAddress>, SettingsError> {
+        let Some(address) = self.gitsign(key)? else { return Ok(None) };
+        let set_in = match self.first_of(key.variables)? {
+            Some((variable, _)) => variable.to_owned(),
+            None => format!("gitsign.{}", key.name),
+        };
+        Ok(Some(GitsignAddress { address, set_in }))
+    }
+
     /// The value. A key without one is nothing to gitsign either.
     fn gitsign(&self, key: &'static GitsignKey) -> Result<Option<String>, SettingsError> {
         if let Some((_, value)) = self.first_of(key.variables)? {

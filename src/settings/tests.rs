@@ -1,6 +1,7 @@
 //! What a key, a variable and both together come to.
 
 use super::*;
+use crate::settings::gitsign::GitsignAddress;
 
 #[expect(clippy::disallowed_methods, reason = "where git is")]
 pub(super) fn path_of_programs() -> OsString {
@@ -138,7 +139,8 @@ fn gitsigns_values_are_read_where_nothing_else_is_set() {
     assert_eq!(read.client_id.as_deref(), Some("one"));
     assert_eq!((read.log, read.browser.as_deref()), (LogChoice::V2, Some("open '{url}'")));
     let services = read.gitsign;
-    assert_eq!((services.fulcio.as_deref(), services.rekor.as_deref()), (Some("https://f"), Some("https://r")));
+    assert_eq!(services.fulcio.unwrap().address, "https://f");
+    assert_eq!(services.rekor.unwrap().address, "https://r");
     assert_eq!(read.instance, None);
     let read = settings(config, &[("SIGSTORE_OIDC_CLIENT_ID", "later"), ("GITSIGN_OIDC_CLIENT_ID", "two")]).unwrap();
     assert_eq!(read.client_id.as_deref(), Some("two"));
@@ -154,9 +156,11 @@ fn gitsigns_values_are_read_where_nothing_else_is_set() {
 #[test]
 fn services_of_gitsigns_come_from_both_places() {
     let only = settings("[gitsign]\nfulcio = https://f\nrekor\n", &[]).unwrap().gitsign;
-    assert_eq!(only, GitsignServices { fulcio: Some("https://f".to_owned()), rekor: None });
+    let set =
+        |address: &str, set_in: &str| Some(GitsignAddress { address: address.to_owned(), set_in: set_in.to_owned() });
+    assert_eq!(only, GitsignServices { fulcio: set("https://f", "gitsign.fulcio"), rekor: None });
     let both = settings("[gitsign]\nfulcio = https://f\n", &[("SIGSTORE_REKOR_URL", "https://r")]).unwrap();
-    assert_eq!(both.gitsign.rekor.as_deref(), Some("https://r"));
+    assert_eq!(both.gitsign.rekor, set("https://r", "SIGSTORE_REKOR_URL"));
 }
 
 #[test]

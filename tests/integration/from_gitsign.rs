@@ -15,7 +15,7 @@ fn both_services_of_an_instance_choose_it() {
     assert!(sandbox.last_error().contains("(gitsign.fulcio) and no gitsign.rekor"), "{}", sandbox.last_error());
     sandbox.config("gitsign.rekor", "https://rekor.example.org");
     assert!(commit("of two instances").code != Some(0));
-    let why = "and https://rekor.example.org, which are not the services of just one instance";
+    let why = "and https://rekor.example.org (gitsign.rekor), which are not the services of just one instance";
     assert!(sandbox.last_error().contains(why), "{}", sandbox.last_error());
     // A slash at the end is the same address.
     sandbox.config("gitsign.rekor", &format!("{rekor}/"));
@@ -41,6 +41,24 @@ fn the_environment_chooses_as_well() {
     let (fulcio, rekor) = services(&sandbox);
     git.env("SIGSTORE_FULCIO_URL", fulcio).env("GITSIGN_REKOR_URL", rekor);
     Ran::of(&mut git, b"").success();
+}
+
+#[test]
+fn why_they_choose_none_is_said_without_their_secrets() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.git(["config", "--global", "--unset", "waxseal.instance"]).success();
+    let commit = |variables: &[(&str, &str)]| {
+        let mut git = sandbox.command("git");
+        git.args(["commit", "-q", "--allow-empty", "-S", "-m", "one"]).envs(variables.iter().copied());
+        let said = Ran::of(&mut git, b"").code(128).err() + &sandbox.last_error();
+        assert!(!said.contains("s3cret"), "{said}");
+        said
+    };
+    let said = commit(&[("SIGSTORE_FULCIO_URL", "https://u:s3cret@f.example:1/s3cret")]);
+    assert!(said.contains("name https://f.example:1 (SIGSTORE_FULCIO_URL) and no gitsign.rekor"), "{said}");
+    sandbox.config("gitsign.fulcio", "https://u:s3cret@f.example");
+    let said = commit(&[("SIGSTORE_REKOR_URL", "https://r.example/?token=s3cret")]);
+    assert!(said.contains("https://f.example (gitsign.fulcio) and https://r.example (SIGSTORE_REKOR_URL)"), "{said}");
 }
 
 /// Certificate authority and log of the instance.

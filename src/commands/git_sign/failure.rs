@@ -6,6 +6,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use crate::address;
 use crate::command_error::CommandError;
 use crate::credential::{CertificateError, CredentialError, TokenError};
 use crate::escape;
@@ -14,7 +15,7 @@ use crate::instance::InstanceName;
 use crate::oidc::{AmbientProblem, LoginError};
 use crate::seen_checkpoints::ObserveError;
 use crate::services::{NoService, Problem, ServiceError, ServiceName, Services};
-use crate::settings::gitsign::GitsignServices;
+use crate::settings::gitsign::{GitsignAddress, GitsignServices};
 use crate::signature::payload::PayloadKind;
 use crate::terminal::Terminal;
 use crate::verify::error::{Missing, VerifyError};
@@ -54,18 +55,21 @@ pub(in crate::commands) fn no_instance(gitsign: &GitsignServices) -> CommandErro
         )
 }
 
-/// Why gitsign's settings, where there are any, did not choose either.
+/// Why gitsign's settings, where there are any, did not choose either. They may hold passwords and tokens.
 fn gitsign_chose_none(services: &GitsignServices) -> Option<String> {
-    let alone = |set: &str, address: &str, missing: &str| {
-        format!("gitsign's settings name {address} ({set}) and no {missing}: only both together choose an instance")
+    let named = |GitsignAddress { address, set_in }: &GitsignAddress| format!("{} ({set_in})", address::place(address));
+    let alone = |set: &GitsignAddress, missing: &str| {
+        format!("gitsign's settings name {} and no {missing}: only both together choose an instance", named(set))
     };
-    match (services.fulcio.as_deref(), services.rekor.as_deref()) {
+    match (&services.fulcio, &services.rekor) {
         (Some(fulcio), Some(rekor)) => Some(format!(
-            "gitsign's settings name {fulcio} and {rekor}, which are not the services of just one instance that is known \
-             here (\"waxseal trust list\")"
+            "gitsign's settings name {} and {}, which are not the services of just one instance that is known \
+             here (\"waxseal trust list\")",
+            named(fulcio),
+            named(rekor)
         )),
-        (Some(fulcio), None) => Some(alone("gitsign.fulcio", fulcio, "gitsign.rekor")),
-        (None, Some(rekor)) => Some(alone("gitsign.rekor", rekor, "gitsign.fulcio")),
+        (Some(fulcio), None) => Some(alone(fulcio, "gitsign.rekor")),
+        (None, Some(rekor)) => Some(alone(rekor, "gitsign.fulcio")),
         (None, None) => None,
     }
 }
