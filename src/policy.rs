@@ -20,7 +20,7 @@ pub use self::pattern::{BadPattern, Pattern, RegexBudget};
 pub use self::rule::{Mismatch, Requirement, Rule, Signer, Validity, Who, Workflow};
 
 use crate::instance::InstanceName;
-use crate::verify::VerifiedSignature;
+use crate::verify::{Findings, VerifiedSignature};
 use crate::x509::{CertificateClaims, SubjectAlternativeName};
 
 /// Which identities are admitted.
@@ -59,14 +59,8 @@ impl IdentityPolicy {
     /// Whether some rule could admit a *claimed* identity, were the evidence there: an undecided object of which no rule
     /// could ever admit the signer counts as not allowed. True where the object shows no claim.
     #[must_use]
-    pub fn could_admit(&self, claims: Option<&CertificateClaims>, instance: Option<&InstanceName>) -> bool {
-        match (self, claims) {
-            (Self::AnyIdentity | Self::NotGiven, _) | (Self::File(_) | Self::OneOf(_), None) => true,
-            (Self::OneOf(rules), Some(claims)) => {
-                rules.iter().any(|rule| instance.is_none_or(|instance| rule.admits(claims, instance)))
-            }
-            (Self::File(file), Some(claims)) => file.could_admit(claims, instance),
-        }
+    pub fn could_admit(&self, findings: &Findings) -> bool {
+        !self.has_rules() || findings.claims.is_none() || self.answers_to_claim(findings).iter().any(RuleAnswer::is_yes)
     }
 
     /// Whether there are rules: then what they do not cover is not allowed.

@@ -13,12 +13,12 @@ mod weighing;
 
 use jiff::Timestamp;
 
+pub use self::findings::Findings;
 pub use self::log_entry::{BodyVersion, RekorVersion};
 pub use self::outside::{Given, Refusal};
 pub use self::verdict::{Rejection, Undecided, Verdict, VerifiedSignature};
 
 use self::error::{EntryError, Missing, VerifyError};
-use self::findings::Findings;
 use self::log_entry::LoggedEntry;
 use self::times::VerifiedTime;
 use self::weighing::{Checked, Weighing};

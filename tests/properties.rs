@@ -16,6 +16,7 @@ use waxseal::tlog::checkpoint::Checkpoint;
 use waxseal::tlog::note::{SignedNote, signature_line};
 use waxseal::tlog::{InclusionPromise, InclusionProof, KindVersion, TransparencyLogEntry, proto};
 use waxseal::trusted_root::{LogId, TrustedRoot};
+use waxseal::verify::Findings;
 use waxseal::x509::{Certificate, CertificateClaims, SubjectAlternativeName};
 
 proptest! {
@@ -106,11 +107,14 @@ proptest! {
         let text = format!("version = 1\n{}", text.concat());
         let file = PolicyFile::read(text.as_bytes(), &InstanceName::public_good()).unwrap();
         let named = rules.contains(&(name.clone(), issuer.clone(), instance.clone()));
-        let claims = CertificateClaims { san: SubjectAlternativeName::Email(name.clone()), issuer: issuer.clone() };
+        let claimed = |san| Findings {
+            claims: Some(CertificateClaims { san, issuer: issuer.clone() }),
+            instance: Some(instance.parse().unwrap()),
+            ..Findings::default()
+        };
         let policy = IdentityPolicy::File(Box::new(file));
-        prop_assert_eq!(policy.could_admit(Some(&claims), Some(&instance.parse().unwrap())), named);
-        let other_kind = CertificateClaims { san: SubjectAlternativeName::Uri(name), issuer };
-        prop_assert!(!policy.could_admit(Some(&other_kind), Some(&instance.parse().unwrap())));
+        prop_assert_eq!(policy.could_admit(&claimed(SubjectAlternativeName::Email(name.clone()))), named);
+        prop_assert!(!policy.could_admit(&claimed(SubjectAlternativeName::Uri(name))));
     }
 
     #[test]

@@ -116,10 +116,7 @@ fn rules(run: &Run<'_>, found: &FoundObject, judged: &Judged<'_>) -> Vec<RuleAns
     let circumstances = run.surroundings.circumstances(&run.repository, found, &object, 0);
     match &judged.verdict {
         Verdict::Verified(signature) => run.policy.answers(signature, &circumstances),
-        Verdict::Undecided(undecided) => match &undecided.findings().claims {
-            Some(claims) => run.policy.answers_to_claim(claims, undecided.findings().instance.as_ref()),
-            None => Vec::new(),
-        },
+        Verdict::Undecided(undecided) => run.policy.answers_to_claim(undecided.findings()),
         // Whom nobody vouches for, no rule is asked about.
         Verdict::Rejected(_) | Verdict::Unsigned | Verdict::OtherFormat(_) => Vec::new(),
     }

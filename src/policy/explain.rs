@@ -3,7 +3,7 @@
 use super::rule::{Mismatch, Signer};
 use super::{CertificateIdentity, Circumstances, IdentityPolicy};
 use crate::instance::InstanceName;
-use crate::verify::VerifiedSignature;
+use crate::verify::{Findings, VerifiedSignature};
 use crate::x509::CertificateClaims;
 
 /// One rule with its answer.
@@ -13,6 +13,12 @@ pub struct RuleAnswer {
     pub rule: String,
     /// Whether it admits the signer, or the first condition that does not hold.
     pub answer: Result<(), Mismatch>,
+}
+
+impl RuleAnswer {
+    pub(super) fn is_yes(&self) -> bool {
+        self.answer.is_ok()
+    }
 }
 
 impl IdentityPolicy {
@@ -46,19 +52,23 @@ impl IdentityPolicy {
         }
     }
 
-    /// What each rule would say of a signer who is only claimed, were the evidence there.
+    /// What each rule would say of a signer who is only claimed, were the evidence there; nothing where nobody is.
     #[must_use]
-    pub fn answers_to_claim(&self, claims: &CertificateClaims, instance: Option<&InstanceName>) -> Vec<RuleAnswer> {
+    pub fn answers_to_claim(&self, findings: &Findings) -> Vec<RuleAnswer> {
+        let Some(claims) = &findings.claims else { return Vec::new() };
         match self {
             Self::AnyIdentity | Self::NotGiven => Vec::new(),
             Self::File(file) => file
                 .rules()
                 .iter()
-                .map(|rule| RuleAnswer { rule: rule.name.clone(), answer: rule.answer_to_claim(claims, instance) })
+                .map(|rule| RuleAnswer { rule: rule.name.clone(), answer: rule.answer_to_claim(claims, findings) })
                 .collect(),
             Self::OneOf(rules) => rules
                 .iter()
-                .map(|rule| RuleAnswer { rule: rule.name.clone(), answer: rule.answer(claims, instance) })
+                .map(|rule| RuleAnswer {
+                    rule: rule.name.clone(),
+                    answer: rule.answer(claims, findings.instance.as_ref()),
+                })
                 .collect(),
         }
     }

@@ -20,7 +20,6 @@ use crate::crypto::Sha256Digest;
 use crate::instance::InstanceName;
 use crate::trust_age::MaxTrustAge;
 use crate::verify::VerifiedSignature;
-use crate::x509::CertificateClaims;
 
 pub use self::shape::BadRule;
 
@@ -150,10 +149,6 @@ impl PolicyFile {
             Some((rule, asks)) if asks.is_unknown() => Allowed::CannotTell { rule: Some(rule.name.clone()), asks },
             nearest => Allowed::No(nearest.map(|(rule, mismatch)| (rule.name.clone(), mismatch))),
         }
-    }
-
-    pub(super) fn could_admit(&self, claims: &CertificateClaims, instance: Option<&InstanceName>) -> bool {
-        self.rules.iter().any(|rule| rule.could_admit(claims, instance))
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{Circumstances, Pattern};
 use crate::instance::InstanceName;
-use crate::verify::VerifiedSignature;
+use crate::verify::{Findings, VerifiedSignature};
 use crate::x509::fulcio::BuildClaims;
 use crate::x509::{CertificateClaims, SubjectAlternativeName};
 
@@ -45,7 +45,7 @@ impl Rule {
         circumstances: &Circumstances<'_>,
     ) -> Result<(), Mismatch> {
         self.is_about(&signer.claims, Some(instance))?;
-        self.includes(&signer.claims, Some(&signer.build))?;
+        self.includes(&signer.claims, &signer.build)?;
         self.validity.admits(signer.time)?;
         for requirement in &self.requires {
             requirement.holds(signer, circumstances)?;
@@ -66,19 +66,14 @@ impl Rule {
         Ok(())
     }
 
-    /// Whether it could ever admit somebody who *claims* this identity.
-    #[must_use]
-    pub fn could_admit(&self, claims: &CertificateClaims, instance: Option<&InstanceName>) -> bool {
-        self.answer_to_claim(claims, instance).is_ok()
-    }
-
-    /// The same with the reason.
-    pub(super) fn answer_to_claim(
-        &self,
-        claims: &CertificateClaims,
-        instance: Option<&InstanceName>,
-    ) -> Result<(), Mismatch> {
-        self.is_about(claims, instance).and_then(|()| self.includes(claims, None))
+    /// Whether it could ever admit somebody who is only claimed: by the certificate, all of which it asks.
+    pub(super) fn answer_to_claim(&self, claims: &CertificateClaims, findings: &Findings) -> Result<(), Mismatch> {
+        self.is_about(claims, findings.instance.as_ref())?;
+        self.includes(claims, &findings.build)?;
+        match findings.validity {
+            Some((not_before, not_after)) => self.validity.meets(not_before, not_after),
+            None => Ok(()),
+        }
     }
 
     fn is_about(&self, claims: &CertificateClaims, instance: Option<&InstanceName>) -> Result<(), Mismatch> {
@@ -94,8 +89,7 @@ impl Rule {
         }
     }
 
-    /// Without the certificate's build claims, what only they could tell is taken to hold.
-    fn includes(&self, claims: &CertificateClaims, build: Option<&BuildClaims>) -> Result<(), Mismatch> {
+    fn includes(&self, claims: &CertificateClaims, build: &BuildClaims) -> Result<(), Mismatch> {
         let mut nearest = Mismatch::Identity;
         for who in &self.who {
             match who.is(claims, build) {
@@ -146,14 +140,12 @@ pub enum Who {
 }
 
 impl Who {
-    fn is(&self, claims: &CertificateClaims, build: Option<&BuildClaims>) -> Result<(), Mismatch> {
+    fn is(&self, claims: &CertificateClaims, build: &BuildClaims) -> Result<(), Mismatch> {
         let (pattern, name) = match (self, &claims.san) {
             (Self::Email(pattern), SubjectAlternativeName::Email(name))
             | (Self::Uri(pattern), SubjectAlternativeName::Uri(name))
             | (Self::Username(pattern), SubjectAlternativeName::Username(name)) => (pattern, name),
-            (Self::Workflow(workflow), _) => {
-                return build.map_or(Ok(()), |build| workflow.is(build));
-            }
+            (Self::Workflow(workflow), _) => return workflow.is(build),
             (Self::Email(_) | Self::Uri(_) | Self::Username(_), _) => return Err(Mismatch::Identity),
         };
         if pattern.matches(name) { Ok(()) } else { Err(Mismatch::Identity) }
@@ -215,6 +207,13 @@ impl Validity {
             (_, Some(until)) if at >= until => Err(Mismatch::TooLate { at, until }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether it admits some instant of a certificate's validity, both ends of which are inclusive.
+    fn meets(self, not_before: Timestamp, not_after: Timestamp) -> Result<(), Mismatch> {
+        let starts = self.from.is_none_or(|from| from <= not_after);
+        let lasts = self.until.is_none_or(|until| not_before < until);
+        if starts && lasts { Ok(()) } else { Err(Mismatch::NeverThen { not_before, not_after }) }
     }
 
     /// Whether some instant lies in both.
@@ -312,6 +311,14 @@ pub enum Mismatch {
         /// The rule's.
         until: Timestamp,
     },
+    /// At no time that could be proved.
+    #[error("it does not hold while the certificate is valid, from {not_before} to {not_after}")]
+    NeverThen {
+        /// The first instant of the certificate.
+        not_before: Timestamp,
+        /// The last one.
+        not_after: Timestamp,
+    },
     /// A requirement.
     #[error("it wants {0}")]
     Requirement(Requirement),
@@ -345,6 +352,7 @@ impl Mismatch {
         match self {
             Self::TooEarly { .. }
             | Self::TooLate { .. }
+            | Self::NeverThen { .. }
             | Self::Requirement(_)
             | Self::ChangesPolicy
             | Self::Reference(_) => true,
@@ -360,7 +368,7 @@ impl Mismatch {
             Self::Issuer(_) => 1,
             Self::Identity => 2,
             Self::Workflow { .. } => 3,
-            Self::TooEarly { .. } | Self::TooLate { .. } => 4,
+            Self::TooEarly { .. } | Self::TooLate { .. } | Self::NeverThen { .. } => 4,
             Self::Requirement(_) => 5,
             Self::ChangesPolicy => 6,
             Self::Reference(_) => 7,
@@ -484,5 +492,30 @@ mod tests {
         let bare = Signer { build: BuildClaims::default(), ..uri() };
         let workflow = rule("workflow = { repository_id = \"42\" }");
         assert_eq!(missed(&workflow, &bare, &nothing), "the certificate's repository_id is nothing");
+    }
+
+    #[test]
+    fn whom_a_certificate_only_claims_is_held_to_all_that_it_says() {
+        let Signer { claims, build, time, .. } = signer(SubjectAlternativeName::Uri("https://x/a".to_owned()));
+        let ten_minutes_later = time + jiff::SignedDuration::from_mins(10);
+        let findings = Findings { build, validity: Some((time, ten_minutes_later)), ..Findings::default() };
+        let never =
+            "it does not hold while the certificate is valid, from 2026-01-01T00:00:00Z to 2026-01-01T00:10:00Z";
+        for (more, expected) in [
+            ("workflow = { repository_id = '42' }", ""),
+            ("workflow = { repository_id = '999' }", "the certificate's repository_id is 42"),
+            ("uri = ['https://x/b']\nworkflow = { repository_id = '999' }", "the certificate's repository_id is 42"),
+            ("workflow = { repository_id = '42', path = 'ci/b.yml' }", "the certificate's path is ci/release.yml"),
+            ("workflow = { repository_id = '42', ref = 'refs/heads/b' }", "the certificate's ref is refs/heads/main"),
+            ("workflow = { repository_id = '42', trigger = ['schedule'] }", "the certificate's trigger is push"),
+            ("uri = ['https://x/a']\nuntil = 2020-01-01T00:00:00Z", never),
+            ("uri = ['https://x/a']\nuntil = 2026-01-01T00:00:00Z", never),
+            ("uri = ['https://x/a']\nuntil = 2026-01-01T00:00:01Z", ""),
+            ("uri = ['https://x/a']\nfrom = 2026-01-01T00:10:00Z", ""),
+            ("uri = ['https://x/a']\nfrom = 2026-01-01T00:10:01Z", never),
+        ] {
+            let answer = rule(more).answer_to_claim(&claims, &findings);
+            assert_eq!(answer.err().map(|mismatch| mismatch.to_string()).unwrap_or_default(), expected, "{more}");
+        }
     }
 }

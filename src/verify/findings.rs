@@ -6,12 +6,17 @@ use jiff::Timestamp;
 use super::error::{Missing, VerifyError};
 use crate::instance::InstanceName;
 use crate::x509::CertificateClaims;
+use crate::x509::fulcio::BuildClaims;
 
 /// The steps of the pipeline with their outcomes; empty where it was never entered.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
     /// Whom the certificate names: a claim.
     pub claims: Option<CertificateClaims>,
+    /// What it says of a CI job: a claim.
+    pub build: BuildClaims,
+    /// From when until when it is valid, both ends inclusive: no other time could ever be proved.
+    pub validity: Option<(Timestamp, Timestamp)>,
     /// The instance whose authority issued the certificate.
     pub instance: Option<InstanceName>,
     /// Which authority that is, by its place in the list of the instance's trusted root.

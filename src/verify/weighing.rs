@@ -7,6 +7,7 @@ use super::times::VerifiedTime;
 use super::verdict::{Rejection, Undecided, Verdict, VerifiedSignature};
 use super::{SctRequirement, TrustedInstance};
 use crate::signature::git::{BindingError, GitSignature};
+use crate::x509::fulcio::BuildClaims;
 use crate::x509::path::{PathError, VerifiedPath};
 use crate::x509::sct::VerifiedSct;
 use crate::x509::{LeafError, SigningCertificate};
@@ -167,6 +168,12 @@ impl Weighing<'_> {
         ];
         Findings {
             claims: self.leaf.as_ref().ok().map(|leaf| leaf.claims().clone()),
+            build: self.leaf.as_ref().map(|leaf| BuildClaims::read(leaf.certificate())).unwrap_or_default(),
+            validity: self
+                .leaf
+                .as_ref()
+                .ok()
+                .map(|leaf| (leaf.certificate().not_before(), leaf.certificate().not_after())),
             instance: Some(self.trusted.instance.name.clone()),
             authority: Some(self.authority),
             signing_time: self.signature.signing_time,

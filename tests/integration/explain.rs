@@ -147,6 +147,24 @@ fn each_rule_says_why_not() {
 }
 
 #[test]
+fn leaving_evidence_out_is_no_way_around_a_condition() {
+    let sandbox = Sandbox::with_stack();
+    let issuer = sandbox.issuer();
+    for (more, exit_code) in [
+        (format!("email = [\"{ALICE}\"]"), 3),
+        (format!("email = [\"{ALICE}\"]\nuntil = 2020-01-01T00:00:00Z"), 1),
+        (format!("email = [\"{ALICE}\"]\nfrom = 2190-01-01T00:00:00Z"), 1),
+        ("workflow = { repository_id = \"999\" }".to_owned(), 1),
+    ] {
+        let rule = format!("version = 1\n[[rule]]\nname = \"r\"\nissuer = \"{issuer}\"\n{more}\n");
+        let policy = sandbox.write("policy.toml", rule);
+        let arguments = ["explain", "--policy", policy.to_str().unwrap(), &sandbox.gallery().online];
+        let explained = sandbox.waxseal(arguments).code(exit_code).out();
+        assert_eq!(explained.contains("could admit"), exit_code == 3, "{explained}");
+    }
+}
+
+#[test]
 fn what_was_not_asked_is_said() {
     let sandbox = Sandbox::with_stack();
     sandbox.git(["commit", "-q", "--allow-empty", "-S", "-m", "Say hello"]).success();

@@ -43,8 +43,7 @@ impl<'a> Judged<'a> {
             // Choosing a foreign format, or leaving evidence out, is no way around a policy.
             (Verdict::OtherFormat(_), None) if policy.has_rules() => Allowed::No(None),
             (Verdict::Undecided(undecided), _) => {
-                let findings = undecided.findings();
-                if policy.could_admit(findings.claims.as_ref(), findings.instance.as_ref()) {
+                if policy.could_admit(undecided.findings()) {
                     Allowed::NobodyAsked
                 } else {
                     Allowed::No(None)
