@@ -9,7 +9,7 @@ mod nobody;
 mod strangers;
 
 use self::strangers::Strangers;
-use super::{Pattern, PolicyFile, Rule, Who};
+use super::{Pattern, PolicyFile, Rule, Who, Workflow};
 use crate::instance::InstanceName;
 
 /// Something about a policy file that its author should look at.
@@ -138,6 +138,11 @@ enum Field {
 fn alone(rule: &Rule, now: Timestamp, instances: &[InstanceName], strangers: &Strangers) -> Vec<Problem> {
     let mut problems: Vec<Problem> =
         patterns(rule).filter_map(|(field, pattern)| about(field, pattern, strangers)).collect();
+    problems.extend(rule.who.iter().filter_map(|who| {
+        let Who::Workflow(Workflow { repository_id, .. }) = who else { return None };
+        let why = nobody::why_no_repository(repository_id)?;
+        Some(Problem::MatchesNothing { pattern: repository_id.clone(), why })
+    }));
     if !rule.names_instance {
         problems.push(Problem::NoInstance);
     } else if !instances.contains(&rule.instance) {
@@ -345,6 +350,9 @@ mod tests {
             ("email = ['alice@example.org']\nrefs = ['glob:refs/*']", "matches-nothing"),
             ("email = ['alice@example.org']\nrefs = ['regex:main']", "matches-nothing"),
             ("workflow = { repository_id = '1', ref = 'refs/heads/' }", "matches-nothing"),
+            ("workflow = { repository_id = '123*' }", "matches-nothing"),
+            ("workflow = { repository_id = 'regex:[0-9]+' }", "matches-nothing"),
+            ("workflow = { repository_id = 'example/app' }", "matches-nothing"),
             ("email = ['*@example.org']", "unmarked-pattern"),
             ("email = ['Glob:*@example.org']", "unmarked-pattern"),
             ("email = ['re:alice@example.org']", "unmarked-pattern"),

@@ -13,6 +13,14 @@ pub(super) fn is_unmarked(pattern: &Pattern) -> bool {
         || text.ends_with('$')
 }
 
+/// The same of a repository's number, which is never a pattern, marked or not.
+pub(super) fn why_no_repository(id: &str) -> Option<&'static str> {
+    // Some forges count repositories, some give each a UUID.
+    let is_number = id.contains(|char: char| char.is_ascii_digit())
+        && id.chars().all(|char| char.is_ascii_hexdigit() || char == '-');
+    (!is_number).then_some("a repository_id is the forge's number of one repository, no name and no pattern")
+}
+
 /// Why nothing in `field` ever matches it.
 pub(super) fn why_nobody(field: Field, pattern: &Pattern) -> Option<&'static str> {
     let literal = pattern.literal();
