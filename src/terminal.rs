@@ -76,12 +76,12 @@ impl Terminal {
         self.write(&format!("\n    {address}\n\n"));
     }
 
-    /// Asks a question that is answered with yes or no; anything but a plain yes is a no. Not for ever.
+    /// Asks a question that is answered with yes or no; anything but a plain yes is a no. Not for ever. What was typed
+    /// before the question is no answer to it.
     #[must_use]
     pub fn ask(&self, question: impl Display) -> Answer {
-        if !self.is_there() {
-            return Answer::NobodyThere;
-        }
+        let Some((input, _)) = &self.lines else { return Answer::NobodyThere };
+        attendant::drop_typed(input);
         self.write(&format!("waxseal: {} [y/N] ", escape::terminal(question.to_string())));
         let (sender, receiver) = mpsc::channel();
         self.read_line(MAX_ANSWER_BYTES, move |line| drop(sender.send(line)));

@@ -53,8 +53,7 @@ impl Attendant {
     /// Asks a question that is answered with yes or no; anything but a plain yes is a no. Not for ever. What was typed
     /// before the question is no answer to it.
     pub async fn ask(&mut self, question: impl Display) -> Answer {
-        // Not every terminal has a queue to be emptied; lines that are in ours are dropped in any case.
-        let _best_effort = tcflush(&self.input, QueueSelector::IFlush);
+        drop_typed(&self.input);
         while self.lines.try_recv().is_ok() {}
         self.terminal.write(&format!("waxseal: {} [y/N] ", escape::terminal(question.to_string())));
         match timeout(ANSWER_TIME, self.lines.recv()).await {
@@ -67,6 +66,11 @@ impl Attendant {
             }
         }
     }
+}
+
+/// Drops what was typed and not yet read. Not every terminal has such a queue to be emptied.
+pub(super) fn drop_typed(input: &File) {
+    let _best_effort = tcflush(input, QueueSelector::IFlush);
 }
 
 #[cfg(test)]

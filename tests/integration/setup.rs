@@ -40,6 +40,9 @@ fn a_repository_signs_by_itself_and_what_was_there_comes_back() {
     assert!(again.starts_with("nothing to change in "), "{again}");
     assert_eq!(config(), after);
 
+    // Repositories are moved.
+    std::fs::rename(sandbox.path("repository"), sandbox.path("moved")).unwrap();
+    std::os::unix::fs::symlink("moved", sandbox.path("repository")).unwrap();
     sandbox.waxseal(["setup", "--undo", "--yes"]).success();
     assert_eq!(String::from_utf8_lossy(&config()), String::from_utf8_lossy(&before));
     sandbox.waxseal(["setup", "--undo", "--yes"]).code(1);

@@ -1,6 +1,6 @@
 //! What concerns the person at the keyboard is said and asked on the terminal: never on stdout, nor among status lines.
 
-use super::sandbox::{ALICE, BOB, Ran, Sandbox, program};
+use super::sandbox::{ALICE, BOB, Ran, Sandbox, Typist};
 
 #[test]
 fn news_of_a_signature() {
@@ -34,13 +34,13 @@ fn news_of_a_signature() {
 #[test]
 fn the_address_where_no_browser_can_be_started() {
     let sandbox = Sandbox::with_stack();
-    let Some(terminal) = Terminal::new(&sandbox) else { return };
     sandbox.config("waxseal.browser", "/no/such/browser");
+    let Some(typist) = Typist::at(&sandbox, "git commit -q --allow-empty -S -m one", &[]) else { return };
     // The person copies the address from the terminal into a browser of their own.
-    let copy = "address=; while [ -z \"$address\" ]; do sleep 0.1; address=$(sed -n 's/^    http/http/p' shown | tr -d '\\r'); done; \
-                \"$WAXSEAL\" follow-login \"$address\"";
-    let script = format!("({copy}) & git commit -q --allow-empty -S -m one; wait");
-    let shown = terminal.run(&script, "").success().out();
+    let address = typist.sees("\n    (http[^\n]*)\n");
+    sandbox.waxseal(["follow-login", &address]).success();
+    let (code, shown) = typist.leaves();
+    assert_eq!(code, 0, "{shown}");
     assert!(
         shown.contains(
             "waxseal: no browser could be started (No such file or directory (os error 2)); open the address yourself\n"
@@ -94,6 +94,18 @@ fn nothing_becomes_public_after_a_no() {
          waxseal: hint: \"waxseal trust add\" adds an instance of your own, \"waxseal serve\" runs one\n"
     );
     assert_eq!(std::fs::read_to_string(sandbox.path("repository/out")).unwrap(), "");
+}
+
+#[test]
+fn what_was_typed_before_the_question_is_no_answer() {
+    let sandbox = Sandbox::with_stack();
+    let add = format!("sleep 1; exec \"$WAXSEAL\" trust add again --url {}", sandbox.url());
+    let Some(mut typist) = Typist::at(&sandbox, &add, &[]) else { return };
+    typist.types("y\n");
+    typist.sees(r"trust .* as again\? \[y/N\] ");
+    typist.types("n\n");
+    let (code, shown) = typist.leaves();
+    assert!(code == 1 && shown.ends_with("waxseal: error: nothing was changed\n"), "{code}: {shown}");
 }
 
 #[test]
@@ -158,21 +170,13 @@ struct Terminal<'a>(&'a Sandbox);
 
 impl<'a> Terminal<'a> {
     fn new(sandbox: &'a Sandbox) -> Option<Self> {
-        let works = program("script").is_some() && Self(sandbox).run("test -t 1", "").code == Some(0);
-        if !works {
-            println!("skipped: there is no script(1) here that runs a command on a terminal");
-        }
+        let works = Typist::at(sandbox, "test -t 1", &[]).is_some_and(|typist| typist.leaves().0 == 0);
         works.then_some(Self(sandbox))
     }
 
-    /// Runs a shell command on a terminal at which somebody types `typed`; its stdout is what the terminal showed.
+    /// Runs a shell command on a terminal at which somebody answers `typed`; its stdout is what the terminal showed.
     fn run(&self, command: &str, typed: &str) -> Ran {
-        let mut script = self.0.command("script");
-        script.args(["--quiet", "--return", "--flush", "--command", command, "shown"]);
-        script.env_remove("GIT_TERMINAL_PROMPT").env("WAXSEAL", super::sandbox::WAXSEAL).env("SHELL", "/bin/sh");
-        let mut ran = Ran::of(&mut script, typed.as_bytes());
-        ran.stdout.retain(|byte| *byte != b'\r');
-        ran
+        Typist::at(self.0, command, &[]).unwrap().answers(typed)
     }
 }
 

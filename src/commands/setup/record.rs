@@ -18,7 +18,7 @@ use crate::settings::config_file::ConfigFileError;
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Record {
-    /// The file that was changed.
+    /// The file that was changed: its whole path, or its name if it stands above the record's folder.
     file: String,
     /// There was no file before.
     created: bool,
@@ -63,12 +63,12 @@ impl Record {
         };
         let bytes = match files::read(path, MAX_RECORD_BYTES) {
             Ok(bytes) => bytes,
-            Err(error) if error.is_absent() => return Ok(Self { file: text(file), ..Self::default() }),
+            Err(error) if error.is_absent() => return Ok(Self { file: subject(path, file), ..Self::default() }),
             Err(error) => return Err(unusable(&error)),
         };
         let record: Self = serde_json::from_slice(&bytes).map_err(|error| unusable(&error))?;
         // GIT_CONFIG_GLOBAL named another one then.
-        if record.file != text(file) {
+        if record.file != subject(path, file) {
             return Err(unusable(&format_args!("it is about {}", record.file)));
         }
         Ok(record)
@@ -159,6 +159,13 @@ impl RecordedSplice {
         let bytes = |text: &String| STANDARD.decode(text).ok();
         Some(Splice { at: self.at, removed: bytes(&self.removed)?, inserted: bytes(&self.inserted)? })
     }
+}
+
+/// What the record at `path` calls `file`: by its name where it stands in a folder beside it, because repositories are moved
+/// and copied.
+fn subject(path: &Path, file: &Path) -> String {
+    let beside = path.parent().and_then(Path::parent).is_some_and(|folder| file.parent() == Some(folder));
+    text(file.file_name().map(Path::new).filter(|_| beside).unwrap_or(file))
 }
 
 fn text(path: &Path) -> String {

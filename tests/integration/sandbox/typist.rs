@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use regex::Regex;
 
-use super::{Sandbox, WAXSEAL, program};
+use super::{Ran, Sandbox, WAXSEAL, program};
 
 /// `script` of util-linux, which runs a shell command on a terminal of its own.
 pub(crate) struct Typist {
@@ -63,6 +63,18 @@ impl Typist {
     pub(crate) fn types(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
+    }
+
+    /// Answers the question that is asked, waits for the end, and gives all that was shown as its stdout.
+    #[track_caller]
+    pub(crate) fn answers(mut self, answer: &str) -> Ran {
+        if !answer.is_empty() {
+            self.sees(r"\[y/N\] ");
+            self.types(answer);
+        }
+        let command = "script".to_owned();
+        let (code, shown) = self.leaves();
+        Ran { command, code: Some(code), stdout: shown.into_bytes(), stderr: Vec::new() }
     }
 
     /// Waits for the end; gives the exit code, and what was shown.
