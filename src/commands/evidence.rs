@@ -22,6 +22,7 @@ use crate::services::rekor_search::LogSearch;
 use crate::signature::git::open;
 use crate::tlog::TransparencyLogEntry;
 use crate::trusted_root::LogId;
+use crate::verify::error::Missing;
 use crate::verify::{SctRequirement, Verdict, Verifier};
 
 /// Runs the command. The exit code is 1 when an object still lacks its entry, or is rejected, which no entry changes.
@@ -138,11 +139,16 @@ impl Fetch<'_> {
     fn lacking(&mut self, found: &FoundObject, verdict: &Verdict) -> Result<(), CommandError> {
         self.tally.lacking += 1;
         self.tally.because(verdict);
-        let why = match verdict {
-            Verdict::Undecided(undecided) => undecided.missing().to_string(),
-            Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Unsigned | Verdict::Verified(_) => String::new(),
-        };
-        line("not found", found, &why)
+        match verdict {
+            Verdict::Undecided(undecided) => match undecided.missing() {
+                // Only who looked at all of them may say so.
+                missing @ Missing::LogEntryNotFound => line("not found", found, &missing.to_string()),
+                missing => line("lacking", found, &missing.to_string()),
+            },
+            Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Unsigned | Verdict::Verified(_) => {
+                line("lacking", found, "")
+            }
+        }
     }
 
     /// Of each log the entry with the largest tree: what the log says of itself now.

@@ -42,7 +42,8 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
             "log-not-searchable: Rekor v2 has no search; ask the signer to sign again, offline mode"
         }
         "log-search-incomplete" => {
-            "log-search-incomplete: too many entries share the certificate; ask the signer to sign again"
+            "log-search-incomplete: the log named more entries than are read, or gave some that cannot be; ask again later, or \
+             ask the signer to sign again"
         }
         "log-unavailable" => "log-unavailable: is the network up, and is it the log that answers? then ask again",
         "malformed-object" | "several-signatures" => {

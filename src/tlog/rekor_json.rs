@@ -177,10 +177,12 @@ struct Entry {
     #[serde(rename = "logID")]
     log_id: String,
     log_index: u64,
+    /// What of it is missing is for the verifier to say: whose entry it is can be told without.
+    #[serde(default)]
     verification: Verification,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Verification {
     inclusion_proof: Option<Proof>,
@@ -190,6 +192,7 @@ struct Verification {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Proof {
+    #[serde(default)]
     checkpoint: String,
     hashes: Vec<String>,
     log_index: u64,

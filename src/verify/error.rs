@@ -193,7 +193,7 @@ pub enum Missing {
     /// More entries than are read, or not all given.
     #[error(
         "the signature carries no log entry; of the log's entries with this certificate not all could be read, and none \
-         of the others is about this object"
+         of those that could is about this object"
     )]
     LogSearchIncomplete,
     /// No answer, or none that can be used: whether there is an entry remains open.

@@ -105,9 +105,11 @@ fn an_entry_that_proves_nothing_is_told_apart_from_none() {
     let sandbox = Sandbox::with_stack();
     sandbox.allow(ALICE);
     let commit = OnlineSigner::new(&sandbox, ALICE).commit(&sandbox, "online");
-    for (pointer, wrong, why) in [
-        ("/integratedTime", json!(1), "promise"),
-        ("/verification/inclusionProof/rootHash", json!("00".repeat(32)), "different trees"),
+    for (member, wrong, why) in [
+        ("/integratedTime", Some(json!(1)), "promise"),
+        ("/verification/inclusionProof/rootHash", Some(json!("00".repeat(32))), "different trees"),
+        ("/verification/inclusionProof/checkpoint", None, "checkpoint"),
+        ("/verification", None, "promise"),
     ] {
         let front = Front::new(sandbox.url(), move |request| {
             if !request.line.contains("entries/retrieve") {
@@ -116,7 +118,12 @@ fn an_entry_that_proves_nothing_is_told_apart_from_none() {
             let wrong = wrong.clone();
             Reply::Edit(Arc::new(move |answer: &mut Value| {
                 let entry = answer[0].as_object_mut().unwrap().values_mut().next().unwrap();
-                *entry.pointer_mut(pointer).unwrap() = wrong.clone();
+                let (parent, name) = member.rsplit_once('/').unwrap();
+                let parent = entry.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+                match wrong.clone() {
+                    Some(wrong) => parent.insert(name.to_owned(), wrong),
+                    None => parent.remove(name),
+                };
             }))
         });
         services(&sandbox, "rekorTlogUrls", &format!("{}/rekor", front.url));
@@ -125,7 +132,7 @@ fn an_entry_that_proves_nothing_is_told_apart_from_none() {
         let detail = line(&refused, "object")["detail"].as_str().unwrap().to_owned();
         assert!(detail.contains(" does not count: ") && detail.contains(why), "{detail}");
         let fetched = sandbox.waxseal(["evidence", "fetch", &commit]).code(1);
-        assert!(fetched.out().contains(&detail), "{}", fetched.out());
+        assert!(fetched.out().starts_with("lacking ") && fetched.out().contains(&detail), "{}", fetched.out());
     }
 }
 
