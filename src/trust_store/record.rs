@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::address::without_secrets;
 use crate::instance::InstanceBounds;
 
 /// The parsed file.
@@ -36,9 +37,10 @@ impl fmt::Display for Origin {
         match self {
             Self::BuiltIn => f.write_str("built in"),
             Self::Files => f.write_str("from files"),
-            Self::Tuf(Some(url)) => write!(f, "from the TUF repository at {url}"),
+            // The file may be by hand, or older than the check of what is put there.
+            Self::Tuf(Some(url)) => write!(f, "from the TUF repository at {}", without_secrets(url)),
             Self::Tuf(None) => f.write_str("from the folder of a TUF repository"),
-            Self::Url(url) => write!(f, "from {url}"),
+            Self::Url(url) => write!(f, "from {}", without_secrets(url)),
         }
     }
 }
@@ -154,6 +156,14 @@ mod tests {
                 let full = Record { origin: origin.clone(), refreshed, brought, bounds: bounds.clone() };
                 assert_eq!(Record::parse(&full.to_toml()).unwrap(), full);
             }
+        }
+    }
+
+    #[test]
+    fn no_password_of_an_origin_is_shown() {
+        for text in ["url = \"http://u:s3cret@h.example/x?s3cret\"", "tuf = \"https://s3cret@h.example/x#s3cret\""] {
+            let shown = Record::parse(text).unwrap().origin.to_string();
+            assert!(shown.ends_with("://h.example/x"), "{shown}");
         }
     }
 

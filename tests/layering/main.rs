@@ -62,6 +62,7 @@ const UNITS: [Unit; 37] = [
     edge(
         "trust_store",
         &[
+            "address",
             "causes",
             "escape",
             "files",

@@ -15,6 +15,12 @@ pub(super) fn check(what: &str, address: &str) -> Result<(), CommandError> {
         return Err(CommandError::usage(format!("{what} holds a user name or a password"))
             .hint("waxseal sends neither, and keeps and shows the address; give it without what stands before the @"));
     }
+    // A backslash is a slash to some, and what stands before an @ to others.
+    for (sign, hint) in [('?', PLAIN), ('#', PLAIN), ('\\', BEGINS)] {
+        if address.contains(sign) {
+            return Err(CommandError::usage(format!("{what} holds a {sign}")).hint(hint));
+        }
+    }
     let host = url.host().map(|host| match host {
         Host::Domain(name) => Host::Domain(name),
         Host::Ipv4(address) => Host::Ipv4(address),
@@ -30,6 +36,7 @@ pub(super) fn check(what: &str, address: &str) -> Result<(), CommandError> {
     }
 }
 
+const PLAIN: &str = "nothing is sent of what stands behind it; give the address alone";
 const BEGINS: &str = "an address begins with https://, or on this machine with http://";
 
 #[cfg(test)]
@@ -53,6 +60,10 @@ mod tests {
             "//user:secret@example.org/",
             "https://user:secret@",
             "user:secret@example.org",
+            r"https://example.org\@secret",
+            r"https:\\user:secret@example.org",
+            "https://example.org/?token=secret",
+            "https://example.org#secret",
         ] {
             assert!(!said(address).contains("secret"), "{address}");
         }

@@ -33,6 +33,10 @@ fn without_secrets(url: &str) -> Option<String> {
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    // Some pass over a third slash, and take what follows for user and password.
+    if host.is_empty() && scheme != "file" {
+        return None;
+    }
     // A password with a slash in it ends what others take for the host. It is not a port, then.
     let port = host.rsplit_once(':').map_or("", |(_, port)| port);
     let is_host = host.ends_with(']') || port.bytes().all(|byte| byte.is_ascii_digit());
@@ -49,6 +53,8 @@ fn without_user(address: &str) -> Option<String> {
     let host = address.split('/').next().unwrap_or_default();
     match host.rsplit_once('@') {
         Some((user, _)) if user.contains(':') => address.get(user.len() + 1..).map(str::to_owned),
+        // A scheme with a slash too few.
+        None if host.ends_with(':') && address.contains('@') => None,
         Some(_) | None => Some(address.to_owned()),
     }
 }
@@ -75,6 +81,9 @@ mod tests {
             ("git:s3cret@forge.example:o/r.git", Some("forge.example:o/r.git")),
             ("git:s3cret@forge.example:o/r://x", Some("forge.example:o/r://x")),
             ("hg::https://u:s3cret@forge.example/r", Some("hg::https://forge.example/r")),
+            ("https:///u:s3cret@forge.example/r", None),
+            ("https:/u:s3cret@forge.example/r", None),
+            ("file:///srv/r@2", Some("file:///srv/r@2")),
             ("ext::curl -H s3cret", None),
             ("/srv/r@2/why?.git", Some("/srv/r@2/why?.git")),
             ("../r", Some("../r")),
