@@ -48,6 +48,13 @@ impl SeenCheckpoints {
         Before(self.folder.as_deref().map(record::sizes).unwrap_or_default())
     }
 
+    /// How many files are kept, and those that stop the next checkpoint of a log from being held against them. `logs` says
+    /// whose keys are known.
+    #[must_use]
+    pub fn examine(&self, logs: &[&TransparencyLogInstance]) -> (usize, Vec<RecordError>) {
+        self.folder.as_deref().map(|folder| record::examine(folder, logs)).unwrap_or_default()
+    }
+
     /// Holds the checkpoint of a log's answer against those that are kept, and keeps it in their place.
     ///
     /// # Errors
@@ -154,7 +161,7 @@ pub enum NotKept {
     #[error("there is no home folder to keep the log's checkpoint in, so nobody would notice if it shrank")]
     NoFolder,
     /// The file.
-    #[error("the log's checkpoint is not kept: {0}")]
+    #[error("the log's checkpoint is not kept: {0}; {step}", step = .0.next_step())]
     Record(#[from] RecordError),
 }
 

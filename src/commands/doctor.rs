@@ -3,6 +3,7 @@
 //! It changes nothing. Every look has a budget of seconds, and one that fails is a finding, not the end.
 
 mod agent;
+mod checkpoints;
 mod credentials;
 mod dry_signature;
 mod finding;
@@ -49,6 +50,7 @@ pub fn run(request: &Doctor, now: Timestamp) -> Result<u8, CommandError> {
     let (signing, findings) = trust::signing(&settings, now);
     report.all(findings)?;
     report.all(trust::findings(&settings, now))?;
+    report.all(checkpoints::findings(&settings))?;
     report.all(credentials::findings(&settings, signing.as_ref(), now))?;
     let event_loop = EventLoop::new().map_err(CommandError::no_event_loop)?;
     report.add(event_loop.run(agent::finding(&settings)))?;

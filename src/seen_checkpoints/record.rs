@@ -41,6 +41,30 @@ pub(super) fn sizes(folder: &Path) -> Sizes {
     sizes.collect()
 }
 
+/// How many files `folder` holds, and what is wrong with some.
+pub(super) fn examine(folder: &Path, logs: &[&TransparencyLogInstance]) -> (usize, Vec<RecordError>) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(MAX_LOGS);
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok().filter(|name| is_record(name)));
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    let wrong = names.iter().filter_map(|name| examine_one(&folder.join(name), name, logs).err());
+    (names.len(), wrong.collect())
+}
+
+/// Of a log whose key is not known, only the form can be looked at.
+fn examine_one(path: &Path, name: &str, logs: &[&TransparencyLogInstance]) -> Result<(), RecordError> {
+    let Some(file) = read(path)? else { return Ok(()) };
+    let Some(log) = logs.iter().find(|log| name.starts_with(&format!("{}-", log.log_id))) else { return Ok(()) };
+    for seen in file.seen {
+        let checkpoint = Checkpoint::verify(&seen.checkpoint, log);
+        let checkpoint = checkpoint.map_err(|error| RecordError::Checkpoint { path: path.to_owned(), error })?;
+        if format!("{}{END}", stem(log, checkpoint.origin())) != name {
+            return Err(RecordError::Malformed(path.to_owned()));
+        }
+    }
+    Ok(())
+}
+
 /// The file of one log: its key and its origin.
 #[derive(Debug)]
 pub(super) struct Record<'a> {
@@ -168,6 +192,21 @@ pub enum RecordError {
     /// Somebody should have looked long ago.
     #[error("{path} holds {MAX_ALARMS} contradictions already", path = .0.display())]
     TooMany(PathBuf),
+}
+
+impl RecordError {
+    /// What would help.
+    #[must_use]
+    pub fn next_step(&self) -> &'static str {
+        match self {
+            Self::Checkpoint { .. } | Self::Malformed(_) => {
+                "find out who wrote that file, and remove it: until then nobody would notice if the log shrank"
+            }
+            Self::File { .. } => "make it readable and writable: until then nobody would notice if the log shrank",
+            Self::Lock(_) => "the next one is kept again, unless the lock stays",
+            Self::TooMany(_) => "show them to others who use the log, then remove them",
+        }
+    }
 }
 
 fn read(path: &Path) -> Result<Option<Document>, RecordError> {

@@ -46,6 +46,7 @@ fn all_is_well() {
         ("trust", "home, from http://"),
         ("trust", "public-good, built in"),
         ("identity-token", "alice@example.org of http://"),
+        ("checkpoints", "none is kept"),
         ("agent", "it does not run"),
         ("last-error", "none is kept"),
         ("network", "no proxy"),

@@ -206,7 +206,10 @@ fn what_cannot_be_read_or_kept_is_said_and_stops_nobody() {
         std::fs::write(&path, &bad).unwrap();
         let said = sign(&sandbox, &token).success().err();
         assert!(said.contains("waxseal: warning: the log's checkpoint is not kept: "), "{said}");
-        assert!(said.contains(why), "{said}");
+        assert!(said.contains(why) && said.contains("; find out who wrote that file, and remove it"), "{said}");
+        let doctor = sandbox.waxseal(["doctor", "--offline", "--json"]).code(1).out();
+        let problem = [r#""check":"checkpoints""#, r#""state":"problem""#, why];
+        assert!(doctor.lines().any(|line| problem.iter().all(|part| line.contains(part))), "{doctor}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), bad, "nothing is written over it");
     }
     std::fs::remove_dir_all(folder(&sandbox)).unwrap();
