@@ -293,6 +293,14 @@ fn what_is_in_the_notes_and_no_help_is_said() {
     says(&["integratedTime of the log entry is malformed"]);
     notes(&["append", "-m", "by hand", &two]);
     says(&["integratedTime of the log entry is malformed", "it is not the JSON of a log entry"]);
+    let mut tree = sandbox.command("git");
+    let link = format!("160000 commit {one}\t{two}\n");
+    let tree = Ran::of(tree.arg("mktree").arg("--missing"), link.as_bytes()).success().line();
+    let linked = sandbox.git(["commit-tree", "-m", "a gitlink", &tree]).success().line();
+    let before = sandbox.git(["rev-parse", "refs/notes/waxseal-evidence"]).success().line();
+    sandbox.git(["update-ref", "refs/notes/waxseal-evidence", &linked]).success();
+    says(&["the object's note is no plain file"]);
+    sandbox.git(["update-ref", "refs/notes/waxseal-evidence", &before]).success();
     let large = sandbox.write("large", "x\n".repeat(1 << 20));
     notes(&["add", "-f", "-F", large.to_str().unwrap(), &two]);
     says(&["too large to be read"]);

@@ -164,6 +164,7 @@ impl Repository {
                     Ok(())
                 }),
                 EntryKind::Tree if name == BStr::new(first) => self.collect(id, rest, note, trees),
+                _ if name == BStr::new(digits) => Err(broken("the object's note is no plain file".to_owned())),
                 _ => Ok(()),
             };
             if let Err(error) = read {
