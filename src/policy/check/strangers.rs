@@ -42,6 +42,11 @@ impl Strangers {
     }
 }
 
+/// Whether anybody gets an address there: the great providers have names under many countries.
+pub(super) fn is_mail_host(host: &str) -> bool {
+    MAIL_HOSTS.contains(&host) || host.split_once('.').is_some_and(|(name, _)| PROVIDERS.contains(&name))
+}
+
 /// What is not `issuer` and might be taken for it.
 fn look_alikes(issuer: &(&str, &str)) -> [String; 3] {
     let (host, path) = issuer;
@@ -105,6 +110,8 @@ const MAIL_HOSTS: [&str; 23] = [
     "hey.com",
     "users.noreply.github.com",
 ];
+/// Those that have such hosts in many countries.
+const PROVIDERS: [&str; 7] = ["gmx", "hotmail", "live", "outlook", "proton", "yahoo", "yandex"];
 const PEOPLE: [&str; 3] = ["zqxjkv", "z9.q-x+v_j", "77031"];
 const PATHS: [&str; 7] = ["", "/", "/zqxjkv", "/zqxjkv/", "/zqxjkv/wvqk", "/zqxjkv/wvqk/77031", "/a/b/c/d?e=f"];
 /// Host and path of issuers that many trust.
