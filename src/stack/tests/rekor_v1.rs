@@ -143,7 +143,8 @@ fn entries_are_found_by_all_that_they_say() {
         rekor_json::read(&answer.body).unwrap().0.to_string()
     };
     let certificate = STANDARD.encode(pem(Verifier::Certificate(leaf.der())).trim_end());
-    let one = post(&world, &proposal(b"one", &key, &leaf));
+    let first = proposal(b"one", &key, &leaf);
+    let one = post(&world, &first);
     let two = post(&world, &proposal(b"two", &key, &leaf));
     let message = crate::tlog::dsse::pre_authentication_encoding("text/plain", b"hi");
     let envelope = json!({
@@ -203,7 +204,7 @@ fn entries_are_found_by_all_that_they_say() {
                 .collect();
             ids
         };
-        let proposed: Value = serde_json::from_slice(&proposal(b"one", &key, &leaf)).unwrap();
+        let proposed: Value = serde_json::from_slice(&first).unwrap();
         assert_eq!(retrieve(json!({ "entries": [proposed] })), std::slice::from_ref(&one));
         assert_eq!(retrieve(json!({ "entries": [dsse] })), std::slice::from_ref(&three));
         let query =
