@@ -12,7 +12,7 @@ use crate::identity_token::IdentityToken;
 use crate::instance::Instance;
 use crate::oidc::{self, LoginError, RefreshToken};
 use crate::services::http::{Http, Network, Problem};
-use crate::signature::payload::{PayloadKind, has_ordered_headers};
+use crate::signature::payload;
 
 /// A login that signs until nothing gets it another certificate.
 #[derive(Debug)]
@@ -251,7 +251,7 @@ impl Session {
 
 /// Whether Git signs such a thing.
 pub(super) fn is_signable(payload: &[u8]) -> bool {
-    PayloadKind::of(payload) != PayloadKind::Other && has_ordered_headers(payload)
+    payload::is_complete(payload)
 }
 
 /// Whether there is a certificate now.

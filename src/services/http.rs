@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use url::Host;
@@ -73,7 +73,9 @@ impl Http {
         let client = self.client(route).map_err(fail)?;
         let outcome = tokio::time::timeout(self.limits.whole, self.attempts(client, repeat, request)).await;
         let outcome = outcome.unwrap_or(Err(Problem::TimedOut(self.limits.whole)));
-        outcome.map_err(|problem| fail(self.network.explain(route, problem)))
+        let mut response = outcome.map_err(|problem| fail(self.network.explain(route, problem)))?;
+        response.extensions_mut().insert(Sent::with(request));
+        Ok(response)
     }
 
     async fn attempts(
@@ -224,7 +226,7 @@ impl ServiceError {
     /// An answer whose status is not the wanted one.
     #[must_use]
     pub fn refused(service: ServiceName, address: &str, response: &Response<Vec<u8>>) -> Self {
-        let said = said(response.body());
+        let said = said(response.body(), response.extensions().get::<Sent>());
         Self::new(service, address, Problem::Refused { status: response.status().as_u16(), said })
     }
 
@@ -360,17 +362,49 @@ pub fn is_web_address(address: &str) -> bool {
 }
 
 /// What an error body wants to tell: `message` of Fulcio and Rekor, `error` and `error_description` of OAuth, or the
-/// text itself.
-fn said(body: &[u8]) -> String {
+/// text itself; without what was secret in the request, and without tokens.
+fn said(body: &[u8], sent: Option<&Sent>) -> String {
     let json: Option<serde_json::Value> = serde_json::from_slice(body).ok();
     let member = |name: &str| json.as_ref()?.get(name)?.as_str().map(str::to_owned);
     let text = match (member("message"), member("error"), member("error_description")) {
         (Some(message), _, _) => message,
         (None, Some(error), Some(description)) => format!("{error}: {description}"),
         (None, Some(text), None) | (None, None, Some(text)) => text,
-        (None, None, None) => return excerpt(body).trim().to_owned(),
+        (None, None, None) => String::from_utf8_lossy(body).into_owned(),
     };
-    excerpt(text.as_bytes()).trim().to_owned()
+    excerpt(without_tokens(&sent.map_or(text.clone(), |sent| sent.cut_out(&text))).as_bytes()).trim().to_owned()
+}
+
+/// What of a request is nobody's business but the service's: a server may say it again, and an error is shown and kept.
+#[derive(Clone)]
+struct Sent(Vec<String>);
+
+impl Sent {
+    /// The credential of the `Authorization` header (RFC 9110 §11.6.2), and the secrets of OAuth's forms.
+    fn with(request: &Request<Vec<u8>>) -> Self {
+        let credential = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let credential = credential.and_then(|value| value.split_whitespace().last()).map(str::to_owned);
+        let form = url::form_urlencoded::parse(request.body());
+        let secrets =
+            form.filter(|(name, _)| SECRET_PARAMETERS.contains(&&**name)).map(|(_, value)| value.into_owned());
+        Self(credential.into_iter().chain(secrets).filter(|secret| secret.len() >= SHORTEST_SECRET).collect())
+    }
+
+    fn cut_out(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), CUT_OUT))
+    }
+}
+
+/// Without what looks like a JSON Web Token (RFC 7519 §3): base64url of a JSON object begins like that.
+fn without_tokens(text: &str) -> String {
+    let part_of_token = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
+    let pieces = text.split_inclusive(|character| !part_of_token(character));
+    pieces
+        .map(|piece| {
+            let token = piece.trim_end_matches(|character| !part_of_token(character));
+            if token.starts_with("eyJ") { piece.replace(token, CUT_OUT) } else { piece.to_owned() }
+        })
+        .collect()
 }
 
 fn excerpt(bytes: &[u8]) -> String {
@@ -413,6 +447,16 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Enough for every error message in the recorded exchanges.
 const EXCERPT_BYTES: usize = 200;
+
+/// In the place of a secret.
+const CUT_OUT: &str = "[cut out]";
+
+/// Shorter ones would take ordinary words along.
+const SHORTEST_SECRET: usize = 6;
+
+/// RFC 6749, 7009, 7636 and 8628.
+const SECRET_PARAMETERS: [&str; 6] =
+    ["client_secret", "code", "code_verifier", "device_code", "refresh_token", "token"];
 /// "Not now": what each real server sends when it is overloaded or being replaced.
 const BUSY: [StatusCode; 4] = [
     StatusCode::TOO_MANY_REQUESTS,

@@ -74,6 +74,63 @@ pub fn has_ordered_headers(payload: &[u8]) -> bool {
     }
 }
 
+/// Whether this is what Git signs, whole: a commit, a tag or a push certificate with all that each must have, and no
+/// signature yet. Whoever only wants a text signed cannot dress it up by its first line.
+#[must_use]
+pub fn is_complete(payload: &[u8]) -> bool {
+    let kind = PayloadKind::of(payload);
+    let Some(end) = payload.windows(2).position(|two| two == b"\n\n") else { return false };
+    let lines_are_headers =
+        payload.get(..end).is_some_and(|headers| headers.split(|byte| *byte == b'\n').all(|line| line.contains(&b' ')));
+    let fits = |(name, value): (&[u8], &[u8])| match (kind, name) {
+        (_, b"gpgsig" | b"gpgsig-sha256") => false,
+        (_, b"tree" | b"parent" | b"object") => is_object_id(value),
+        (_, b"author" | b"committer" | b"tagger") => is_ident(value),
+        (_, b"pusher") => has_date(value),
+        (PayloadKind::Tag, b"type") => [&b"blob"[..], b"commit", b"tag", b"tree"].contains(&value),
+        (PayloadKind::Tag, b"tag") => !value.is_empty(),
+        _ => true,
+    };
+    let whole = match kind {
+        PayloadKind::Other => false,
+        PayloadKind::Commit | PayloadKind::Tag => has_ordered_headers(payload) && !payload.contains(&0),
+        PayloadKind::PushCertificate => header(payload, "pusher").is_some() && has_updates(message(payload)),
+    };
+    whole && lines_are_headers && headers(payload).all(fits)
+}
+
+/// `OLD NEW REF`, one line each (gitprotocol-pack, "Push Certificate").
+fn has_updates(lines: &[u8]) -> bool {
+    let is_update = |line: &[u8]| {
+        let mut words = line.splitn(3, |byte| *byte == b' ');
+        let ids = [words.next(), words.next()];
+        ids.into_iter().all(|id| id.is_some_and(is_object_id)) && words.next().is_some_and(|name| !name.is_empty())
+    };
+    let lines = lines.strip_suffix(b"\n").unwrap_or(lines);
+    !lines.is_empty() && lines.split(|byte| *byte == b'\n').all(is_update)
+}
+
+/// SHA-1 or SHA-256, in lower-case hexadecimal.
+fn is_object_id(text: &[u8]) -> bool {
+    [40, 64].contains(&text.len()) && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// `NAME <ADDRESS> SECONDS ZONE`; both may be empty.
+fn is_ident(value: &[u8]) -> bool {
+    let open = value.iter().position(|byte| *byte == b'<');
+    let close = value.iter().position(|byte| *byte == b'>');
+    open.zip(close).is_some_and(|(open, close)| open < close) && has_date(value)
+}
+
+/// Whether it ends with seconds since 1970 and a time zone.
+fn has_date(value: &[u8]) -> bool {
+    let mut words = value.rsplitn(3, |byte| *byte == b' ');
+    let is_number = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let zone = words.next().and_then(|zone| zone.strip_prefix(b"+").or_else(|| zone.strip_prefix(b"-")));
+    let seconds = words.next().map(|seconds| seconds.strip_prefix(b"-").unwrap_or(seconds));
+    zone.is_some_and(|zone| zone.len() >= 4 && is_number(zone)) && seconds.is_some_and(is_number)
+}
+
 /// A commit's bytes with a signature put in where Git does: as the header `name`, last among them, each further line
 /// behind a space. `None` where the headers do not end.
 #[must_use]
@@ -117,6 +174,40 @@ mod tests {
         assert!(!has_ordered_headers(b"tree 1\nauthor A\nparent 2\ncommitter C\n\nm"));
         assert!(!has_ordered_headers(b"tree 1\nauthor A\ncommitter C\ntree 2\n\nm"));
         assert!(!has_ordered_headers(b"object 1\ntag v\ntype commit\n\nm"));
+    }
+
+    #[test]
+    fn only_what_git_signs_is_complete() {
+        let id = "0123456789abcdef0123456789abcdef01234567";
+        let person = "A U Thor <a@x> 1700000000 +0100";
+        let commit = format!("tree {id}\nparent {id}\nauthor {person}\ncommitter  <> 0 -0030\nencoding x\n\n");
+        let tag = format!("object {id}\ntype commit\ntag v1\ntagger {person}\n\nm\n");
+        let push =
+            format!("certificate version 0.1\npusher any key 1 +0000\npushee u\nnonce n\n\n{id} {id} refs/heads/x\n");
+        for good in [&commit, &format!("{commit}message\n"), &tag, &push] {
+            assert!(is_complete(good.as_bytes()), "{good}");
+        }
+        for (from, to) in [
+            (format!("tree {id}"), "tree zz".to_owned()),
+            (format!("parent {id}"), format!("parent {}", id.to_uppercase())),
+            (format!("author {person}"), "author x".to_owned()),
+            (format!("author {person}"), "author A <a> 1".to_owned()),
+            ("\n\n".to_owned(), "\n".to_owned()),
+            ("encoding x".to_owned(), "gpgsig x\n y".to_owned()),
+            ("encoding x".to_owned(), "anything".to_owned()),
+            ("\n\n".to_owned(), "\n\nm\0".to_owned()),
+        ] {
+            assert!(!is_complete(commit.replace(&from, &to).as_bytes()), "{to}");
+        }
+        for (from, to) in [("type commit", "type evil"), ("tag v1", "tag "), ("tagger", "hagger")] {
+            assert!(!is_complete(tag.replace(from, to).as_bytes()), "{to}");
+        }
+        for (from, to) in [("pusher any key 1 +0000\n", ""), ("refs/heads/x", ""), (id, "1"), (" refs/heads/x", "")] {
+            assert!(!is_complete(push.replace(from, to).as_bytes()), "{to}");
+        }
+        for bad in ["", "a text", "certificate version 0.1\n", "certificate version 0.1\nwhatever\n\nmore\n"] {
+            assert!(!is_complete(bad.as_bytes()), "{bad}");
+        }
     }
 
     #[test]

@@ -151,3 +151,17 @@ fn only_https_and_this_machine_are_asked() {
         assert!(is_web_address(address), "{address}");
     }
 }
+
+#[tokio::test]
+async fn no_error_repeats_what_was_secret() {
+    let refusal = br#"no: Bearer opaque-credential, eyJhbGciOiJub25lIn0.eyJhIjoxfQ.x; refresh-me \"eyJ9\""#;
+    let (address, _) = server(vec![answer("403 Forbidden", refusal)]).await;
+    let request = Request::post(&address)
+        .header("authorization", "Bearer opaque-credential")
+        .body(b"grant_type=refresh_token&refresh_token=refresh-me".to_vec())
+        .unwrap();
+    let response = Http::default().send(ServiceName::OidcIssuer, Repeat::UnlessSent, &request).await.unwrap();
+    let error = ServiceError::refused(ServiceName::OidcIssuer, &address, &response).to_string();
+    let expected = "refused with status 403: \"no: Bearer [cut out], [cut out]; [cut out] \\\"[cut out]\\\"\"";
+    assert!(error.ends_with(expected), "{error}");
+}
