@@ -126,14 +126,18 @@ fn only_what_git_signs_is_signed() {
         // DER of signed attributes, which would be a signature over anything.
         "1\u{1a}0\u{18}".to_owned(),
         format!("tree 1\ntree 2\n{people}\n"),
+        // Only dressed up as what Git signs.
+        format!("tree 1\n{people}\nm"),
+        "certificate version 0.1\nwhatever\n".to_owned(),
         "object 1\n\nm\n".to_owned(),
     ] {
         assert_eq!(ask(payload.as_bytes()), refused, "{payload:?}");
     }
+    let id = "0123456789abcdef0123456789abcdef01234567";
     for payload in [
-        format!("tree 1\n{people}\nm"),
-        "object 1\ntype commit\ntag v\ntagger A <a@x> 1 +0000\n\nm\n".to_owned(),
-        "certificate version 0.1\npusher A <a@x> 1 +0000\n\n1 2 refs/heads/main\n".to_owned(),
+        format!("tree {id}\n{people}\nm"),
+        format!("object {id}\ntype commit\ntag v\ntagger A <a@x> 1 +0000\n\nm\n"),
+        format!("certificate version 0.1\npusher A <a@x> 1 +0000\n\n{id} {id} refs/heads/main\n"),
     ] {
         assert!(ask(payload.as_bytes()).starts_with(r#"{"answer":"signed","#), "{payload:?}");
     }
