@@ -184,6 +184,7 @@ impl From<NotesError> for CommandError {
         let text = Self::failed(&error);
         match error {
             NotesError::Moved(_) => text.hint("another program may be writing notes; try again"),
+            NotesError::Special(_) => text.hint(NOT_READ),
             NotesError::Symbolic => text.hint(format!("\"git symbolic-ref --delete {EVIDENCE_REF}\" removes it")),
             NotesError::Unreadable(_) => text.hint("\"git fsck\" says more"),
             NotesError::TooLarge | NotesError::Unwritten(_) => text,
@@ -202,6 +203,7 @@ impl From<RepositoryError> for CommandError {
             RepositoryError::NoTag(_) => {
                 text.hint("\"git tag --list\" lists them; \"waxseal verify\" takes any revision")
             }
+            RepositoryError::Special(_) => text.hint(NOT_READ),
             RepositoryError::NotSignable { .. } | RepositoryError::Unknown(_) | RepositoryError::Unusable(_) => text,
         }
     }
@@ -236,6 +238,7 @@ impl From<SettingsError> for CommandError {
             SettingsError::NotAnAge { .. } => text.hint("write 12h, 30d or 8w: hours, days or weeks"),
             SettingsError::NotBoolean { .. } => text.hint("git's booleans are true, yes, on, 1 and false, no, off, 0"),
             SettingsError::GitConfig(_) => text.hint("\"git config --list --show-origin\" says what git makes of it"),
+            SettingsError::Special(_) => text.hint(NOT_READ),
             SettingsError::GitParameters(_)
             | SettingsError::NoHome(_)
             | SettingsError::NotUtf8(_)
@@ -338,6 +341,8 @@ fn cure(name: &InstanceName, error: &TrustStoreError) -> String {
         _ => anew,
     }
 }
+
+const NOT_READ: &str = "nothing but a regular file is read there; remove it";
 
 const PERMISSION: &str = "whoever runs waxseal must be able to read it: look at its owner and its permissions";
 

@@ -20,6 +20,7 @@ mod merges;
 mod notes;
 mod peel;
 mod remote;
+mod special;
 mod walk;
 
 use super::{HashKind, ObjectKind};
@@ -29,6 +30,7 @@ use walk::Walk;
 pub use history::{FileAt, HistoryError};
 pub use notes::{EVIDENCE_REF, EvidenceNote, NotesError};
 pub use peel::Peeled;
+pub use special::SpecialFile;
 
 /// An opened repository.
 pub struct Repository {
@@ -43,8 +45,9 @@ impl Repository {
     /// Opens the repository of a git directory that git trusts (`Settings::repository`).
     ///
     /// # Errors
-    /// [`RepositoryError::Unusable`].
+    /// [`RepositoryError::Unusable`], and [`RepositoryError::Special`] for what nobody would come back from reading.
     pub fn open(git_dir: &Path) -> Result<Self, RepositoryError> {
+        special::check_folder(git_dir)?;
         let unusable = |error: gix::Error| RepositoryError::Unusable(causes(&error));
         let options = gix::open::Options::default()
             .with(gix::sec::Trust::Full)
@@ -86,6 +89,7 @@ impl Repository {
     /// [`RepositoryError`] for the first revision that names nothing that can be signed.
     pub fn select(&self, revisions: &[OsString]) -> Result<Vec<Selected>, RepositoryError> {
         if revisions.is_empty() {
+            self.check_ref(BStr::new("HEAD"))?;
             let unborn = self.inner.head().is_ok_and(|head| head.is_unborn());
             return if unborn { Ok(Vec::new()) } else { Ok(vec![self.selected(BStr::new("HEAD"))?]) };
         }
@@ -106,6 +110,7 @@ impl Repository {
         let name = || full.as_encoded_bytes().to_vec();
         let no_tag = || RepositoryError::NoTag(name());
         let full = gix::path::os_str_into_bstr(full).map_err(|_not_text| no_tag())?;
+        self.check_revision(full.as_ref())?;
         let found = self.inner.try_find_reference(full).ok().flatten();
         let mut found = found.filter(|found| found.name().as_bstr() == full).ok_or_else(no_tag)?;
         let id = found.follow_to_object().map_err(|_error| no_tag())?.detach();
@@ -154,6 +159,7 @@ impl Repository {
         {
             return self.signable(id, revision).map(Selected::Object);
         }
+        self.check_revision(revision)?;
         // So does a ref, even where the object is not to be read.
         if let Ok(Some(mut reference)) = self.inner.try_find_reference(revision)
             && let Ok(id) = reference.follow_to_object()
@@ -271,6 +277,9 @@ pub enum RepositoryError {
         /// What it names.
         kind: &'static str,
     },
+    /// gix would wait for it.
+    #[error("the repository cannot be read: {0}")]
+    Special(#[from] SpecialFile),
     /// A revision names nothing.
     #[error("unknown revision {revision:?}", revision = .0.as_bstr())]
     Unknown(Vec<u8>),

@@ -1,5 +1,7 @@
 //! Settings that cannot be read.
 
+use std::path::PathBuf;
+
 use super::git_parameters;
 
 /// Settings that cannot be read.
@@ -46,6 +48,9 @@ pub enum SettingsError {
     /// Not a text.
     #[error("{0} is not UTF-8")]
     NotUtf8(String),
+    /// A FIFO, a socket or a device where a repository has a file.
+    #[error("the repository cannot be read: {path} is not a regular file", path = .0.display())]
+    Special(PathBuf),
     /// There is no working directory.
     #[error("the working directory cannot be found: {0}")]
     WorkingDirectory(std::io::Error),

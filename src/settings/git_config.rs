@@ -13,6 +13,9 @@ use gix::sec::Trust;
 
 use super::{SettingsError, git_parameters};
 use crate::causes::causes;
+use crate::files;
+
+mod special;
 
 /// The repository that git would use in a directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +49,7 @@ pub(super) fn read(
     environment: &impl Fn(&str) -> Option<OsString>,
 ) -> Result<(File, FoundRepository), SettingsError> {
     let home = environment("HOME").map(PathBuf::from).or_else(std::env::home_dir);
+    special::check(directory, environment("GIT_DIR"))?;
     let candidate = discover(directory, environment);
     let git_dir = candidate.as_ref().map(|candidate| candidate.git_dir.as_path());
     let branch = git_dir.and_then(branch);
@@ -168,7 +172,7 @@ fn is_listed(path: &Path, listed: &[gix::bstr::BString], home: Option<&Path>) ->
 
 /// The branch that is checked out, for `includeIf.onbranch`.
 fn branch(git_dir: &Path) -> Option<gix::refs::FullName> {
-    let head = std::fs::read(git_dir.join("HEAD")).ok()?;
+    let head = files::read(&git_dir.join("HEAD"), MAX_LINK_BYTES).ok()?;
     let name = head.strip_prefix(b"ref:")?.trim();
     gix::refs::FullName::try_from(name.as_bstr()).ok()
 }
@@ -195,7 +199,7 @@ fn files_of_user(environment: &impl Fn(&str) -> Option<OsString>) -> Result<File
 /// The repository's file, and the linked worktree's where `extensions.worktreeConfig` says that there is one.
 fn files_of_repository(git_dir: &Path, environment: &impl Fn(&str) -> Option<OsString>) -> Result<File, SettingsError> {
     let common = environment("GIT_COMMON_DIR").map(PathBuf::from).or_else(|| {
-        let link = std::fs::read(git_dir.join("commondir")).ok()?;
+        let link = files::read(&git_dir.join("commondir"), MAX_LINK_BYTES).ok()?;
         Some(git_dir.join(link.trim_end().to_path().ok()?))
     });
     let mut config = load(Source::Local, common.as_deref().unwrap_or(git_dir).join("config"), false)?;
@@ -206,8 +210,11 @@ fn files_of_repository(git_dir: &Path, environment: &impl Fn(&str) -> Option<OsS
     Ok(config)
 }
 
-/// A file that is not there is no error.
+/// A file that is not there is no error. Where the user's is, `GIT_CONFIG_GLOBAL` may name a pipe.
 fn load(source: Source, path: PathBuf, ignore_io_errors: bool) -> Result<File, SettingsError> {
+    if matches!(source, Source::Local | Source::Worktree) && files::is_special(&path) {
+        return Err(SettingsError::Special(path));
+    }
     let options = init::Options { lossy: true, ignore_io_errors, ..init::Options::default() };
     let mut file = std::iter::once(Metadata::from(source).at(&path).with(Trust::Full));
     match File::from_paths_metadata_buf(&mut file, &mut Vec::with_capacity(1024), false, options) {
@@ -242,6 +249,9 @@ fn command_scope(
 fn unreadable(error: gix::Error) -> SettingsError {
     SettingsError::GitConfig(causes(&error))
 }
+
+/// A path, or a ref's name.
+const MAX_LINK_BYTES: u64 = 1 << 16;
 
 #[cfg(test)]
 mod tests;

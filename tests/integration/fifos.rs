@@ -1,7 +1,7 @@
 //! A path may lead to a FIFO that nobody ever writes to, by mistake or malice: it is refused, and not waited for.
 
 use super::outage::sign;
-use super::sandbox::{ALICE, Sandbox, http};
+use super::sandbox::{ALICE, OnlineSigner, Sandbox, http};
 use super::trust_refresh::copy;
 
 #[test]
@@ -32,4 +32,53 @@ fn nobody_waits_for_a_fifo() {
     sandbox.sh(&format!("cd ../home/.local/state/waxseal/checkpoints && {replace}")).success();
     let said = sign(&sandbox, &token).success().err();
     assert!(said.contains("is not a file of checkpoints that waxseal wrote"), "{said}");
+}
+
+#[test]
+fn nobody_waits_for_a_fifo_in_a_repository() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let signer = OnlineSigner::new(&sandbox, ALICE);
+    for message in ["one", "two"] {
+        let commit = signer.commit(&sandbox, message);
+        sandbox.git(["update-ref", "refs/heads/main", &commit]).success();
+    }
+    sandbox.waxseal(["evidence", "fetch", "HEAD"]).success();
+    let verify = |revision: &str| sandbox.sh(&format!("timeout 20 \"$WAXSEAL\" verify '{revision}'"));
+    let with_fifo = |name: &str, check: &dyn Fn()| {
+        let place = format!("mkdir -p \"$(dirname .git/{name})\" && {{ mv .git/{name} kept || true; }} 2>&-");
+        sandbox.sh(&format!("{place} && mkfifo .git/{name}")).success();
+        check();
+        sandbox.sh(&format!("rm .git/{name} && {{ mv kept .git/{name} || true; }} 2>&-")).success();
+    };
+    verify("HEAD").success();
+
+    // Evidence is absent, then, and it is said why.
+    with_fifo("refs/notes/waxseal-evidence", &|| {
+        let said = verify("HEAD").code(3).out();
+        assert!(said.contains("waxseal-evidence: it is not a regular file"), "{said}");
+        let said = sandbox.sh("timeout 20 git verify-commit HEAD").code(1).err();
+        assert!(said.contains("carries no log entry"), "{said}");
+        let refused = sandbox.sh("timeout 20 \"$WAXSEAL\" evidence fetch HEAD~1").code(1).err();
+        assert!(refused.contains("it is not a regular file\nwaxseal: hint: "), "{refused}");
+    });
+    for (name, revision) in [
+        ("HEAD", "main"),
+        ("config", "main"),
+        ("commondir", "main"),
+        ("packed-refs", "main"),
+        ("objects/info/commit-graph", "main~1"),
+        ("objects/pack/multi-pack-index", "main"),
+        ("refs/heads/main", "HEAD"),
+        ("refs/tags/main", "main~1..main"),
+        ("logs/HEAD", "@{1}"),
+    ] {
+        with_fifo(name, &|| {
+            let refused = verify(revision).code(2).err();
+            let path = sandbox.path("repository/.git").join(name);
+            assert!(refused.starts_with("waxseal: error: the repository cannot be read: "), "{refused}");
+            assert!(refused.contains(path.to_str().unwrap()) && refused.contains("\nwaxseal: hint: "), "{refused}");
+        });
+    }
+    verify("HEAD").success();
 }

@@ -43,7 +43,8 @@ const UNITS: [Unit; 37] = [
     edge("terminal", &["escape"]),
     // What it starts says nothing but its version.
     edge("git_version", &[]),
-    edge("git::repository", &["causes", "git"]),
+    // What is no regular file is not given to gix.
+    edge("git::repository", &["causes", "files", "git"]),
     edge(
         "services",
         &[

@@ -35,6 +35,7 @@ impl Repository {
             None => revision,
         };
         let name = if name.is_empty() { BStr::new("HEAD") } else { name };
+        self.check_revision(name).ok()?;
         if name == "HEAD" || name == "@" {
             return self.inner.head_name().ok().flatten().map(|name| name.as_bstr().to_string());
         }

@@ -16,7 +16,7 @@ use gix::refs::transaction::PreviousValue;
 use gix::refs::{Target, TargetRef};
 use jiff::Timestamp;
 
-use super::Repository;
+use super::{Repository, SpecialFile};
 use crate::causes::causes;
 
 /// Where the notes are.
@@ -68,6 +68,7 @@ impl Repository {
         now: Timestamp,
     ) -> Result<Vec<ObjectId>, NotesError> {
         let parent = self.notes_commit()?;
+        self.check_log(EVIDENCE_REF)?;
         let tree = match parent {
             Some(commit) => self.inner.find_commit(commit).and_then(|commit| Ok(commit.tree_id()?.detach())),
             None => Ok(ObjectId::empty_tree(self.inner.object_hash())),
@@ -119,6 +120,7 @@ impl Repository {
 
     /// The commit that the ref names; a symbolic ref is not followed, since writing would have to.
     fn notes_commit(&self) -> Result<Option<ObjectId>, NotesError> {
+        self.check_ref(BStr::new(EVIDENCE_REF))?;
         let Some(reference) = self.inner.try_find_reference(EVIDENCE_REF).map_err(unreadable)? else { return Ok(None) };
         match reference.target() {
             TargetRef::Object(id) => Ok(Some(id.to_owned())),
@@ -206,6 +208,9 @@ pub enum NotesError {
     /// Somebody else was faster, or holds the lock.
     #[error("{EVIDENCE_REF} could not be updated: {0}")]
     Moved(String),
+    /// gix would wait for it.
+    #[error("{EVIDENCE_REF} cannot be read: {0}")]
+    Special(#[from] SpecialFile),
     /// Where it leads is not ours to change.
     #[error("{EVIDENCE_REF} is a symbolic ref, which is not followed")]
     Symbolic,
