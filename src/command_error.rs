@@ -309,8 +309,14 @@ impl From<TrustStoreError> for CommandError {
                 match error.kind() {
                     io::ErrorKind::NotFound => text.hint("is the path right?"),
                     io::ErrorKind::PermissionDenied => text.hint(PERMISSION),
+                    io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+                        text.hint("something else is where there must be a folder: look at each part of the path, and remove it")
+                    }
                     _ => text,
                 }
+            }
+            TrustStoreError::Lock(LockError::NotRegular(_)) => {
+                text.hint("nothing was changed; it is no lock of waxseal's: remove it, and try again")
             }
             TrustStoreError::NotRegular(_) => text.hint("name a file that can be read from its beginning to its end"),
             TrustStoreError::NotUtf8(_)

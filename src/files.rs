@@ -117,6 +117,9 @@ pub enum LockError {
         /// What happened.
         error: io::Error,
     },
+    /// Something that nobody can lock.
+    #[error("{path} is not a regular file", path = .0.display())]
+    NotRegular(PathBuf),
 }
 
 /// The lock of a folder, held until the value goes. A process that was stopped while it held it must not keep everybody
@@ -132,7 +135,10 @@ fn lock_within(folder: &Path, wait: Duration) -> Result<File, LockError> {
     let path = folder.join(".lock");
     let failed = |path: &Path, error| LockError::Io { path: path.to_owned(), error };
     let file = open(OpenOptions::new().write(true).create(true).truncate(false), &path);
-    let file = file.map_err(|error| failed(&path, error.into()))?;
+    let file = file.map_err(|error| match error {
+        ReadError::NotRegular => LockError::NotRegular(path.clone()),
+        other => failed(&path, other.into()),
+    })?;
     let mut waited = Duration::ZERO;
     loop {
         match file.try_lock() {
@@ -201,7 +207,7 @@ mod tests {
             assert_eq!(is_special(path), path != folder.path(), "{}", path.display());
         }
         let error = lock(folder.path()).unwrap_err().to_string();
-        assert_eq!(error, format!("{}: it is not a regular file", fifo.display()));
+        assert_eq!(error, format!("{} is not a regular file", fifo.display()));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::outage::sign;
 use super::sandbox::{ALICE, OnlineSigner, Sandbox, http};
-use super::trust_refresh::copy;
+use super::trust_refresh::{INSTANCES, copy};
 
 #[test]
 fn nobody_waits_for_a_fifo() {
@@ -24,6 +24,16 @@ fn nobody_waits_for_a_fifo() {
     let import = ["trust", "import", "air", folder.to_str().unwrap(), "--root", root.to_str().unwrap()];
     let refused = sandbox.waxseal(import).code(4).err();
     assert!(refused.contains("timestamp.json is not a regular file\n"), "{refused}");
+    // In the place of a folder, and of the lock.
+    let folder = copy(&sandbox, "another");
+    sandbox.sh(&format!("cd '{0}' && rm -r targets && mkfifo targets", folder.display())).success();
+    let import = ["trust", "import", "air", folder.to_str().unwrap(), "--root", root.to_str().unwrap()];
+    let refused = sandbox.waxseal(import).code(4).err();
+    assert!(refused.contains("hint: something else is where there must be a folder"), "{refused}");
+    let lock = sandbox.path(INSTANCES).join(".lock");
+    sandbox.sh(&format!("rm '{0}' && mkfifo '{0}'", lock.display())).success();
+    let refused = sandbox.waxseal(["trust", "refresh", "home"]).code(1).err();
+    assert!(refused.contains(".lock is not a regular file\nwaxseal: hint: nothing was changed"), "{refused}");
 
     // What is kept of the log is warned about, as if it were unreadable otherwise.
     let token = sandbox.token(ALICE);
