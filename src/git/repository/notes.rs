@@ -165,8 +165,10 @@ impl Repository {
                     note.text.push(b'\n');
                     Ok(())
                 }),
-                EntryKind::Tree if name == BStr::new(first) => self.collect(id, rest, note, trees),
+                EntryKind::Tree if name == BStr::new(first) && !rest.is_empty() => self.collect(id, rest, note, trees),
+                // Of the last two digits both, and then it is the note that they name.
                 _ if name == BStr::new(digits) => Err(broken("the object's note is no plain file".to_owned())),
+                _ if name == BStr::new(first) => Err(broken("the folder of the object's note is no folder".to_owned())),
                 _ => Ok(()),
             };
             if let Err(error) = read {

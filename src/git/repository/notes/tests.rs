@@ -118,6 +118,34 @@ fn notes_in_two_places_are_both_read_and_junk_beside_them_is_not() {
 }
 
 #[test]
+fn what_is_in_the_way_of_a_note_is_said() {
+    let scratch = Scratch::new(&[]);
+    let repository = scratch.open();
+    let name = id(1).to_string();
+    let blob = repository.inner.write_blob("junk\n").unwrap().detach().to_string();
+    let empty = scratch.tree(&[]);
+    // From the last folder up.
+    let nested = |last: &str, levels: usize| {
+        (0..levels).rev().fold(last.to_owned(), |below, level| {
+            scratch.tree(&[("040000 tree", &below, &name[level * 2..level * 2 + 2])])
+        })
+    };
+    for (entry, digits, levels, why) in [
+        (("040000 tree", &empty), &name[38..], 19, "the object's note is no plain file"),
+        (("160000 commit", &name), &name[38..], 19, "the object's note is no plain file"),
+        (("040000 tree", &empty), &name[..], 0, "the object's note is no plain file"),
+        (("100644 blob", &blob), &name[4..6], 2, "the folder of the object's note is no folder"),
+        (("120000 blob", &blob), &name[..2], 0, "the folder of the object's note is no folder"),
+    ] {
+        let root = nested(&scratch.tree(&[(entry.0, entry.1, digits)]), levels);
+        let commit = scratch.git(&["commit-tree", &root, "-m", "by hand"]);
+        scratch.git(&["update-ref", EVIDENCE_REF, &commit]);
+        let said = repository.evidence(id(1)).unreadable.map(|error| error.to_string());
+        assert_eq!(said, Some(format!("{EVIDENCE_REF} cannot be read: {why}")), "{entry:?} {digits}");
+    }
+}
+
+#[test]
 fn a_tree_that_names_a_folder_a_thousand_times_is_not_read_a_thousand_times() {
     let scratch = Scratch::new(&[]);
     let repository = scratch.open();
