@@ -1,6 +1,7 @@
 //! `waxseal setup`: tells Git to sign with waxseal, in one of its configuration files; shows first what it changes, and can
 //! put back what was there.
 
+mod leftovers;
 mod plan;
 mod record;
 mod undo;
@@ -42,6 +43,9 @@ pub fn run(request: &Setup) -> Result<u8, CommandError> {
     };
     let file = ConfigFile::read(&scope.file(&settings.repository)?)?;
     let run = Run { request, settings, scope };
+    if let (false, Ok(record)) = (request.dry_run, run.record_path()) {
+        leftovers::tidy(&record, file.path(), &file.bytes());
+    }
     if request.undo { run.undo(file) } else { run.set_up(file) }
 }
 

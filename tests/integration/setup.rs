@@ -163,3 +163,28 @@ fn evidence_of_others_is_fetched_and_merged() {
         Some(&*sandbox.git(["rev-parse", "refs/notes/waxseal-evidence"]).line())
     );
 }
+
+#[test]
+fn a_killed_setup_leaves_nothing_that_the_next_one_does_not_mend() {
+    let sandbox = Sandbox::with_stack();
+    let setup = ["setup", "--instance", "home", "--yes"];
+    let folder = sandbox.path("repository/.git/waxseal");
+    let before = std::fs::read(sandbox.path("repository/.git/config")).unwrap();
+    sandbox.waxseal(setup).success();
+    // Killed after the change, before its record was in its place; and another one before the change.
+    std::fs::rename(folder.join("setup-local.json"), folder.join(".setup-local-abcdef")).unwrap();
+    std::fs::write(folder.join(".setup-local-ghijkl"), "{").unwrap();
+    sandbox.waxseal(setup).success();
+    let left: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["setup-local.json"]);
+    sandbox.waxseal(["setup", "--undo", "--yes"]).success();
+    assert_eq!(std::fs::read(sandbox.path("repository/.git/config")).unwrap(), before);
+    assert!(!folder.exists());
+
+    // Nor does --force leave a file where there was none.
+    std::fs::remove_file(sandbox.path("home/.gitconfig")).unwrap();
+    sandbox.waxseal([&setup[..], &["--global"]].concat()).success();
+    sandbox.git(["config", "--global", "--unset", "tag.gpgsign"]).success();
+    sandbox.waxseal(["setup", "--global", "--undo", "--yes", "--force"]).success();
+    assert!(!sandbox.path("home/.gitconfig").exists());
+}

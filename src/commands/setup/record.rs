@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
+use super::leftovers;
 use super::plan::{Plan, PlannedChange, Splice};
 use crate::command_error::CommandError;
 use crate::crypto::Sha256Digest;
@@ -78,6 +79,11 @@ impl Record {
         self.changes.is_empty()
     }
 
+    /// Whether there was no file before.
+    pub(super) fn made_the_file(&self) -> bool {
+        self.created
+    }
+
     /// The same with one more change of the file.
     pub(super) fn after(mut self, plan: &Plan) -> Self {
         if self.is_empty() {
@@ -112,16 +118,15 @@ impl Record {
         Some(Some(before).filter(|_| !self.created))
     }
 
-    fn is_after(&self, bytes: &[u8]) -> bool {
+    /// Whether `bytes` are what the last change left.
+    pub(super) fn is_after(&self, bytes: &[u8]) -> bool {
         Sha256Digest::of(bytes).to_string() == self.after_sha256
     }
 
     /// Writes it beside its place, so that little can go wrong once the file was changed.
     pub(super) fn prepare<'a>(&self, path: &'a Path) -> Result<Prepared<'a>, CommandError> {
         let write = || -> std::io::Result<NamedTempFile> {
-            let folder = path.parent().ok_or(std::io::ErrorKind::NotFound)?;
-            std::fs::create_dir_all(folder)?;
-            let mut file = NamedTempFile::new_in(folder)?;
+            let mut file = leftovers::unfinished(path)?;
             file.write_all(&serde_json::to_vec_pretty(self)?)?;
             file.as_file().sync_all()?;
             Ok(file)

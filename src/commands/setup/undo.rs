@@ -49,11 +49,16 @@ impl Run<'_> {
         self.agreed("shall this be put back?")?;
         match exact {
             Some(before) => file.write_bytes(before.as_deref())?,
+            None if record.made_the_file() && file.bytes().is_empty() => file.write_bytes(None)?,
             None => file.write()?,
         }
         std::fs::remove_file(&path).map_err(|error| {
             CommandError::failed(format_args!("put back, but {} cannot be removed: {error}", path.display()))
         })?;
+        if let (Scope::Local | Scope::Worktree, Some(folder)) = (self.scope, path.parent()) {
+            // In a repository's Git folder it is ours; what is not empty stays.
+            let _stays = std::fs::remove_dir(folder);
+        }
         self.say("put back", &[], &[])?;
         Ok(0)
     }
