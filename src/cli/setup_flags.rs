@@ -19,9 +19,9 @@ pub struct Setup {
     /// In the configuration of this linked worktree
     #[arg(long)]
     pub worktree: bool,
-    /// The remote that log entries in notes are fetched from
-    #[arg(long, value_name = "NAME", default_value = "origin", conflicts_with = "undo")]
-    pub remote: String,
+    /// The remote that log entries in notes are fetched from; origin when none is given
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["undo", "global"])]
+    pub remote: Option<String>,
     /// Do not ask
     #[arg(long, short)]
     pub yes: bool,

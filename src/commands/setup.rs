@@ -13,6 +13,7 @@ use self::record::Record;
 use crate::cli::Setup;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::configured;
+use crate::commands::git_sign::public_consent::publishes;
 use crate::commands::stdout::print;
 use crate::escape;
 use crate::instance::{Instance, InstanceName};
@@ -60,13 +61,14 @@ impl Run<'_> {
         let instance = self.instance()?;
         let (effective, _) = EffectiveConfig::read()?;
         let mut notes = Vec::new();
-        let wishes = self.wishes(&instance, &effective, &mut notes);
+        let wishes = self.wishes(&instance, &effective, &mut notes)?;
         let plan = Plan::make(file, &wishes)?;
         if plan.is_empty() {
+            notes.extend(overridden(&wishes, &effective));
             self.say(&format!("nothing to change in {} ({})", plan.path().display(), self.scope.name()), &[], &notes)?;
             return Ok(0);
         }
-        if instance.name == InstanceName::public_good() {
+        if publishes(&instance)? {
             notes.push(PUBLIC_FOR_EVER.to_owned());
         }
         self.say(&format!("{} ({})", plan.path().display(), self.scope.name()), &plan.diff(), &notes)?;
@@ -77,19 +79,18 @@ impl Run<'_> {
         let record = Record::load(&self.record_path()?, plan.path())?.after(&plan);
         record.prepare(&self.record_path()?)?.persist_after(|| plan.write())?;
         let (after, _) = EffectiveConfig::read()?;
-        let overridden = wishes.iter().filter(|wish| !wish.is_list).filter_map(|wish| {
-            let wins = after.last(&wish.key).filter(|set| !wish.is_met_by(Some(set.value.as_str())))?;
-            let place = wins.path.map(|path| format!("{} ({})", path.display(), wins.scope));
-            let place = place.unwrap_or_else(|| "the environment or the command line".to_owned());
-            Some(format!("warning: {} = {} in {place} wins over it", wish.key, wins.value))
-        });
         let undo = format!("\"waxseal setup --{} --undo\" puts back what was there", self.scope.name());
-        self.say("changed", &[], &overridden.chain([undo]).collect::<Vec<_>>())?;
+        self.say("changed", &[], &overridden(&wishes, &after).chain([undo]).collect::<Vec<_>>())?;
         Ok(0)
     }
 
     /// What Git shall be told.
-    fn wishes(&self, instance: &Instance, effective: &EffectiveConfig, notes: &mut Vec<String>) -> Vec<Wish> {
+    fn wishes(
+        &self,
+        instance: &Instance,
+        effective: &EffectiveConfig,
+        notes: &mut Vec<String>,
+    ) -> Result<Vec<Wish>, CommandError> {
         let mut wishes = vec![
             Wish::one("waxseal.instance", instance.name.as_str()),
             Wish::one("gpg.format", "x509"),
@@ -97,10 +98,18 @@ impl Run<'_> {
             Wish::one("commit.gpgSign", "true"),
             Wish::one("tag.gpgSign", "true"),
         ];
-        let remote = &self.request.remote;
+        let remotes = effective.remotes();
+        let remote = self.request.remote.as_deref().unwrap_or("origin");
+        let is_there = remotes.iter().any(|name| name == remote);
         if self.scope == Scope::Global {
             notes.push("evidence in notes is fetched for each repository: \"waxseal setup --local\" there".to_owned());
-        } else if effective.last(&format!("remote.{remote}.url")).is_none() {
+        } else if !is_there && self.request.remote.is_some() {
+            let error = CommandError::usage(format_args!("there is no remote {remote:?}"));
+            return Err(match remotes.is_empty() {
+                true => error.hint("this repository has none; \"git remote add\" adds one"),
+                false => error.hint(format_args!("--remote takes one of: {}", remotes.join(", "))),
+            });
+        } else if !is_there {
             notes.push(format!("there is no remote {remote}, so no evidence in notes is fetched (--remote)"));
         } else {
             wishes.push(Wish::one_of_many(
@@ -116,7 +125,7 @@ impl Run<'_> {
                 notes.push(format!("evidence is pushed by \"git push {remote} {EVIDENCE}\""));
             }
         }
-        wishes
+        Ok(wishes)
     }
 
     /// The instance that shall sign, which must be able to.
@@ -177,30 +186,52 @@ impl Run<'_> {
     }
 }
 
+/// What keeps wishes from coming true, although the file has them.
+fn overridden(wishes: &[Wish], effective: &EffectiveConfig) -> impl Iterator<Item = String> {
+    wishes.iter().filter(|wish| !wish.is_list).filter_map(|wish| {
+        let wins = effective.last(&wish.key).filter(|set| !wish.is_met_by(Some(set.value.as_str())))?;
+        let place = wins.path.map(|path| format!("{} ({})", path.display(), wins.scope));
+        let place = place.unwrap_or_else(|| "the environment or the command line".to_owned());
+        Some(format!("warning: {} = {} in {place} wins over it", wish.key, wins.value))
+    })
+}
+
 impl From<ConfigFileError> for CommandError {
     fn from(error: ConfigFileError) -> Self {
         let kind = match error {
             ConfigFileError::NoHome
+            | ConfigFileError::NoGlobalFile
             | ConfigFileError::NoRepository
             | ConfigFileError::NoWorktreeFile
             | ConfigFileError::NotUtf8 { .. }
             | ConfigFileError::Unreadable { .. } => ErrorKind::Usage,
-            ConfigFileError::Changed(_) | ConfigFileError::Lock { .. } | ConfigFileError::Unwritten { .. } => {
-                ErrorKind::Failed
-            }
+            ConfigFileError::Changed(_)
+            | ConfigFileError::Held { .. }
+            | ConfigFileError::Lock { .. }
+            | ConfigFileError::Unwritten { .. } => ErrorKind::Failed,
         };
         let text = Self::new(kind, &error);
         match error {
             ConfigFileError::Changed(_) => text.hint("nothing was changed; run the command again"),
+            ConfigFileError::Held { lock, .. } => text.hint(format_args!(
+                "nothing was changed; try again, and if no program of Git's runs there, remove {}",
+                lock.display()
+            )),
+            ConfigFileError::Lock { .. } | ConfigFileError::Unwritten { .. } => {
+                text.hint("nothing was changed; whoever runs waxseal must be able to write the file and in its folder")
+            }
+            ConfigFileError::NoGlobalFile => text.hint("let it name a file, or unset it"),
+            ConfigFileError::NoHome => text.hint("set HOME"),
             ConfigFileError::NoRepository => text.hint("--global changes your own configuration"),
             ConfigFileError::NoWorktreeFile => {
                 text.hint("\"git config extensions.worktreeConfig true\" gives each worktree one of its own")
             }
-            ConfigFileError::Lock { .. }
-            | ConfigFileError::NoHome
-            | ConfigFileError::NotUtf8 { .. }
-            | ConfigFileError::Unreadable { .. }
-            | ConfigFileError::Unwritten { .. } => text,
+            ConfigFileError::NotUtf8 { key, .. } => {
+                text.hint(format_args!("\"git config --show-origin --get-all {key}\" shows it"))
+            }
+            ConfigFileError::Unreadable { .. } => {
+                text.hint("\"git config --list --show-origin\" says what git makes of it")
+            }
         }
     }
 }

@@ -45,6 +45,9 @@ impl Scope {
         let mut variable = |name: &str| std::env::var_os(name);
         if self == Self::Global {
             // git `builtin/config.c`: the XDG file only where it is there and the other one is not.
+            if variable("GIT_CONFIG_GLOBAL").is_some_and(|named| named.is_empty()) {
+                return Err(ConfigFileError::NoGlobalFile);
+            }
             let home = Source::User.storage_location(&mut variable);
             let xdg = Source::Git.storage_location(&mut variable).filter(|xdg| xdg.exists());
             return match (home, xdg) {
@@ -77,7 +80,15 @@ pub enum ConfigFileError {
     /// Somebody wrote between the look at it and the change.
     #[error("{} was changed by another program meanwhile", .0.display())]
     Changed(PathBuf),
-    /// git's lock is held, or the folder takes none.
+    /// git's lock is held.
+    #[error("{} is being changed by another program: {} is there", .path.display(), .lock.display())]
+    Held {
+        /// The file.
+        path: PathBuf,
+        /// The lock.
+        lock: PathBuf,
+    },
+    /// The folder takes no lock.
     #[error("{} cannot be locked: {why}", .path.display())]
     Lock {
         /// The file.
@@ -85,6 +96,9 @@ pub enum ConfigFileError {
         /// The system's words.
         why: String,
     },
+    /// git takes that for no file.
+    #[error("GIT_CONFIG_GLOBAL is empty, so git has no configuration of yours")]
+    NoGlobalFile,
     /// No home folder.
     #[error("there is no home folder to keep git's configuration in")]
     NoHome,
@@ -251,7 +265,7 @@ impl ConfigFile {
         let unwritten = |error| ConfigFileError::Unwritten { path: self.path.clone(), error };
         let wait = Fail::AfterDurationWithBackoff(LOCK_WAIT);
         let mut lock = gix::lock::File::acquire(&self.path, wait, None, 0, Some(&resolve_symlink))
-            .map_err(|error| ConfigFileError::Lock { path: self.path.clone(), why: causes(&error) })?;
+            .map_err(|error| self.not_locked(&error))?;
         if read(&self.path).ok() != Some(self.read.clone()) {
             return Err(ConfigFileError::Changed(self.path.clone()));
         }
@@ -265,6 +279,17 @@ impl ConfigFile {
         })
         .map_err(unwritten)?;
         lock.commit().map(drop).map_err(|error| unwritten(error.error))
+    }
+
+    fn not_locked(&self, error: &gix::Error) -> ConfigFileError {
+        let path = self.path.clone();
+        let mut of_the_disk = error.iter_errors().filter_map(|error| error.downcast_ref::<std::io::Error>());
+        if of_the_disk.any(|error| error.kind() == std::io::ErrorKind::AlreadyExists) {
+            let mut lock = path.canonicalize().unwrap_or_else(|_error| path.clone()).into_os_string();
+            lock.push(".lock");
+            return ConfigFileError::Held { path, lock: lock.into() };
+        }
+        ConfigFileError::Lock { path, why: causes(error) }
     }
 
     /// The sections that have the key, in the order of the file.
@@ -374,7 +399,7 @@ mod tests {
         let path = folder.path().join("config");
         std::fs::write(folder.path().join("config.lock"), "").unwrap();
         let file = ConfigFile::read(&path).unwrap();
-        assert!(matches!(file.write(), Err(ConfigFileError::Lock { .. })));
+        assert!(matches!(file.write(), Err(ConfigFileError::Held { .. })));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "[a]\n");
     }
 

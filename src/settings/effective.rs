@@ -43,6 +43,20 @@ impl EffectiveConfig {
         self.all(key).pop()
     }
 
+    /// The names of the remotes that have an address, in the order in which git first reads of them.
+    #[must_use]
+    pub fn remotes(&self) -> Vec<String> {
+        let mut remotes = Vec::new();
+        for section in self.file.sections().filter(|section| section.contains_value_name("url")) {
+            let header = section.header();
+            let name = header.subsection_name().filter(|_| header.name().eq_ignore_ascii_case(b"remote"));
+            if let Some(name) = name.map(ToString::to_string).filter(|name| !remotes.contains(name)) {
+                remotes.push(name);
+            }
+        }
+        remotes
+    }
+
     /// Every value, in the order in which git reads them.
     #[must_use]
     pub fn all(&self, key: &str) -> Vec<SetValue> {

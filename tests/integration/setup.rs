@@ -97,7 +97,18 @@ fn the_users_own_configuration_as_git_would_write_it() {
         said.contains("warning: gpg.format = ssh in ") && said.contains(".git/config (local) wins over it\n"),
         "{said}"
     );
+    let again = setup(&["--instance", "home"]).success().out();
+    assert!(again.starts_with("nothing to change") && again.contains("\nwarning: gpg.format = ssh in "), "{again}");
     setup(&["--undo"]).success();
+
+    // So is what becomes public, under whatever name.
+    let of_public_good = |name: &str| format!("{}/src/trust_store/public_good/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (root, signing) = (of_public_good("trusted_root.json"), of_public_good("signing_config.v0.2.json"));
+    sandbox.waxseal(["trust", "add", "mine", "--trusted-root", &root, "--signing-config", &signing]).success();
+    for (instance, public) in [("home", false), ("mine", true), ("public-good", true)] {
+        let said = setup(&["--instance", instance, "--dry-run"]).success().out();
+        assert_eq!(said.contains("every signature makes public for ever"), public, "{said}");
+    }
 
     // One program's PATH is another program's path.
     let mut found = sandbox.command(WAXSEAL);
@@ -127,6 +138,13 @@ fn evidence_of_others_is_fetched_and_merged() {
     sandbox.run_in(".", "git", ["init", "-q", "--bare", "remote.git"]).success();
     sandbox.git(["remote", "add", "origin", "../remote.git"]).success();
     let setup = ["setup", "--instance", "home", "--yes"];
+    let refused = sandbox.waxseal([&setup[..], &["--remote", "orgin"]].concat()).code(2).err();
+    assert!(refused.contains("no remote \"orgin\"\nwaxseal: hint: --remote takes one of: origin\n"), "{refused}");
+    // Git's own lock.
+    sandbox.write("repository/.git/config.lock", "");
+    let refused = sandbox.waxseal(setup).code(1).err();
+    assert!(refused.contains("config.lock is there\nwaxseal: hint: nothing was changed; try again, "), "{refused}");
+    std::fs::remove_file(sandbox.path("repository/.git/config.lock")).unwrap();
     let said = sandbox.waxseal(setup).success().out();
     assert!(said.contains("evidence is pushed by \"git push origin refs/notes/waxseal-evidence\"\n"), "{said}");
     sandbox.git(["commit", "-q", "--allow-empty", "-m", "one"]).success();

@@ -91,7 +91,7 @@ impl<'a> PublicConsent<'a> {
 
 /// Whether signing there puts anything into the public-good instance's logs, under whatever name the user has it: it uses
 /// one of that instance's services, or believes one of its transparency logs.
-fn publishes(instance: &Instance) -> Result<bool, CommandError> {
+pub(in crate::commands) fn publishes(instance: &Instance) -> Result<bool, CommandError> {
     if instance.name == InstanceName::public_good() {
         return Ok(true);
     }
