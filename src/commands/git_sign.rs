@@ -19,7 +19,7 @@ use self::public_consent::PublicConsent;
 use self::sign_in::Signature;
 pub(super) use self::sign_in::{SignIn, agent_error};
 use super::configured;
-use super::status_fd::StatusOutput;
+use super::status_fd::{self, StatusOutput};
 use crate::agent;
 use crate::cli::GitSign;
 use crate::cms::armor;
@@ -200,7 +200,7 @@ pub(super) fn instances(settings: &Settings, now: Timestamp) -> Result<(Instance
 }
 
 fn status_unwritten(error: io::Error) -> CommandError {
-    CommandError::failed(format_args!("the status lines cannot be written: {error}"))
+    CommandError::failed(format_args!("the status lines cannot be written: {error}")).hint(status_fd::HINT)
 }
 
 #[expect(

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::outside_evidence::Online;
 use super::policy_source::LoadedPolicy;
-use super::status_fd::StatusOutput;
+use super::status_fd::{self, StatusOutput};
 use super::{configured, hints, identity_policy, outside_evidence, trust_age};
 use crate::cli::{GitVerify, Input, StatusFd};
 use crate::command_error::CommandError;
@@ -153,7 +153,9 @@ fn complete(
 
 fn print(request: &GitVerify, answer: &Answer, words: &str) -> Result<u8, CommandError> {
     let status = StatusOutput::open(request.status_fd).and_then(|mut output| output.write(&answer.status));
-    status.map_err(|error| CommandError::failed(format!("the status lines could not be written: {error}")))?;
+    status.map_err(|error| {
+        CommandError::failed(format!("the status lines could not be written: {error}")).hint(status_fd::HINT)
+    })?;
     // What people read is worth less than the status lines: a closed stderr changes nothing.
     let mut stderr = io::stderr().lock();
     let _closed = stderr.write_all(words.as_bytes()).and_then(|()| stderr.flush());
@@ -178,10 +180,15 @@ fn read(input: &Input, name: &str, limit: u64) -> Result<Vec<u8>, CommandError> 
         Ok(_) => Ok(bytes),
         Err(error) => {
             let place = match input {
-                Input::File(path) => escape::terminal(path.as_os_str().as_encoded_bytes()),
+                // It is escaped where it is printed.
+                Input::File(path) => path.display().to_string(),
                 Input::Stdin => "standard input".to_owned(),
             };
-            Err(CommandError::failed(format!("the {name} cannot be read from {place}: {error}")))
+            let unreadable = CommandError::failed(format!("the {name} cannot be read from {place}: {error}"));
+            Err(match input {
+                Input::File(_) => unreadable.hint("is the path right, and may whoever runs waxseal read it?"),
+                Input::Stdin => unreadable,
+            })
         }
     }
 }

@@ -13,6 +13,7 @@ pub fn run(manual: &Manual) -> Result<(), CommandError> {
     let folder = &manual.folder;
     let unwritten = |what: &std::path::Path, error: std::io::Error| {
         CommandError::failed(format_args!("{} cannot be written: {error}", what.display()))
+            .hint("name a folder in which you may write; it is made if it is not there")
     };
     std::fs::create_dir_all(folder).map_err(|error| unwritten(folder, error))?;
     for (name, page) in &manual.pages {

@@ -44,3 +44,7 @@ fn write_all(output: &mut impl Write, lines: &str) -> io::Result<()> {
     output.write_all(lines.as_bytes())?;
     output.flush()
 }
+
+/// Where they could not be written.
+pub(super) const HINT: &str =
+    "--status-fd is the number of a file descriptor that the caller has open and reads, as Git does";

@@ -360,10 +360,9 @@ fn the_payload_is_taken_whole_even_when_verifying_fails_early() {
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), &payload).expect("all of it is read");
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(1));
-    assert_eq!(
-        String::from_utf8_lossy(&ended.stderr),
-        "waxseal: cannot decide: the signature cannot be read from no-such-file: No such file or directory (os error 2)\n"
-    );
+    let said = String::from_utf8_lossy(&ended.stderr);
+    let why = "waxseal: cannot decide: the signature cannot be read from no-such-file: No such file or directory (os error 2)\n";
+    assert!(said.starts_with(why), "{said}");
 }
 
 #[test]

@@ -13,9 +13,13 @@ pub(super) enum Output {
 }
 
 impl Output {
-    /// Fails early where stdout was closed.
+    /// Fails early, before anything becomes public, where stdout was closed or there is no such folder.
     pub(super) fn open(path: Option<&Path>) -> Result<Self, CommandError> {
         match path {
+            Some(path) if !folder(path).is_dir() => {
+                Err(CommandError::failed(format_args!("there is no folder {}", folder(path).display()))
+                    .hint("--output names a file in a folder that is there"))
+            }
             Some(path) => Ok(Self::File(path.to_owned())),
             None if stdout::was_closed() => Err(CommandError::failed("standard output is closed")),
             None => Ok(Self::Stdout),
@@ -24,20 +28,30 @@ impl Output {
 
     pub(super) fn write(&self, signature: &[u8]) -> Result<(), CommandError> {
         match self {
-            Self::File(path) => write_beside(path, signature),
+            Self::File(path) => write_beside(path, signature).map_err(|error| {
+                CommandError::failed(format_args!("the signature cannot be written to {}: {error}", path.display()))
+                    .hint("whoever runs waxseal must be able to write in its folder, and it must be no folder itself")
+            }),
             Self::Stdout => {
                 let mut stdout = io::stdout().lock();
-                stdout.write_all(signature).and_then(|()| stdout.flush())
+                let written = stdout.write_all(signature).and_then(|()| stdout.flush());
+                written.map_err(|error| {
+                    CommandError::failed(format_args!("the signature cannot be written: {error}")).hint(
+                        "whoever reads it must read to the end, and where it goes to a file the disk must have room",
+                    )
+                })
             }
         }
-        .map_err(|error| CommandError::failed(format_args!("the signature cannot be written: {error}")))
     }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The file has its whole content or is not there.
 fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder(path))?;
     file.write_all(bytes)?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
