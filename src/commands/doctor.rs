@@ -66,4 +66,6 @@ pub fn run(request: &Doctor, now: Timestamp) -> Result<u8, CommandError> {
 struct Signing {
     instance: Instance,
     services: Services,
+    /// Where `waxseal trust refresh` asks first, if there is an address to ask.
+    source: Option<String>,
 }

@@ -2,7 +2,7 @@
 //! terminal comes first.
 
 mod add;
-mod address;
+pub(super) mod address;
 mod agreement;
 mod fetch;
 mod import;

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::Value;
 
-use super::sandbox::{ALICE, Ran, Sandbox, WAXSEAL};
+use super::sandbox::{ALICE, Ran, Sandbox, WAXSEAL, http};
 
 /// What `waxseal doctor --json` found: check, state and detail of each.
 fn doctor(sandbox: &Sandbox, environment: &[(&str, &str)], code: i32) -> Vec<(String, String, String)> {
@@ -53,6 +53,7 @@ fn all_is_well() {
         ("service", "the certificate authority at 127.0.0.1:"),
         ("service", "the OpenID Connect issuer at 127.0.0.1:"),
         ("service", "the transparency log at 127.0.0.1:"),
+        ("service", "the source of trust material at 127.0.0.1:"),
         ("clock", "the clock agrees with that of 127.0.0.1:"),
         ("dry-signature", "a commit was signed, logged, stamped and verified"),
     ] {
@@ -132,9 +133,21 @@ fn whatever_is_wrong_with_the_rest_is_found() {
     let findings = doctor(&sandbox, &[], 0);
     finds(&findings, "last-error", "warning", "no Sigstore instance is chosen to sign with");
 
+    // A mirror is asked for what a refresh begins with.
+    let root = sandbox.write("1.root.json", http("GET", &format!("{}/tuf/1.root.json", sandbox.url()), "", b"").body);
+    let mirror = format!("{}/tuf", sandbox.url());
+    sandbox.waxseal(["trust", "add", "mirrored", "--tuf", &mirror, "--root", root.to_str().unwrap()]).success();
+    let mirrored = [("WAXSEAL_INSTANCE", "mirrored")];
+    finds(&doctor(&sandbox, &mirrored, 0), "service", "ok", "the source of trust material at 127.0.0.1:");
+    let record = sandbox.path("home/.local/share/waxseal/instances/mirrored/instance.toml");
+    let moved = std::fs::read_to_string(&record).unwrap().replace("/tuf\"", "/nowhere\"");
+    std::fs::write(&record, moved).unwrap();
+    finds(&doctor(&sandbox, &mirrored, 0), "service", "warning", "answers, but with status 404");
+
     sandbox.kill_stack();
     let findings = doctor(&sandbox, &[], 1);
     finds(&findings, "service", "problem", "the certificate authority");
+    finds(&findings, "service", "warning", "the source of trust material at 127.0.0.1:");
     finds(&findings, "clock", "skipped", "no service said what time it is");
     sandbox.write("home/.local/share/waxseal/instances/home/trusted_root.json", "{");
     finds(&doctor(&sandbox, &[], 1), "trust", "problem", "the trusted root of instance home cannot be used");

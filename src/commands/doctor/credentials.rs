@@ -27,7 +27,7 @@ fn token(settings: &Settings, signing: Option<&Signing>, now: Timestamp) -> Opti
     };
     let claims = token.claims();
     let what = format!("{} of {}, for {}", token.identity(), claims.issuer, claims.audiences.join(", "));
-    let Some(Signing { instance, services }) = signing else {
+    let Some(Signing { instance, services, .. }) = signing else {
         return Some(Finding::ok(TOKEN, format!("{what}; no instance is chosen that it could be held against")));
     };
     let audience = settings.client_id.as_deref().or(instance.bounds.audience.as_deref()).unwrap_or(DEFAULT_CLIENT_ID);

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::{Finding, Signing};
 use crate::clock::CLOCK_TOLERANCE;
 use crate::command_error::CommandError;
+use crate::commands::trust::address;
 use crate::services::http::{Http, Limits, Network, Repeat};
 use crate::services::{ServiceError, ServiceName, TransparencyLog};
 use crate::settings::Settings;
@@ -46,7 +47,7 @@ pub(super) async fn findings(
     if offline {
         return skipped("not asked (--offline)");
     }
-    let Some(Signing { services, .. }) = signing else { return skipped("no instance signs") };
+    let Some(Signing { services, source, .. }) = signing else { return skipped("no instance signs") };
     // What is wrong with it was said.
     let Ok(network) = Network::new(&settings.network) else { return skipped("the network settings cannot be used") };
     let http = Arc::new(Http::new(network).with_limits(LIMITS));
@@ -64,6 +65,13 @@ pub(super) async fn findings(
     ));
     let stamps = services.timestamp_authority.iter();
     asked.extend(stamps.map(|at| (ServiceName::TimestampAuthority, join(at, "certchain"))));
+    let mut findings = Vec::new();
+    if let Some(at) = source {
+        match address::check("the address that trust material comes from", at) {
+            Ok(()) => asked.push((ServiceName::TrustMaterial, at.clone())),
+            Err(error) => findings.push(Finding::of_error(SERVICE, error)),
+        }
+    }
     let mut tasks = JoinSet::new();
     for (place, (service, address)) in asked.into_iter().enumerate() {
         let http = Arc::clone(&http);
@@ -72,13 +80,16 @@ pub(super) async fn findings(
     let (mut answers, mut offsets) = (Vec::new(), Vec::new());
     while let Some(done) = tasks.join_next().await {
         let Ok((place, service, outcome, address)) = done else { continue };
-        if let Ok(Answer { date: Some(date), .. }) = &outcome {
+        // What a mirror answers may be of yesterday.
+        if let Ok(Answer { date: Some(date), .. }) = &outcome
+            && service != ServiceName::TrustMaterial
+        {
             offsets.push((later().duration_since(*date), host(&address)));
         }
         answers.push((place, reachable(service, &address, outcome)));
     }
     answers.sort_by_key(|(place, _)| *place);
-    let mut findings: Vec<Finding> = answers.into_iter().map(|(_, finding)| finding).collect();
+    findings.splice(0..0, answers.into_iter().map(|(_, finding)| finding));
     findings.push(clock(offsets));
     findings
 }
@@ -106,6 +117,11 @@ fn reachable(service: ServiceName, address: &str, outcome: Result<Answer, Servic
     let host = host(address);
     match outcome {
         Ok(Answer { status: 200, .. }) => Finding::ok(SERVICE, format!("{service} at {host} answers")),
+        Ok(Answer { status: 500.., .. }) | Err(_) if service == ServiceName::TrustMaterial => Finding::warning(
+            SERVICE,
+            format!("{service} at {host} does not answer"),
+            "signing and verifying go on without it; \"waxseal trust refresh\" needs it",
+        ),
         Ok(Answer { status: status @ 500.., .. }) => Finding::problem(
             SERVICE,
             format!("{service} at {host} is down: status {status}"),

@@ -8,7 +8,7 @@ use crate::instance::InstanceName;
 use crate::services::Services;
 use crate::settings::Settings;
 use crate::trust_age::TrustAge;
-use crate::trust_store::{Origin, TrustStore};
+use crate::trust_store::{Origin, PUBLIC_GOOD_MIRROR, TrustStore};
 use crate::verify::{SctRequirement, Verifier};
 
 /// The instance that signs, if it can.
@@ -46,7 +46,19 @@ fn find_signing(settings: &Settings, now: Timestamp) -> Result<Signing, Finding>
         let fix = "waxseal.log and waxseal.timestamp must fit what the instance offers (\"waxseal trust show\")";
         Finding::problem(INSTANCE, format!("cannot sign at {name}: {error}"), fix)
     })?;
-    Ok(Signing { services, instance })
+    Ok(Signing { services, source: source(settings, name), instance })
+}
+
+/// The document that a refresh begins with.
+fn source(settings: &Settings, name: &InstanceName) -> Option<String> {
+    let stored = TrustStore::new(&settings.folders).stored(name).ok()?;
+    let (address, document) = match stored.origin() {
+        Origin::BuiltIn => (PUBLIC_GOOD_MIRROR, "timestamp.json"),
+        Origin::Files | Origin::Tuf(None) => return None,
+        Origin::Tuf(Some(mirror)) => (mirror.as_str(), "timestamp.json"),
+        Origin::Url(url) => (url.as_str(), "trust/trusted_root.json"),
+    };
+    Some(format!("{}/{document}", address.trim_end_matches('/')))
 }
 
 /// One finding an instance.

@@ -7,7 +7,7 @@ use crate::services::http::is_loopback;
 
 /// Refuses what is no address to ask. `what` names it: the address itself may hold a password, and is not shown where it
 /// may.
-pub(super) fn check(what: &str, address: &str) -> Result<(), CommandError> {
+pub(in crate::commands) fn check(what: &str, address: &str) -> Result<(), CommandError> {
     let Ok(url) = Url::parse(address) else {
         return Err(CommandError::usage(format!("{what} is no address")).hint(BEGINS));
     };
