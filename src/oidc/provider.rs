@@ -1,5 +1,6 @@
 //! An OpenID Connect issuer: what it says of itself, and its tokens, checked.
 
+use http::StatusCode;
 use openidconnect::core::{
     CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod, CoreErrorResponseType,
     CoreGrantType, CoreIdToken, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm,
@@ -144,11 +145,26 @@ async fn discover(http: &Http, issuer: &str) -> Result<Metadata, LoginError> {
 pub(super) async fn send(http: &Http, repeat: Repeat, request: HttpRequest) -> Result<HttpResponse, ServiceError> {
     let address = request.uri().to_string();
     let response = http.send(ServiceName::OidcIssuer, repeat, &request).await?;
-    // A proxy's page about a server that is down is no OAuth error, and no mistake in one.
-    if response.status().is_server_error() {
+    if !is_oauth(&response) {
         return Err(ServiceError::refused(ServiceName::OidcIssuer, &address, &response));
     }
     Ok(response)
+}
+
+/// Whether `response` is an answer or an error of OAuth (RFC 6749 §5.2). A proxy's page about a server that is down is
+/// neither, and no mistake in one; nor is the word that there are too many requests, unless it is about polling (RFC 8628
+/// §3.5, which some send with that status).
+fn is_oauth(response: &HttpResponse) -> bool {
+    let error = || {
+        let body: serde_json::Value = serde_json::from_slice(response.body()).ok()?;
+        Some(body.get("error")?.as_str()?.to_owned())
+    };
+    match response.status() {
+        status if status.is_success() => true,
+        status if status.is_server_error() => false,
+        StatusCode::TOO_MANY_REQUESTS => error().is_some_and(|error| POLLING.contains(&error.as_str())),
+        _ => error().is_some(),
+    }
 }
 
 fn garbage(issuer: &str, what: &'static str) -> LoginError {
@@ -204,6 +220,9 @@ const SIGNING_ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::RsaSsaPssSha384,
     CoreJwsSigningAlgorithm::RsaSsaPssSha512,
 ];
+
+/// RFC 8628 §3.5
+const POLLING: [&str; 2] = ["authorization_pending", "slow_down"];
 
 /// The OpenID Connect issuer of the public-good instance.
 const PUBLIC_GOOD: &str = "https://oauth2.sigstore.dev/auth";

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::sandbox::front::{Front, Reply, reply};
+use super::sandbox::front::{Front, Reply, nobody, reply};
 use super::sandbox::{ALICE, Ran, Sandbox, WAXSEAL};
 
 /// A machine where nobody sits.
@@ -52,6 +52,25 @@ fn a_job_at_github_actions_signs() {
              waxseal: hint: docs/login.md says what each CI system needs; WAXSEAL_ID_TOKEN takes a token from elsewhere\n"
         ),
         "{denied}"
+    );
+    // What holds the address, and what lets the job have a token, is said.
+    let gone = [job[0], ("ACTIONS_ID_TOKEN_REQUEST_URL", &*format!("{}/idtoken", nobody())), job[2]];
+    let gone = refusal(&sandbox, &gone);
+    assert!(
+        gone.contains(
+            "waxseal: hint: is the network up? ACTIONS_ID_TOKEN_REQUEST_URL holds it, as the runner sets it\n"
+        ),
+        "{gone}"
+    );
+    let front = Front::new(sandbox.url(), |_| Reply::Bytes(reply("403 Forbidden", "", b"no")));
+    let forbidden = [job[0], ("ACTIONS_ID_TOKEN_REQUEST_URL", front.url.as_str()), job[2]];
+    let forbidden = refusal(&sandbox, &forbidden);
+    assert!(
+        forbidden.contains(
+            "refused with status 403: \"no\"\nwaxseal: hint: the job needs \"permissions: id-token: write\", which jobs of \
+             a fork's pull request never get\n"
+        ),
+        "{forbidden}"
     );
     // Who says it is somebody else's turn is obeyed.
     let forced = [job[0], job[1], job[2], ("WAXSEAL_LOGIN", "token")];

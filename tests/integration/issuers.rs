@@ -12,7 +12,7 @@ use waxseal::crypto::{ServiceKey, ServiceKeyKind, Sha256Digest};
 use waxseal::identity_token::{JsonWebKeySet, sign_rs256};
 use waxseal::oidc::{self, Flow, Login, LoginError, Obtained, RefreshToken};
 use waxseal::services::event_loop::EventLoop;
-use waxseal::services::http::Http;
+use waxseal::services::http::{Http, Problem, ServiceError};
 use waxseal::settings::Settings;
 use waxseal::terminal::Terminal;
 
@@ -38,6 +38,8 @@ struct Dex {
     /// Added to the way back.
     iss: Option<String>,
     nonce: Option<&'static str>,
+    /// In the place of the token endpoint's answer.
+    token_answer: Option<Vec<u8>>,
 }
 
 impl Dex {
@@ -48,6 +50,7 @@ impl Dex {
             promises: json!({}),
             iss: None,
             nonce: None,
+            token_answer: None,
         }
     }
 
@@ -83,6 +86,7 @@ impl Dex {
                 }
                 reply("303 See Other", &format!("Location: {back}\r\n"), b"<a>See Other</a>.\n\n")
             }
+            "/auth/token" if self.token_answer.is_some() => self.token_answer.clone().unwrap(),
             "/auth/token" => {
                 let form: Vec<_> = url::form_urlencoded::parse(request.body()).into_owned().collect();
                 let value = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
@@ -176,6 +180,21 @@ fn a_token_of_another_login() {
     let (_, front) = Dex { nonce: Some("of another login"), ..Dex::new() }.start();
     let error = log_in(&format!("{}/auth", front.url), &settings()).unwrap_err();
     assert!(matches!(error, LoginError::IdToken(_)), "{error}");
+}
+
+#[test]
+fn what_is_no_error_of_oauth_is_not_told_as_one() {
+    for (answer, status) in [
+        (reply("429 Too Many Requests", "", br#"{"error":"too_many_requests"}"#), 429),
+        (reply("400 Bad Request", "", b"<p>a proxy's page"), 400),
+    ] {
+        let (_, front) = Dex { token_answer: Some(answer), ..Dex::new() }.start();
+        let error = log_in(&format!("{}/auth", front.url), &settings()).unwrap_err();
+        let LoginError::Service(ServiceError { problem: Problem::Refused { status: told, .. }, .. }) = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(*told, status);
+    }
 }
 
 #[test]

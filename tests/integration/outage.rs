@@ -38,7 +38,7 @@ fn the_log_fails() {
         (
             answer("400 Bad Request", "", b"{\"code\":400,\"message\":\"no \\u001b[2K\"}"),
             "refused with status 400: \"no %1B[2K\"",
-            address,
+            "it does not take what was sent; whoever runs it, or a proxy before it, can say why",
         ),
         (
             answer("409 Conflict", "", b"{}"),

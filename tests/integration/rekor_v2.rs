@@ -123,7 +123,7 @@ fn the_log_fails() {
         (
             reply("400 Bad Request", "", br#"{"code":3,"message":"invalid hashedrekord request","details":[]}"#),
             "refused with status 400: \"invalid hashedrekord request\"",
-            address,
+            "it does not take what was sent; whoever runs it, or a proxy before it, can say why",
             1,
         ),
         (
@@ -198,7 +198,7 @@ fn without_a_timestamp_nothing_is_logged() {
         (
             reply("415 Unsupported Media Type", "", br#"{"code":415,"message":"unsupported"}"#),
             "refused with status 415: \"unsupported\"",
-            address,
+            "it does not take what was sent; whoever runs it, or a proxy before it, can say why",
         ),
         (
             reply("200 OK", "Content-Type: application/timestamp-reply; charset=utf-8\r\n", b""),

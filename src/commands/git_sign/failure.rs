@@ -1,18 +1,20 @@
 //! Why nothing was signed, in words, with what to do next; and the ways in which that reaches the user.
 
+mod login;
+
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use jiff::Timestamp;
 
+pub(in crate::commands) use self::login::login;
 use crate::address;
 use crate::command_error::CommandError;
 use crate::credential::{CertificateError, CredentialError, TokenError};
 use crate::escape;
 use crate::files;
 use crate::instance::InstanceName;
-use crate::oidc::{AmbientProblem, LoginError};
 use crate::seen_checkpoints::ObserveError;
 use crate::services::{NoService, Problem, ServiceError, ServiceName, Services};
 use crate::settings::gitsign::{GitsignAddress, GitsignServices};
@@ -111,51 +113,6 @@ pub(in crate::commands) fn failed(error: impl Into<CommandError>) -> CommandErro
     error.hints().iter().fold(CommandError::failed(error.message()), CommandError::hint)
 }
 
-pub(in crate::commands) fn login(error: LoginError) -> CommandError {
-    let hint = match &error {
-        LoginError::Service(error) => return service(error.clone()),
-        LoginError::Ambient { problem: AmbientProblem::Service(service), .. } => {
-            let (hint, is_outage) = (service_hint(service), service.problem.is_outage());
-            return CommandError::failed(error).hint(hint).of_outage(is_outage);
-        }
-        LoginError::Ambient { .. } | LoginError::NoAmbientProvider => {
-            "docs/login.md says what each CI system needs; WAXSEAL_ID_TOKEN takes a token from elsewhere"
-        }
-        LoginError::NoToken => "WAXSEAL_ID_TOKEN holds one, or waxseal.tokenCommand prints one",
-        LoginError::TokenCommand(_) | LoginError::TokenOfCommand(_) => {
-            "it must print an identity token and nothing else, and end with 0"
-        }
-        LoginError::TokenCommandTemplate(_) => "it is a program and its arguments, without a shell",
-        LoginError::BrowserTemplate(_) => "it is a program and its arguments, such as \"firefox --new-window {url}\"",
-        LoginError::Environment(_) => "unset WAXSEAL_ID_TOKEN and SIGSTORE_ID_TOKEN to sign in with a browser",
-        LoginError::NoBrowser(_) => {
-            "set waxseal.browser, run Git from a terminal, or give an identity token in WAXSEAL_ID_TOKEN"
-        }
-        LoginError::NobodyThere => {
-            "run Git from a terminal, set waxseal.browser, or give an identity token in WAXSEAL_ID_TOKEN"
-        }
-        LoginError::NoTerminal => "run Git from a terminal, or take waxseal.login away",
-        LoginError::NoDeviceFlow(_) => "waxseal.login = oob lets you copy a code instead",
-        LoginError::DeviceCodeExpired | LoginError::NoCode | LoginError::TimedOut(_) | LoginError::Refused { .. } => {
-            "run the command again to sign in anew"
-        }
-        LoginError::IssuerMismatch { .. } => {
-            "the issuer's address in the signing config must be the one it calls itself, byte for byte"
-        }
-        LoginError::Listen(_) => "the browser has to come back to a port of this machine",
-        LoginError::IdToken(_) => "is the clock right? if it is, the issuer is misconfigured",
-        LoginError::AccessTokenHash
-        | LoginError::AuthorizationEndpoint(_)
-        | LoginError::DevicePage(_)
-        | LoginError::Malformed(_)
-        | LoginError::NoIdToken
-        | LoginError::NoPkce(_)
-        | LoginError::OtherIssuer(_)
-        | LoginError::UnnamedIssuer => "tell whoever runs the issuer",
-    };
-    CommandError::failed(error).hint(hint)
-}
-
 pub(in crate::commands) fn credential(error: CredentialError) -> CommandError {
     let hint = match &error {
         CredentialError::Service(error) => return service(error.clone()),
@@ -212,7 +169,7 @@ fn service_hint(error: &ServiceError) -> &'static str {
         (_, Problem::Unreachable(_) | Problem::TimedOut(_)) => {
             "is the network up, and the service running? then try again"
         }
-        (ServiceName::CertificateAuthority, Problem::Refused { status: 400, .. }) => {
+        (ServiceName::CertificateAuthority, Problem::Refused { status: 400 | 401 | 403, .. }) => {
             "the identity token may be too old or not for this instance; sign in anew"
         }
         (ServiceName::TransparencyLog, Problem::Refused { status: 405, .. }) => {
@@ -224,6 +181,12 @@ fn service_hint(error: &ServiceError) -> &'static str {
         }
         (_, Problem::Refused { status: 429, .. }) => {
             "it turns requests away because there are too many; try again later"
+        }
+        (_, Problem::Refused { status: 400 | 413 | 415 | 422, .. }) => {
+            "it does not take what was sent; whoever runs it, or a proxy before it, can say why"
+        }
+        (_, Problem::Refused { status: 401 | 403, .. }) => {
+            "it, or a proxy before it, does not let everybody in; ask whoever runs it"
         }
         (_, Problem::Refused { status: 500.., .. }) => "the service has trouble of its own; try again later",
         (_, Problem::Insecure | Problem::BadAddress) => "the instance's signing config holds the address",
