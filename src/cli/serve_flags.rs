@@ -171,7 +171,7 @@ pub struct BadRateLimit;
 pub enum ServeCommand {
     /// Copy a stack, running or not, and check the copy
     Backup(ServeBackup),
-    /// Recompute every log of a stack, running or not, from its entries
+    /// Recompute every log of a stack, running or not, from its entries, and follow its TUF repository
     Check {
         /// The stack's folder
         #[arg(long, value_name = "DIR")]

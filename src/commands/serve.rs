@@ -7,6 +7,7 @@ mod listening;
 mod maintenance;
 mod options;
 mod rotate;
+mod tuf_check;
 mod user;
 
 use std::io::{self, Write as _};

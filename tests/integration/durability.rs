@@ -113,6 +113,19 @@ fn of_many_processes_one_has_the_folder() {
         child.kill().unwrap();
         drop(child.wait());
     }
-    let mut check = sandbox.command(WAXSEAL);
-    Ran::of(check.args(["serve", "check", "--data"]).arg(sandbox.path("sigstore")), b"").success();
+    let check = || {
+        let mut check = sandbox.command(WAXSEAL);
+        Ran::of(check.args(["serve", "check", "--data"]).arg(sandbox.path("sigstore")), b"")
+    };
+    let held = check().success().out();
+    assert_eq!((held.matches("{\"log\":").count(), held.matches("{\"tuf_root\":1,").count()), (3, 1), "{held}");
+    // Clients would find no way to what they shall trust.
+    let targets = std::fs::read_dir(sandbox.path("sigstore/tuf/targets")).unwrap();
+    let target = targets
+        .map(|target| target.unwrap().path())
+        .find(|path| path.to_str().unwrap().ends_with(".trusted_root.json"));
+    std::fs::write(target.unwrap(), "{}").unwrap();
+    let broken = check().code(1);
+    assert!(broken.out().contains("{\"log\":") && broken.err().contains("waxseal: error: tuf: "), "{}", broken.err());
+    assert!(broken.err().contains("waxseal: hint: keep this folder as it is"), "{}", broken.err());
 }

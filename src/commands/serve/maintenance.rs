@@ -6,6 +6,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::tuf_check;
 use crate::cli::ServeClock;
 use crate::command_error::CommandError;
 use crate::commands::stdout;
@@ -22,12 +23,14 @@ pub(super) fn back_up(data: &Path, to: &Path) -> Result<(), CommandError> {
     stdout::print(&held)
 }
 
-/// Recomputes every log; prints each that holds.
+/// Recomputes every log and goes along the TUF repository; prints what of it holds.
 pub(super) fn check(data: &Path) -> Result<(), CommandError> {
     let mut held = String::new();
     let checked = maintenance::check(data, |name, log| held.push_str(&line(name, log)));
+    let tuf = checked.map_err(CommandError::from).and_then(|()| tuf_check::check(data));
+    held.extend(tuf.as_ref().ok().and_then(Option::as_deref));
     stdout::print(&held)?;
-    Ok(checked?)
+    tuf.map(drop)
 }
 
 /// Accepts the clock, or says what there is to accept.
