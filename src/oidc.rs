@@ -135,8 +135,13 @@ pub enum LoginError {
     #[error("waxseal.login wants the identity token of a CI system or cloud, and this is none that waxseal knows")]
     NoAmbientProvider,
     /// No browser, and no terminal that could show the address.
-    #[error("no browser could be started ({0}), and there is no terminal to show the login address on")]
-    NoBrowser(io::Error),
+    #[error("no browser could be started ({opener}: {error}), and there is no terminal to show the login address on")]
+    NoBrowser {
+        /// How that was tried.
+        opener: Opener,
+        /// What came of it.
+        error: io::Error,
+    },
     /// No display, no terminal.
     #[error("nobody can sign in here: there is neither a display for a browser nor a terminal for a code")]
     NobodyThere,

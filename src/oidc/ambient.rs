@@ -182,9 +182,13 @@ impl Job<'_> {
     }
 
     fn filesystem(&self) -> Result<IdentityToken, AmbientProblem> {
-        let mut text = String::new();
-        let file = std::fs::File::open(&self.places.token_file)?;
-        file.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
+        let path = &self.places.token_file;
+        let read = || {
+            let mut text = String::new();
+            std::fs::File::open(path)?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
+            Ok(text)
+        };
+        let text = read().map_err(|error| AmbientProblem::File { path: path.clone(), error })?;
         Ok(IdentityToken::parse(text.trim().to_owned())?)
     }
 
@@ -240,8 +244,13 @@ pub enum AmbientProblem {
     #[error("{0}")]
     Command(#[from] CommandProblem),
     /// Its file cannot be read.
-    #[error("{0}")]
-    File(#[from] io::Error),
+    #[error("{path}: {error}", path = .path.display())]
+    File {
+        /// Where it is mounted.
+        path: PathBuf,
+        /// The disk's answer.
+        error: io::Error,
+    },
     /// What it gave is no token.
     #[error("{0}")]
     Malformed(#[from] MalformedIdentityToken),

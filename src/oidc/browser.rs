@@ -45,10 +45,11 @@ async fn response(
     let no_browser = async {
         match opened.await {
             Ok(Err(error)) if terminal.is_there() => {
-                terminal.news(format_args!("no browser could be started ({error}); open the address yourself"));
+                terminal
+                    .news(format_args!("no browser could be started ({opener}: {error}); open the address yourself"));
                 std::future::pending().await
             }
-            Ok(Err(error)) => LoginError::NoBrowser(error),
+            Ok(Err(error)) => LoginError::NoBrowser { opener: opener.clone(), error },
             // It runs, or it has handed the address over.
             Ok(Ok(())) | Err(_) => std::future::pending().await,
         }

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,19 +15,33 @@ use zeroize::Zeroizing;
 
 /// What the program `words` prints, without white space around it.
 pub(super) async fn output(words: &[String], limit: Duration) -> Result<Zeroizing<String>, CommandProblem> {
-    let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput).into());
+    };
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn()?;
-    let (stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
+    let not_started = |error| CommandProblem::NotStarted { program: program.clone(), error };
+    let mut child = command.spawn().map_err(not_started)?;
+    let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
+    // Room for all of it, so that no half of a token stays behind where the vector grew out of.
+    let mut printed = Zeroizing::new(Vec::with_capacity(MAX_OUTPUT_BYTES + 1));
     let mut complaint = Vec::new();
     let work = async {
         let run = async {
-            let printed = read(stdout).await?;
-            Ok::<_, CommandProblem>((printed, child.wait().await?))
+            let mut reading = pin!(read(&mut stdout, &mut printed));
+            let status = tokio::select! {
+                read = &mut reading => {
+                    read?;
+                    return Ok::<_, CommandProblem>(child.wait().await?);
+                }
+                status = child.wait() => status?,
+            };
+            // What it leaves behind in the background may keep its stdout open for ever, and says nothing that counts.
+            tokio::time::timeout(LAST_WORDS_TIME, reading).await.unwrap_or(Ok(()))?;
+            Ok(status)
         };
-        // What a program leaves behind may keep its stderr open for ever.
-        let (printed, status) = tokio::select! {
+        // And its stderr.
+        let status = tokio::select! {
             biased;
             done = run => done?,
             never = drain_for_ever(&mut stderr, &mut complaint) => match never {},
@@ -41,16 +56,14 @@ pub(super) async fn output(words: &[String], limit: Duration) -> Result<Zeroizin
     tokio::time::timeout(limit, work).await.unwrap_or(Err(CommandProblem::TimedOut(limit)))
 }
 
-/// To the end, which must come in time.
-async fn read(stream: Option<impl AsyncRead + Unpin>) -> Result<Zeroizing<Vec<u8>>, CommandProblem> {
-    // Room for all of it, so that no half of a token stays behind where the vector grew out of.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_OUTPUT_BYTES + 1));
-    let Some(mut stream) = stream else { return Ok(bytes) };
+/// To the end, which must come in time; `bytes` has room for all that may come.
+async fn read(stream: &mut Option<impl AsyncRead + Unpin>, bytes: &mut Vec<u8>) -> Result<(), CommandProblem> {
+    let Some(stream) = stream else { return Ok(()) };
     while bytes.len() <= MAX_OUTPUT_BYTES {
         let room = MAX_OUTPUT_BYTES + 1 - bytes.len();
         let room = u64::try_from(room).unwrap_or_default();
-        if (&mut stream).take(room).read_buf(&mut *bytes).await? == 0 {
-            return Ok(bytes);
+        if (&mut *stream).take(room).read_buf(bytes).await? == 0 {
+            return Ok(());
         }
     }
     Err(CommandProblem::TooLong)
@@ -89,9 +102,17 @@ pub enum CommandProblem {
         /// The first line of what it wrote to stderr, quoted; or nothing.
         said: String,
     },
-    /// It could not be started, or not be read from.
+    /// It could not be read from.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// There is no such program, or it is none.
+    #[error("the program {program} cannot be started: {error}")]
+    NotStarted {
+        /// Which one.
+        program: String,
+        /// Why.
+        error: io::Error,
+    },
     /// Bytes that are no text.
     #[error("what it printed is not UTF-8")]
     NotText,
@@ -101,12 +122,6 @@ pub enum CommandProblem {
     /// More than any token has.
     #[error("it printed more than {MAX_OUTPUT_BYTES} bytes")]
     TooLong,
-}
-
-impl From<io::ErrorKind> for CommandProblem {
-    fn from(kind: io::ErrorKind) -> Self {
-        Self::Io(kind.into())
-    }
 }
 
 /// As long as an identity token may be, and a line break.
@@ -143,7 +158,14 @@ mod tests {
         assert_eq!(run("sleep 60").await.unwrap_err(), "it did not end within 1.5 s");
         // Whoever stays behind keeps stderr, and nobody waits for that.
         assert_eq!(run("sleep 60 >/dev/null & echo t; exec 1>&-").await.unwrap(), "t");
+        // Or stdout, after the token or before it.
+        assert_eq!(run("sleep 60 & echo t").await.unwrap(), "t");
+        assert_eq!(run("sleep 60 & echo no >&2; exit 2").await.unwrap_err(), "it ended with exit status: 2: \"no\"");
+        assert_eq!(run("yes & echo t").await.unwrap_err(), "it printed more than 65538 bytes");
         let error = output(&["/nowhere/program".to_owned()], Duration::from_secs(1)).await.unwrap_err();
-        assert!(matches!(&error, CommandProblem::Io(error) if error.kind() == io::ErrorKind::NotFound), "{error}");
+        assert_eq!(
+            error.to_string(),
+            "the program /nowhere/program cannot be started: No such file or directory (os error 2)"
+        );
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! The child gets a process group of its own: Ctrl-C at the prompt ends the login, not the user's browser.
 
+use std::fmt;
 use std::io;
 use std::process::{Command, Stdio};
 
@@ -67,6 +68,15 @@ impl Opener {
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         Ok(command)
+    }
+}
+
+impl fmt::Display for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Desktop => f.write_str("that of BROWSER or of the desktop"),
+            Self::Template(words) => write!(f, "{} of waxseal.browser", words.first().map_or("", String::as_str)),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Signing where nobody can sign in: a CI system's token, a program's, and no other once one is there.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use super::sandbox::front::{Front, Reply, nobody, reply};
@@ -99,6 +101,20 @@ fn a_program_prints_the_token() {
         ),
         "{failed}"
     );
+    let missing = refusal(&sandbox, &[("WAXSEAL_TOKEN_COMMAND", "no-such-program --quiet")]);
+    assert!(
+        missing.contains(
+            "waxseal: error: waxseal.tokenCommand gave no identity token: the program no-such-program cannot be started: No \
+             such file or directory (os error 2)\n\
+             waxseal: hint: install no-such-program, or have waxseal.tokenCommand name another program\n"
+        ),
+        "{missing}"
+    );
+    // What it leaves behind in the background is not waited for.
+    let leaves = format!("sh -c 'sleep 50 & cat {}'", file.display());
+    let begun = Instant::now();
+    commit(&sandbox, &[("WAXSEAL_TOKEN_COMMAND", leaves.as_str())]).success();
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     let mut direct = sandbox.command(WAXSEAL);
     direct.args(["-vbsau", "x"]).env("WAXSEAL_TOKEN_COMMAND", &program);
     let said = Ran::of(&mut direct, b"payload\n").success().err();

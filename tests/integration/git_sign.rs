@@ -226,8 +226,9 @@ fn a_token_in_the_environment_needs_no_login() {
     commit(&[]).code(128);
     assert_eq!(
         sandbox.last_error(),
-        "error: no browser could be started (exit status: 1), and there is no terminal to show the login address on\n\
-         hint: set waxseal.browser, run Git from a terminal, or give an identity token in WAXSEAL_ID_TOKEN\n"
+        "error: no browser could be started (false of waxseal.browser: exit status: 1), and there is no terminal to show the \
+         login address on\n\
+         hint: correct waxseal.browser, run Git from a terminal, or give an identity token in WAXSEAL_ID_TOKEN\n"
     );
 }
 

@@ -43,7 +43,8 @@ fn the_address_where_no_browser_can_be_started() {
     assert_eq!(code, 0, "{shown}");
     assert!(
         shown.contains(
-            "waxseal: no browser could be started (No such file or directory (os error 2)); open the address yourself\n"
+            "waxseal: no browser could be started (/no/such/browser of waxseal.browser: No such file or directory (os error 2)); \
+             open the address yourself\n"
         ),
         "{shown}"
     );

@@ -192,7 +192,8 @@ async fn circleci() {
     );
     assert_eq!(
         obtained(job(), &nowhere()).await.unwrap_err(),
-        "CircleCI gives no identity token: No such file or directory (os error 2)"
+        "CircleCI gives no identity token: the program /nowhere/circleci cannot be started: No such file or directory (os \
+         error 2)"
     );
 }
 

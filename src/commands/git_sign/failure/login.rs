@@ -2,7 +2,7 @@
 
 use super::{service, service_hint};
 use crate::command_error::CommandError;
-use crate::oidc::{AmbientProblem, AmbientProvider, LoginError};
+use crate::oidc::{AmbientProblem, AmbientProvider, CommandProblem, LoginError, Opener};
 use crate::services::{Problem, ServiceError, ServiceName};
 
 pub(in crate::commands) fn login(error: LoginError) -> CommandError {
@@ -12,17 +12,28 @@ pub(in crate::commands) fn login(error: LoginError) -> CommandError {
             let (hint, is_outage) = (ambient_hint(*provider, service), service.problem.is_outage());
             return CommandError::failed(error).hint(hint).of_outage(is_outage);
         }
+        LoginError::NoToken => "WAXSEAL_ID_TOKEN holds one, or waxseal.tokenCommand prints one",
+        LoginError::TokenCommand(CommandProblem::NotStarted { program, .. }) => {
+            let hint = format!("install {program}, or have waxseal.tokenCommand name another program");
+            return CommandError::failed(error).hint(hint);
+        }
+        LoginError::Ambient { problem: AmbientProblem::Command(CommandProblem::NotStarted { .. }), .. } => {
+            "the image of the job must have CircleCI's command line in its PATH; WAXSEAL_ID_TOKEN takes a token from \
+             elsewhere"
+        }
         LoginError::Ambient { .. } | LoginError::NoAmbientProvider => {
             "docs/login.md says what each CI system needs; WAXSEAL_ID_TOKEN takes a token from elsewhere"
         }
-        LoginError::NoToken => "WAXSEAL_ID_TOKEN holds one, or waxseal.tokenCommand prints one",
         LoginError::TokenCommand(_) | LoginError::TokenOfCommand(_) => {
             "it must print an identity token and nothing else, and end with 0"
         }
         LoginError::TokenCommandTemplate(_) => "it is a program and its arguments, without a shell",
         LoginError::BrowserTemplate(_) => "it is a program and its arguments, such as \"firefox --new-window {url}\"",
         LoginError::Environment(_) => "unset WAXSEAL_ID_TOKEN and SIGSTORE_ID_TOKEN to sign in with a browser",
-        LoginError::NoBrowser(_) => {
+        LoginError::NoBrowser { opener: Opener::Template(_), .. } => {
+            "correct waxseal.browser, run Git from a terminal, or give an identity token in WAXSEAL_ID_TOKEN"
+        }
+        LoginError::NoBrowser { .. } => {
             "set waxseal.browser, run Git from a terminal, or give an identity token in WAXSEAL_ID_TOKEN"
         }
         LoginError::NobodyThere => {
