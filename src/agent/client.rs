@@ -83,9 +83,7 @@ impl Connection {
     /// # Errors
     /// [`AgentError`]
     pub async fn to_running(place: &Place) -> Result<Option<Self>, AgentError> {
-        // No folder, no socket, nobody who listens: nobody runs.
-        let Ok(folder) = place.open() else { return Ok(None) };
-        let Ok(stream) = folder.connect(AGENT.socket).await else { return Ok(None) };
+        let Some(stream) = Self::reach(place).await? else { return Ok(None) };
         match Self::greet(stream).await? {
             Greeted::Ours(connection) => Ok(Some(connection)),
             Greeted::Older(_) => Ok(None),
@@ -112,11 +110,18 @@ impl Connection {
     /// # Errors
     /// [`AgentError`]
     pub async fn stop_running(place: &Place) -> Result<(), AgentError> {
-        let Ok(folder) = place.open() else { return Ok(()) };
-        let Ok(mut stream) = folder.connect(AGENT.socket).await else { return Ok(()) };
+        let Some(mut stream) = Self::reach(place).await? else { return Ok(()) };
         frame::write(&mut stream, &Hello::own()).await.map_err(broken)?;
         let _any: Hello = frame::read(&mut stream, AT_ONCE).await.map_err(broken)?;
         Self { stream }.stop().await
+    }
+
+    /// No folder, no socket, nobody who listens: nobody runs. A folder that will not do tells nothing about that.
+    async fn reach(place: &Place) -> Result<Option<UnixStream>, AgentError> {
+        match place.open_if_there()? {
+            Some(folder) => Ok(folder.connect_if_there(AGENT.socket).await?),
+            None => Ok(None),
+        }
     }
 
     async fn start(folder: &Folder) -> Result<Self, AgentError> {

@@ -51,6 +51,14 @@ impl Place {
         self.folder.join(FORWARD.socket)
     }
 
+    /// The folder, if it is there: then nobody may have tampered with it.
+    pub(super) fn open_if_there(&self) -> Result<Option<Folder>, PlaceError> {
+        match self.open() {
+            Err(PlaceError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            opened => opened.map(Some),
+        }
+    }
+
     /// The folder, which must be there, ours, and closed to others.
     pub(super) fn open(&self) -> Result<Folder, PlaceError> {
         let fail = |error| PlaceError::Io { path: self.folder.clone(), error };
@@ -97,6 +105,15 @@ impl Folder {
     pub(super) async fn connect(&self, socket: &str) -> io::Result<UnixStream> {
         let stream = UnixStream::connect(self.reachable(socket)).await?;
         if is_by_us(&stream)? { Ok(stream) } else { Err(io::ErrorKind::PermissionDenied.into()) }
+    }
+
+    /// Connects to whoever listens. `None`: nobody does, or there is no socket; not that it cannot be used.
+    pub(super) async fn connect_if_there(&self, socket: &str) -> Result<Option<UnixStream>, PlaceError> {
+        match self.connect(socket).await {
+            Ok(stream) => Ok(Some(stream)),
+            Err(error) if NOBODY.contains(&error.kind()) => Ok(None),
+            Err(error) => Err(PlaceError::Io { path: self.path.join(socket), error }),
+        }
     }
 
     /// Listens, if nobody else does: whoever holds the lock is the agent. A service manager's socket stays its own.
@@ -215,9 +232,9 @@ pub enum PlaceError {
     #[error("the folder {path} belongs to another user", path = .0.display())]
     Foreign(PathBuf),
     /// The system's answer.
-    #[error("the folder {path} cannot be used: {error}", path = .path.display())]
+    #[error("{path} cannot be used: {error}", path = .path.display())]
     Io {
-        /// Which folder.
+        /// Which folder, or socket.
         path: PathBuf,
         /// What happened.
         error: io::Error,
@@ -246,6 +263,8 @@ pub(super) const AGENT: Names = Names { socket: "agent.sock", lock: "agent.lock"
 pub(super) const FORWARD: Names = Names { socket: "forward.sock", lock: "forward.lock" };
 /// The other machine's end of that, made by its sshd.
 pub(super) const FORWARDED: &str = "forwarded.sock";
+/// What there is when no agent runs, or one ended by force.
+const NOBODY: [io::ErrorKind; 2] = [io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound];
 const MAX_ADDRESS_BYTES: usize = 104;
 
 #[cfg(test)]
@@ -287,7 +306,10 @@ mod tests {
         assert!(matches!(at("file").make(), Err(PlaceError::NotAFolder(_))));
         fs::set_permissions(folder.path().join("a/b/c"), fs::Permissions::from_mode(0o750)).unwrap();
         assert!(matches!(at("a/b/c").make(), Err(PlaceError::Open(_))));
+        assert!(matches!(at("a/b/c").open_if_there(), Err(PlaceError::Open(_))));
+        assert!(matches!(at("link").open_if_there(), Err(PlaceError::NotAFolder(_))));
         assert!(matches!(at("nowhere").open(), Err(PlaceError::Io { .. })));
+        assert!(matches!(at("nowhere").open_if_there(), Ok(None)));
     }
 
     #[tokio::test]

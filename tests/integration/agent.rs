@@ -274,11 +274,22 @@ fn without_an_agent_there_is_a_login_for_each_signature() {
     );
     commit(&sandbox, "one").success();
     assert_eq!(counted(&sandbox), Counts { logins: 2, tokens: 2, certificates: 2 });
-    assert_eq!(
-        sandbox.masked(&sandbox.waxseal(["login"]).code(1).err()),
-        "waxseal: error: other users may enter the folder SANDBOX/run/waxseal\n\
-         waxseal: hint: it must be the user's own folder, with mode 0700\n"
-    );
+    let said_by = |command: &[&str]| {
+        let ran = sandbox.waxseal(command).code(1);
+        assert_eq!(ran.out(), "", "{command:?}");
+        sandbox.masked(&ran.err())
+    };
+    let open = "waxseal: error: other users may enter the folder SANDBOX/run/waxseal\n\
+                waxseal: hint: it must be the user's own folder, with mode 0700: \"chmod 700\" closes it to others\n";
+    let linked = "waxseal: error: SANDBOX/run/waxseal is not a folder\n\
+                  waxseal: hint: it must be the user's own folder, with mode 0700: move what is there away, and waxseal \
+                  makes it\n";
+    // Whether somebody is logged in cannot be told then, and nothing is forgotten or ended.
+    let commands: [&[&str]; 5] = [&["login"], &["logout"], &["whoami"], &["whoami", "--json"], &["agent", "--stop"]];
+    commands.iter().for_each(|command| assert_eq!(said_by(command), open, "{command:?}"));
+    std::fs::rename(sandbox.path("run/waxseal"), sandbox.path("run/elsewhere")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", sandbox.path("run/waxseal")).unwrap();
+    commands.iter().for_each(|command| assert_eq!(said_by(command), linked, "{command:?}"));
 }
 
 #[test]

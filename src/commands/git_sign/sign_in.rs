@@ -7,7 +7,7 @@ use super::claims;
 use super::clock;
 use super::failure;
 use super::public_consent::{Consent, PublicConsent};
-use crate::agent::{AgentError, Connection, Failure, Forwarded, Found, Login as AgentLogin, Place, Wanted};
+use crate::agent::{AgentError, Connection, Failure, Forwarded, Found, Login as AgentLogin, Place, PlaceError, Wanted};
 use crate::cms::attributes::SignedAttributes;
 use crate::command_error::CommandError;
 use crate::credential::{self, Issuance, RequestedSigner, SigningCredential};
@@ -320,7 +320,19 @@ fn of_agent(failure: Failure) -> CommandError {
 pub(in crate::commands) fn agent_error(error: AgentError) -> CommandError {
     match error {
         AgentError::Failed(failure) => of_agent(failure),
-        AgentError::Place(_) => CommandError::failed(error).hint("it must be the user's own folder, with mode 0700"),
+        AgentError::Place(error) => {
+            let hint = match &error {
+                PlaceError::Foreign(_) | PlaceError::NotAFolder(_) => {
+                    "it must be the user's own folder, with mode 0700: move what is there away, and waxseal makes it"
+                }
+                PlaceError::Io { .. } => "the agent's socket is there, in the user's own folder with mode 0700",
+                PlaceError::NoFolder => "set HOME or XDG_RUNTIME_DIR",
+                PlaceError::Open(_) => {
+                    "it must be the user's own folder, with mode 0700: \"chmod 700\" closes it to others"
+                }
+            };
+            CommandError::failed(error).hint(hint)
+        }
         AgentError::Broken(_)
         | AgentError::Newer(_)
         | AgentError::OtherEnd(_)
