@@ -7,8 +7,14 @@ use jiff::Timestamp;
 use super::{Circumstances, Pattern};
 use crate::instance::InstanceName;
 use crate::verify::{Findings, VerifiedSignature};
+use crate::x509::CertificateClaims;
 use crate::x509::fulcio::BuildClaims;
-use crate::x509::{CertificateClaims, SubjectAlternativeName};
+
+mod mismatch;
+mod who;
+
+pub use mismatch::Mismatch;
+pub use who::{Who, Workflow};
 
 /// One rule of a policy file. It admits whoever is among `who` while every condition holds.
 #[derive(Clone, Debug)]
@@ -126,70 +132,6 @@ impl From<&VerifiedSignature> for Signer {
     }
 }
 
-/// Whom a rule is about.
-#[derive(Clone, Debug)]
-pub enum Who {
-    /// An e-mail address.
-    Email(Pattern),
-    /// A URI: of a workflow, a workload, a service.
-    Uri(Pattern),
-    /// A user name, `NAME!DOMAIN`.
-    Username(Pattern),
-    /// A CI job by what its certificate says of it.
-    Workflow(Workflow),
-}
-
-impl Who {
-    fn is(&self, claims: &CertificateClaims, build: &BuildClaims) -> Result<(), Mismatch> {
-        let (pattern, name) = match (self, &claims.san) {
-            (Self::Email(pattern), SubjectAlternativeName::Email(name))
-            | (Self::Uri(pattern), SubjectAlternativeName::Uri(name))
-            | (Self::Username(pattern), SubjectAlternativeName::Username(name)) => (pattern, name),
-            (Self::Workflow(workflow), _) => return workflow.is(build),
-            (Self::Email(_) | Self::Uri(_) | Self::Username(_), _) => return Err(Mismatch::Identity),
-        };
-        if pattern.matches(name) { Ok(()) } else { Err(Mismatch::Identity) }
-    }
-}
-
-/// A CI job, by the extensions of its certificate. What is `None` may be anything.
-#[derive(Clone, Debug)]
-pub struct Workflow {
-    /// Source Repository Identifier: the forge's number, which outlives a renaming and is not reused.
-    pub repository_id: String,
-    /// The path of the configuration in that repository: Build Config URI without repository and ref.
-    pub path: Option<Pattern>,
-    /// Source Repository Ref, in full.
-    pub reference: Option<Pattern>,
-    /// Build Trigger: `push`, `workflow_dispatch`, …
-    pub trigger: Option<Vec<String>>,
-}
-
-impl Workflow {
-    fn is(&self, claims: &BuildClaims) -> Result<(), Mismatch> {
-        let wrong = |field, found: Option<&str>| {
-            Err(Mismatch::Workflow { field, found: found.unwrap_or("nothing").to_owned() })
-        };
-        let repository_id = claims.source_repository_identifier.as_deref();
-        if repository_id != Some(self.repository_id.as_str()) {
-            return wrong("repository_id", repository_id);
-        }
-        let path = claims.build_config_path();
-        if self.path.as_ref().is_some_and(|pattern| !path.is_some_and(|path| pattern.matches(path))) {
-            return wrong("path", path);
-        }
-        let reference = claims.source_repository_ref.as_deref();
-        if self.reference.as_ref().is_some_and(|pattern| !reference.is_some_and(|found| pattern.matches(found))) {
-            return wrong("ref", reference);
-        }
-        let trigger = claims.build_trigger.as_deref();
-        if self.trigger.as_ref().is_some_and(|triggers| !triggers.iter().any(|one| Some(one.as_str()) == trigger)) {
-            return wrong("trigger", trigger);
-        }
-        Ok(())
-    }
-}
-
 /// When a rule holds, judged by the proven time of a signature: `from` is the first instant, `until` the first after the
 /// last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -270,117 +212,11 @@ impl fmt::Display for Requirement {
     }
 }
 
-/// Which condition of a rule a signature does not meet. What is further down came nearer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Mismatch {
-    /// Another instance vouches.
-    #[error("it is about the instance {rule}, and {vouching} vouches")]
-    Instance {
-        /// The rule's.
-        rule: InstanceName,
-        /// The signature's.
-        vouching: InstanceName,
-    },
-    /// Another issuer vouched.
-    #[error("it wants the issuer {0}")]
-    Issuer(String),
-    /// Another name.
-    #[error("it is about others")]
-    Identity,
-    /// Another job.
-    #[error("the certificate's {field} is {found}")]
-    Workflow {
-        /// The field of the rule.
-        field: &'static str,
-        /// What the certificate says.
-        found: String,
-    },
-    /// Before the rule.
-    #[error("it holds from {from} on, and the proven time is {at}")]
-    TooEarly {
-        /// The proven time.
-        at: Timestamp,
-        /// The rule's.
-        from: Timestamp,
-    },
-    /// After the rule.
-    #[error("it held until {until}, and the proven time is {at}")]
-    TooLate {
-        /// The proven time.
-        at: Timestamp,
-        /// The rule's.
-        until: Timestamp,
-    },
-    /// At no time that could be proved.
-    #[error("it does not hold while the certificate is valid, from {not_before} to {not_after}")]
-    NeverThen {
-        /// The first instant of the certificate.
-        not_before: Timestamp,
-        /// The last one.
-        not_after: Timestamp,
-    },
-    /// A requirement.
-    #[error("it wants {0}")]
-    Requirement(Requirement),
-    /// A change of the law, by somebody who may not change it.
-    #[error("the commit changes the policy file, which the rule does not let it")]
-    ChangesPolicy,
-    /// Another ref.
-    #[error("it is not for {0}")]
-    Reference(String),
-    /// The ref is not known here.
-    #[error("it depends on the ref, which is not known here")]
-    ReferenceUnknown,
-    /// Whether the policy file is changed is not known here.
-    #[error("whether the commit changes the policy file is not known here")]
-    ChangeOfPolicyUnknown,
-    /// Whether the policy judges the object at all is not known here.
-    #[error("the policy has a start commit, and the history is not known here")]
-    StartUnknown,
-}
-
-impl Mismatch {
-    /// Whether the condition would perhaps hold, could it be looked at.
-    #[must_use]
-    pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::StartUnknown)
-    }
-
-    /// Whether the rule is about the signer, and something that is known besides is in the way.
-    #[must_use]
-    pub fn is_beside_the_signer(&self) -> bool {
-        match self {
-            Self::TooEarly { .. }
-            | Self::TooLate { .. }
-            | Self::NeverThen { .. }
-            | Self::Requirement(_)
-            | Self::ChangesPolicy
-            | Self::Reference(_) => true,
-            Self::Instance { .. } | Self::Issuer(_) | Self::Identity | Self::Workflow { .. } => false,
-            Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::StartUnknown => false,
-        }
-    }
-
-    /// The more, the nearer.
-    pub(super) fn nearness(&self) -> u8 {
-        match self {
-            Self::Instance { .. } => 0,
-            Self::Issuer(_) => 1,
-            Self::Identity => 2,
-            Self::Workflow { .. } => 3,
-            Self::TooEarly { .. } | Self::TooLate { .. } | Self::NeverThen { .. } => 4,
-            Self::Requirement(_) => 5,
-            Self::ChangesPolicy => 6,
-            Self::Reference(_) => 7,
-            Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::StartUnknown => 8,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::policy::PolicyFile;
+    use crate::x509::SubjectAlternativeName;
 
     fn rule(more: &str) -> Rule {
         let text = format!("version = 1\n[[rule]]\nname = \"r\"\nissuer = \"https://i\"\ninstance = \"own\"\n{more}");

@@ -1,0 +1,113 @@
+//! Why a rule does not admit a signature.
+
+use jiff::Timestamp;
+
+use super::Requirement;
+use crate::instance::InstanceName;
+
+/// Which condition of a rule a signature does not meet. What is further down came nearer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// Another instance vouches.
+    #[error("it is about the instance {rule}, and {vouching} vouches")]
+    Instance {
+        /// The rule's.
+        rule: InstanceName,
+        /// The signature's.
+        vouching: InstanceName,
+    },
+    /// Another issuer vouched.
+    #[error("it wants the issuer {0}")]
+    Issuer(String),
+    /// Another name.
+    #[error("it is about others")]
+    Identity,
+    /// Another job.
+    #[error("the certificate's {field} is {found}")]
+    Workflow {
+        /// The field of the rule.
+        field: &'static str,
+        /// What the certificate says.
+        found: String,
+    },
+    /// Before the rule.
+    #[error("it holds from {from} on, and the proven time is {at}")]
+    TooEarly {
+        /// The proven time.
+        at: Timestamp,
+        /// The rule's.
+        from: Timestamp,
+    },
+    /// After the rule.
+    #[error("it held until {until}, and the proven time is {at}")]
+    TooLate {
+        /// The proven time.
+        at: Timestamp,
+        /// The rule's.
+        until: Timestamp,
+    },
+    /// At no time that could be proved.
+    #[error("it does not hold while the certificate is valid, from {not_before} to {not_after}")]
+    NeverThen {
+        /// The first instant of the certificate.
+        not_before: Timestamp,
+        /// The last one.
+        not_after: Timestamp,
+    },
+    /// A requirement.
+    #[error("it wants {0}")]
+    Requirement(Requirement),
+    /// A change of the law, by somebody who may not change it.
+    #[error("the commit changes the policy file, which the rule does not let it")]
+    ChangesPolicy,
+    /// Another ref.
+    #[error("it is not for {0}")]
+    Reference(String),
+    /// The ref is not known here.
+    #[error("it depends on the ref, which is not known here")]
+    ReferenceUnknown,
+    /// Whether the policy file is changed is not known here.
+    #[error("whether the commit changes the policy file is not known here")]
+    ChangeOfPolicyUnknown,
+    /// Whether the policy judges the object at all is not known here.
+    #[error("the policy has a start commit, and the history is not known here")]
+    StartUnknown,
+}
+
+impl Mismatch {
+    /// Whether the condition would perhaps hold, could it be looked at.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::StartUnknown)
+    }
+
+    /// Whether the rule is about the signer, and something that is known besides is in the way.
+    #[must_use]
+    pub fn is_beside_the_signer(&self) -> bool {
+        match self {
+            Self::TooEarly { .. }
+            | Self::TooLate { .. }
+            | Self::NeverThen { .. }
+            | Self::Requirement(_)
+            | Self::ChangesPolicy
+            | Self::Reference(_) => true,
+            Self::Instance { .. } | Self::Issuer(_) | Self::Identity | Self::Workflow { .. } => false,
+            Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::StartUnknown => false,
+        }
+    }
+
+    /// The more, the nearer.
+    pub(in crate::policy) fn nearness(&self) -> u8 {
+        match self {
+            Self::Instance { .. } => 0,
+            Self::Issuer(_) => 1,
+            Self::Identity => 2,
+            Self::Workflow { .. } => 3,
+            Self::TooEarly { .. } | Self::TooLate { .. } | Self::NeverThen { .. } => 4,
+            Self::Requirement(_) => 5,
+            Self::ChangesPolicy => 6,
+            Self::Reference(_) => 7,
+            Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::StartUnknown => 8,
+        }
+    }
+}
