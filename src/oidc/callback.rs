@@ -1,7 +1,7 @@
 //! The loopback address that the browser is sent back to (RFC 8252 §7.3).
 //!
-//! Anyone on this machine, and any page in the browser, can send requests here. What does not carry the right state is
-//! answered and forgotten; it cannot end the login.
+//! Anyone on this machine, and any page in the browser, can send requests here. What does not carry the right state, or was
+//! not sent to this address by whoever was led here, is answered and forgotten; it cannot end the login.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -55,7 +55,10 @@ impl Callback {
                 accepted = self.accept(), if connections.len() < MAX_CONNECTIONS => accepted,
             };
             match stream {
-                Ok(stream) => drop(connections.spawn(serve(stream, state.to_owned(), sender.clone()))),
+                Ok(stream) => {
+                    let expected = Expected { state: state.to_owned(), port: self.port };
+                    drop(connections.spawn(serve(stream, expected, sender.clone())));
+                }
                 // Out of descriptors, for one: that passes, but not at once.
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
@@ -105,9 +108,9 @@ pub(super) enum Outcome {
 }
 
 /// One connection: one request, one answer.
-async fn serve(mut stream: TcpStream, state: String, responses: mpsc::Sender<Response>) {
+async fn serve(mut stream: TcpStream, expected: Expected, responses: mpsc::Sender<Response>) {
     let Ok(Some(head)) = tokio::time::timeout(READ_TIME, read_head(&mut stream)).await else { return };
-    let parameters = match route(&head, &state) {
+    let parameters = match expected.parameters(&head) {
         Ok(parameters) => parameters,
         Err(refusal) => return write(&mut stream, &refusal).await,
     };
@@ -150,32 +153,61 @@ async fn write(stream: &mut TcpStream, page: &Page) {
     drop(tokio::time::timeout(WRITE_TIME, sending).await);
 }
 
-/// Request line and state decide: another path is 404, another method 405, another state 400.
-fn route(head: &str, state: &str) -> Result<Parameters, Page> {
-    let refusal = |status, why| Err(Page::refusal(status, why));
-    let mut words = head.lines().next().unwrap_or_default().split(' ');
-    let (Some(method), Some(target)) = (words.next(), words.next()) else {
-        return refusal(400, "This is not an HTTP request.");
-    };
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    if path != PATH {
-        return refusal(404, "There is nothing here.");
+/// What the one request has that is waited for.
+struct Expected {
+    state: String,
+    port: u16,
+}
+
+impl Expected {
+    /// The request line, where it was sent and by whom, and the state decide: another path is 404, another method 405,
+    /// another host 421, another site's script or form 403, another state 400.
+    fn parameters(&self, head: &str) -> Result<Parameters, Page> {
+        let refusal = |status, why| Err(Page::refusal(status, why));
+        let mut lines = head.lines();
+        let mut words = lines.next().unwrap_or_default().split(' ');
+        let (Some(method), Some(target)) = (words.next(), words.next()) else {
+            return refusal(400, "This is not an HTTP request.");
+        };
+        let fields = || lines.clone().filter_map(|line| line.split_once(':'));
+        let values = |wanted: &'static str| {
+            fields().filter(move |(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value.trim())
+        };
+        // A name that leads to this machine may be anybody's (DNS rebinding).
+        let mut hosts = values("host");
+        if !(hosts.next().is_some_and(|host| self.is_own(host)) && hosts.next().is_none()) {
+            return refusal(421, "This is another address than the login comes back to.");
+        }
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        if path != PATH {
+            return refusal(404, "There is nothing here.");
+        }
+        if method != "GET" {
+            return refusal(405, "This address is only for the way back from a login.");
+        }
+        // A browser that is led here says none, or ours; only scripts and forms of a page say that page's.
+        if !values("origin").all(|origin| origin.strip_prefix("http://").is_some_and(|host| self.is_own(host))) {
+            return refusal(403, "Another site may not answer a login.");
+        }
+        let Some(query) = Query::parse(query) else {
+            return refusal(400, "A parameter was given twice.");
+        };
+        if query.state.as_ref() != Some(&self.state) {
+            return refusal(400, "This is not the login that is being waited for.");
+        }
+        let outcome = match (query.code, query.error) {
+            (Some(code), None) if !code.is_empty() => Outcome::Code(code),
+            (None, Some(error)) => Outcome::Error { error, description: query.error_description.unwrap_or_default() },
+            _ => return refusal(400, "There must be either a code or an error."),
+        };
+        Ok(Parameters { outcome, issuer: query.iss })
     }
-    if method != "GET" {
-        return refusal(405, "This address is only for the way back from a login.");
+
+    /// Whether `host` is this listener's, as a browser writes it.
+    fn is_own(&self, host: &str) -> bool {
+        let Some((name, port)) = host.rsplit_once(':') else { return false };
+        OWN_NAMES.iter().any(|own| name.eq_ignore_ascii_case(own)) && port == self.port.to_string()
     }
-    let Some(query) = Query::parse(query) else {
-        return refusal(400, "A parameter was given twice.");
-    };
-    if query.state.as_deref() != Some(state) {
-        return refusal(400, "This is not the login that is being waited for.");
-    }
-    let outcome = match (query.code, query.error) {
-        (Some(code), None) if !code.is_empty() => Outcome::Code(code),
-        (None, Some(error)) => Outcome::Error { error, description: query.error_description.unwrap_or_default() },
-        _ => return refusal(400, "There must be either a code or an error."),
-    };
-    Ok(Parameters { outcome, issuer: query.iss })
 }
 
 #[derive(Default)]
@@ -208,6 +240,8 @@ impl Query {
     }
 }
 
+/// What the redirect address may be written as; the listener has it on both addresses.
+const OWN_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 const PATH: &str = "/auth/callback";
 /// What servers commonly take as a request head; authorization codes have well under 4 KiB.
 const MAX_HEAD_BYTES: usize = 16 << 10;

@@ -57,8 +57,10 @@ impl Page {
         let reason = match self.status {
             200 => "OK",
             400 => "Bad Request",
+            403 => "Forbidden",
             404 => "Not Found",
             405 => "Method Not Allowed",
+            421 => "Misdirected Request",
             _ => "",
         };
         let allow = if self.status == 405 { "Allow: GET\r\n" } else { "" };
