@@ -2,7 +2,7 @@
 
 use super::{service, service_hint};
 use crate::command_error::CommandError;
-use crate::oidc::{AmbientProblem, AmbientProvider, CommandProblem, LoginError, Opener};
+use crate::oidc::{AmbientProblem, AmbientProvider, ClaimsVerificationError, CommandProblem, LoginError, Opener};
 use crate::services::{Problem, ServiceError, ServiceName};
 
 pub(in crate::commands) fn login(error: LoginError) -> CommandError {
@@ -48,15 +48,30 @@ pub(in crate::commands) fn login(error: LoginError) -> CommandError {
             "the issuer's address in the signing config must be the one it calls itself, byte for byte"
         }
         LoginError::Listen(_) => "the browser has to come back to a port of this machine",
-        LoginError::IdToken(_) => "is the clock right? if it is, the issuer is misconfigured",
+        LoginError::IdToken(ClaimsVerificationError::Expired(_)) => {
+            "is the clock right? if it is, the issuer is misconfigured"
+        }
+        LoginError::IdToken(ClaimsVerificationError::InvalidAudience(_)) => {
+            "waxseal.clientId says for whom tokens are made; the issuer must know that client"
+        }
+        LoginError::IdToken(ClaimsVerificationError::InvalidNonce(_)) => {
+            "the token was made for another login, which may be somebody else's: run the command again, and if this is said \
+             again, tell whoever runs the issuer"
+        }
+        LoginError::OtherIssuer(_) => {
+            "somebody may be mixing up logins: sign in anew with nothing else open, and if this is said again, tell whoever \
+             runs the issuer"
+        }
+        LoginError::UnnamedIssuer => {
+            "its discovery document promises \"iss\" (RFC 9207), and something left it out: tell whoever runs the issuer"
+        }
         LoginError::AccessTokenHash
         | LoginError::AuthorizationEndpoint(_)
         | LoginError::DevicePage(_)
+        | LoginError::IdToken(_)
         | LoginError::Malformed(_)
         | LoginError::NoIdToken
-        | LoginError::NoPkce(_)
-        | LoginError::OtherIssuer(_)
-        | LoginError::UnnamedIssuer => "tell whoever runs the issuer",
+        | LoginError::NoPkce(_) => "tell whoever runs the issuer",
     };
     CommandError::failed(error).hint(hint)
 }
@@ -124,6 +139,15 @@ fn permission(provider: AmbientProvider, service: ServiceName) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_or_answer_of_another_login_is_not_the_clock_s_fault() {
+        let hint = |error| login(error).hints().join("");
+        let nonce = hint(LoginError::IdToken(ClaimsVerificationError::InvalidNonce(String::new())));
+        assert!(nonce.contains("another login") && !nonce.contains("clock"), "{nonce}");
+        assert!(hint(LoginError::UnnamedIssuer).contains("promises \"iss\" (RFC 9207)"));
+        assert!(hint(LoginError::OtherIssuer(String::new())).contains("mixing up logins"));
+    }
 
     #[test]
     fn a_ci_system_s_service_is_not_looked_for_in_the_signing_config() {
