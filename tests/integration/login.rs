@@ -85,7 +85,8 @@ fn nobody_is_logged_in() {
             "claims_supported",
             json!([]),
             "the login was answered by another issuer: \"STACK/oidc\"",
-            "tell whoever runs the issuer",
+            "somebody may be mixing up logins: sign in anew with nothing else open, and if this is said again, tell whoever runs \
+             the issuer",
         ),
     ] {
         let front = issuer_with(name, value);
