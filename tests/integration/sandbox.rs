@@ -24,6 +24,7 @@ mod der;
 pub(crate) mod front;
 pub(crate) mod made;
 mod online;
+pub(crate) mod served;
 mod stack;
 mod typist;
 

@@ -2,26 +2,14 @@
 //! takes an answer larger than the kernel's buffers: the end of an answer that its client takes bit by bit.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use reqwest::{Certificate, Client, Version};
-use tempfile::TempDir;
-use tokio::sync::mpsc;
-use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
-use tokio_rustls::rustls::pki_types::CertificateDer;
-use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use waxseal::stack::server::{
-    Command, Limits, Listener, RateLimits, ServerOptions, TlsFiles, TlsIdentity, serve_until,
-};
-use waxseal::stack::{Stack, StackOptions};
+use waxseal::stack::server::{Limits, RateLimits, ServerOptions};
 
-use super::sandbox::Authority;
+use super::sandbox::served::{LONG, SHORT, Served, closes, get, identity, read, read_some};
 
 #[test]
 fn who_says_nothing_or_not_enough_is_not_waited_for() {
@@ -75,96 +63,6 @@ fn who_does_not_read_the_answers_is_cut() {
         std::thread::sleep(SHORT / 4);
     }
     assert!(read_some(&mut served.ask("/healthz")).starts_with("HTTP/1.1 200 "));
-}
-
-#[test]
-fn connections_are_counted_in_all_and_by_client() {
-    let served = Served::with(Limits { connections: 3, connections_per_client: 2, ..Limits::default() });
-    let (first, _second) = (served.ask("/healthz"), served.ask("/healthz"));
-    std::thread::sleep(Duration::from_millis(50));
-    closes(served.connect());
-    drop(first);
-    std::thread::sleep(Duration::from_millis(50));
-    assert!(read_some(&mut served.ask("/healthz")).starts_with("HTTP/1.1 200 "));
-
-    let served = Served::with(Limits { connections: 2, ..Limits::default() });
-    let (first, _second) = (served.ask("/healthz"), served.ask("/healthz"));
-    std::thread::sleep(Duration::from_millis(50));
-    let mut waiting = served.ask("/healthz");
-    waiting.set_read_timeout(Some(SHORT)).unwrap();
-    assert!(waiting.read(&mut [0; 512]).is_err(), "it waits for a place");
-    waiting.set_read_timeout(Some(LONG)).unwrap();
-    drop(first);
-    assert!(read_some(&mut waiting).starts_with("HTTP/1.1 200 "));
-    // Both places are held by some who do nothing, for much less than the half minute that there is otherwise.
-    assert!(read_some(&mut served.ask("/healthz")).starts_with("HTTP/1.1 200 "));
-}
-
-#[test]
-fn nobody_is_counted_who_is_not_there() {
-    let served = Served::with(Limits::default());
-    let counted = || {
-        let mut page = String::new();
-        let mut stream = served.connect();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-        stream.read_to_string(&mut page).unwrap();
-        page.lines().find_map(|line| line.strip_prefix("waxseal_connections ")).unwrap().to_owned()
-    };
-    assert_eq!(counted(), "1", "the one that asks");
-    let mut other = served.ask("/healthz");
-    read_some(&mut other);
-    assert_eq!(counted(), "2");
-}
-
-#[test]
-fn who_does_nothing_makes_room_when_it_is_crowded() {
-    let limits = Limits { connections: 8, ..Limits::default() };
-    let half = b"GET / HTTP/1.1\r\nHost: 127";
-    let crowds: Vec<_> = [b"".as_slice(), &get("/healthz"), half, &[&get("/healthz"), half.as_slice()].concat()]
-        .into_iter()
-        .map(|said| {
-            let served = Served::with(limits);
-            // More than there are places: those who wait are no better.
-            let crowd: Vec<_> = (0..limits.connections + 2)
-                .map(|_| {
-                    let mut stream = served.connect();
-                    stream.write_all(said).unwrap();
-                    stream
-                })
-                .collect();
-            (served, crowd)
-        })
-        .collect();
-    for (served, _crowd) in crowds {
-        // Far sooner than where there is room.
-        assert!(read_some(&mut served.ask("/healthz")).starts_with("HTTP/1.1 200 "));
-    }
-}
-
-#[test]
-fn half_a_handshake_makes_room_when_it_is_crowded() {
-    let (folder, tls) = identity();
-    let limits = Limits { connections: 8, ..Limits::default() };
-    let served = Served::start(ServerOptions { tls: Some(tls), limits, ..ServerOptions::new(|news| panic!("{news}")) });
-    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-    let here = || {
-        let mut stream = served.connect_http_2(&folder);
-        stream.write_all(preface).unwrap();
-        stream.read_exact(&mut [0; 9]).unwrap();
-        stream
-    };
-    let begun: Vec<_> = (0..limits.connections)
-        .map(|_| {
-            let mut stream = served.connect();
-            stream.write_all(&[0x16, 3, 1, 2, 0, 1]).unwrap();
-            stream
-        })
-        .collect();
-    here();
-    drop(begun);
-    // A preface, and then not even an answer to the server's farewell.
-    let _silent: Vec<_> = (0..limits.connections).map(|_| here()).collect();
-    here();
 }
 
 #[test]
@@ -291,44 +189,6 @@ fn heads_and_bodies_have_the_same_size_in_http_2() {
 }
 
 #[test]
-fn a_client_has_so_many_requests_a_second() {
-    let one = NonZeroU32::new(1);
-    let served = Served::start(ServerOptions {
-        behind_proxy: true,
-        rates: RateLimits { certificates: one, login: one, writes: one, ..RateLimits::OFF },
-        ..ServerOptions::new(|news| panic!("{news}"))
-    });
-    let ask = |request: &str, client: &str| {
-        let mut stream = served.connect();
-        let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 203.0.113.9, {client}\r\n");
-        stream.write_all(format!("{head}Connection: close\r\nContent-Length: 2\r\n\r\n{{}}").as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    };
-    let sentence = "there were too many requests: come again later";
-    for (request, body) in [
-        ("POST /rekor/api/v1/log/entries", format!("{{\"code\":429,\"message\":\"{sentence}\"}}\n")),
-        ("POST /api/v2/signingCert", format!("{{\"code\":8,\"details\":[],\"message\":\"{sentence}\"}}\n")),
-        (
-            "POST /oidc/token",
-            format!("{{\"error\":\"temporarily_unavailable\",\"error_description\":\"{sentence}\"}}\n"),
-        ),
-    ] {
-        // Twenty are saved up, and the machine may be slow.
-        let refused = (0..200).map(|_| ask(request, "192.0.2.1")).find(|answer| answer.starts_with("HTTP/1.1 429 "));
-        let refused = refused.unwrap_or_else(|| panic!("{request} is never refused"));
-        assert!(refused.to_lowercase().contains("\r\nretry-after: 1\r\n"), "{refused}");
-        assert_eq!(refused.split("\r\n\r\n").nth(1).unwrap(), body);
-        assert!(!ask(request, "192.0.2.2").starts_with("HTTP/1.1 429 "), "another client");
-    }
-    for _ in 0..30 {
-        assert!(ask("GET /healthz", "192.0.2.1").starts_with("HTTP/1.1 200 "), "reads have no limit here");
-    }
-    assert!(ask("GET /metrics", "192.0.2.1").starts_with("HTTP/1.1 404 "), "not for everyone");
-}
-
-#[test]
 fn unfinished_bodies_take_no_more_than_their_share() {
     const MIB: usize = 1 << 20;
     let served = Served::with(Limits { body_bytes: 8 * MIB, body_bytes_per_client: 4 * MIB, ..Limits::default() });
@@ -364,25 +224,6 @@ fn unfinished_bodies_take_no_more_than_their_share() {
     let mut whole = begin(4 * MIB);
     let answer = read_some(&mut whole);
     assert!(answer.starts_with("HTTP/1.1 4"), "it was read: {answer}");
-}
-
-#[test]
-fn too_many_requests_are_refused_before_their_bodies_come() {
-    let served = Served::start(ServerOptions {
-        behind_proxy: true,
-        rates: RateLimits { writes: NonZeroU32::new(1), ..RateLimits::OFF },
-        limits: Limits { body: LONG * 4, ..Limits::default() },
-        ..ServerOptions::new(|news| panic!("{news}"))
-    });
-    let head = "POST /rekor/api/v1/log/entries HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf";
-    let mut begun: Vec<TcpStream> = (0..60)
-        .map(|_| {
-            let mut stream = served.connect();
-            stream.write_all(head.as_bytes()).unwrap();
-            stream
-        })
-        .collect();
-    assert!(read_some(begun.last_mut().unwrap()).starts_with("HTTP/1.1 429 "), "twenty are saved up");
 }
 
 #[test]
@@ -434,107 +275,3 @@ fn what_is_under_way_is_finished_and_the_rest_is_not_waited_for() {
     served.ended();
     assert!((SHORT * 3..LONG).contains(&start.elapsed()), "{:?}", start.elapsed());
 }
-
-/// A stack that is served on a thread of its own.
-struct Served {
-    address: SocketAddr,
-    commands: mpsc::Sender<Command>,
-    thread: JoinHandle<()>,
-    _folder: TempDir,
-}
-
-impl Served {
-    fn with(limits: Limits) -> Self {
-        Self::start(ServerOptions { limits, ..ServerOptions::new(|news| panic!("{news}")) })
-    }
-
-    fn start(options: ServerOptions) -> Self {
-        let folder = TempDir::new().unwrap();
-        let (commands, commanded) = mpsc::channel(1);
-        let (told, address) = std::sync::mpsc::channel();
-        let data = folder.path().to_owned();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let listener = Listener::tcp("127.0.0.1:0".parse().unwrap()).await.unwrap();
-                let address = listener.address().unwrap();
-                let url = format!("http://{address}").parse().unwrap();
-                let stack = Stack::open(&data, &url, StackOptions::default(), Timestamp::now()).unwrap();
-                told.send(address).unwrap();
-                serve_until(stack, listener, options, commanded).await;
-            });
-        });
-        Self { address: address.recv().unwrap(), commands, thread, _folder: folder }
-    }
-
-    fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(LONG)).unwrap();
-        stream
-    }
-
-    /// TLS, and HTTP/2 agreed on.
-    fn connect_http_2(&self, folder: &TempDir) -> StreamOwned<ClientConnection, TcpStream> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(folder.path().join("ca.pem")).unwrap()).unwrap();
-        let config =
-            ClientConfig::builder_with_provider(default_provider().into()).with_safe_default_protocol_versions();
-        let mut config = config.unwrap().with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        let name = self.address.ip().into();
-        StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), self.connect())
-    }
-
-    fn ask(&self, path: &str) -> TcpStream {
-        let mut stream = self.connect();
-        stream.write_all(&get(path)).unwrap();
-        stream
-    }
-
-    fn stop(&self) {
-        self.commands.blocking_send(Command::Stop).unwrap();
-    }
-
-    fn ended(self) {
-        self.thread.join().unwrap();
-    }
-}
-
-/// What to serve TLS with, in a folder with `ca.pem`, which vouches for it.
-fn identity() -> (TempDir, TlsIdentity) {
-    let folder = TempDir::new().unwrap();
-    let (certificate, key) = Authority::new(&folder.path().join("ca.pem")).certify("127.0.0.1");
-    std::fs::write(folder.path().join("tls.pem"), certificate).unwrap();
-    std::fs::write(folder.path().join("tls.key"), key).unwrap();
-    let identity = read(&folder);
-    (folder, identity)
-}
-
-fn read(folder: &TempDir) -> TlsIdentity {
-    let file = |name| folder.path().join(name);
-    TlsIdentity::read(TlsFiles { certificates: file("tls.pem"), key: file("tls.key") }).unwrap()
-}
-
-fn get(path: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes()
-}
-
-/// The first piece of an answer, which is a whole small one.
-fn read_some(stream: &mut TcpStream) -> String {
-    let mut bytes = vec![0; 8192];
-    let length = stream.read(&mut bytes).unwrap();
-    String::from_utf8_lossy(&bytes[..length]).into_owned()
-}
-
-/// The server hangs up, soon.
-#[track_caller]
-fn closes(mut stream: TcpStream) {
-    let start = Instant::now();
-    // A reset is an end too.
-    drop(stream.read_to_end(&mut Vec::new()));
-    assert!(start.elapsed() < LONG, "the connection is still there");
-}
-
-const SHORT: Duration = Duration::from_millis(400);
-/// Longer than any limit of these tests, and shorter than every one of the defaults.
-const LONG: Duration = Duration::from_secs(8);
