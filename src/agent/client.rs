@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::net::UnixStream;
 
 use super::frame::{self, FrameError, MAX_PAYLOAD_BYTES};
@@ -9,6 +10,7 @@ use super::message::{
     Admission, Answer, Asked, Failure, Found, Hello, Hidden, PROTOCOL, Query, Request, SessionStatus, SharedInstance,
     SharedNetwork, Signed,
 };
+use super::other_end::OtherEnd;
 use super::place::{AGENT, Folder, Place, PlaceError};
 use super::session::is_signable;
 use super::sessions::LONGEST_TURN;
@@ -22,6 +24,7 @@ use crate::settings::NetworkSettings;
 #[derive(Debug)]
 pub struct Connection {
     stream: UnixStream,
+    other_end: OtherEnd,
 }
 
 /// What a login is for, in the terms of its owner.
@@ -110,10 +113,10 @@ impl Connection {
     /// # Errors
     /// [`AgentError`]
     pub async fn stop_running(place: &Place) -> Result<(), AgentError> {
-        let Some(mut stream) = Self::reach(place).await? else { return Ok(()) };
-        frame::write(&mut stream, &Hello::own()).await.map_err(broken)?;
-        let _any: Hello = frame::read(&mut stream, AT_ONCE).await.map_err(broken)?;
-        Self { stream }.stop().await
+        let Some(stream) = Self::reach(place).await? else { return Ok(()) };
+        let mut connection = Self::new(stream);
+        let _any: Hello = connection.hello().await?;
+        connection.stop().await
     }
 
     /// No folder, no socket, nobody who listens: nobody runs. A folder that will not do tells nothing about that.
@@ -131,15 +134,24 @@ impl Connection {
         }
     }
 
-    async fn greet(mut stream: UnixStream) -> Result<Greeted, AgentError> {
-        frame::write(&mut stream, &Hello::own()).await.map_err(broken)?;
-        let hello: Hello = frame::read(&mut stream, AT_ONCE).await.map_err(broken)?;
-        let connection = Self { stream };
+    fn new(stream: UnixStream) -> Self {
+        let other_end = OtherEnd::of(&stream);
+        Self { stream, other_end }
+    }
+
+    async fn greet(stream: UnixStream) -> Result<Greeted, AgentError> {
+        let mut connection = Self::new(stream);
+        let hello = connection.hello().await?;
         match hello.protocol {
             PROTOCOL => Ok(Greeted::Ours(connection)),
             older if older < PROTOCOL => Ok(Greeted::Older(connection)),
             _ => Err(AgentError::Newer(hello.version)),
         }
+    }
+
+    async fn hello(&mut self) -> Result<Hello, AgentError> {
+        self.tell(&Hello::own()).await?;
+        frame::read(&mut self.stream, AT_ONCE).await.map_err(|error| self.went_wrong(error, AT_ONCE))
     }
 
     /// Who would sign; `None`: somebody has to log in, and it is our turn until this connection ends.
@@ -170,8 +182,9 @@ impl Connection {
     /// # Errors
     /// [`AgentError`]
     pub async fn sign(&mut self, session: u64, payload: &[u8]) -> Result<Option<Signed>, AgentError> {
-        frame::write(&mut self.stream, &Request::Sign { session }).await.map_err(broken)?;
-        frame::write_bytes(&mut self.stream, payload).await.map_err(broken)?;
+        self.tell(&Request::Sign { session }).await?;
+        let written = frame::write_bytes(&mut self.stream, payload).await;
+        written.map_err(|error| self.went_wrong(error, frame::FRAME_TIME))?;
         match self.answer(ASKING_OTHERS).await? {
             Answer::Signed { signed } => Ok(Some(signed)),
             Answer::Missing => Ok(None),
@@ -216,12 +229,24 @@ impl Connection {
     }
 
     async fn ask(&mut self, request: &Request, patience: Duration) -> Result<Answer, AgentError> {
-        frame::write(&mut self.stream, request).await.map_err(broken)?;
+        self.tell(request).await?;
         self.answer(patience).await
     }
 
+    async fn tell(&mut self, message: &impl Serialize) -> Result<(), AgentError> {
+        let written = frame::write(&mut self.stream, message).await;
+        written.map_err(|error| self.went_wrong(error, frame::FRAME_TIME))
+    }
+
     async fn answer(&mut self, patience: Duration) -> Result<Answer, AgentError> {
-        frame::read(&mut self.stream, patience).await.map_err(broken)
+        frame::read(&mut self.stream, patience).await.map_err(|error| self.went_wrong(error, patience))
+    }
+
+    fn went_wrong(&self, error: FrameError, patience: Duration) -> AgentError {
+        match error {
+            FrameError::TooSlow => AgentError::Silent { who: self.other_end.clone(), patience },
+            error => broken(error),
+        }
     }
 }
 
@@ -248,6 +273,14 @@ pub enum AgentError {
     /// Of another version, at the other end of SSH.
     #[error("signatures are forwarded to waxseal {}, which speaks another language", crate::escape::terminal(.0))]
     OtherEnd(String),
+    /// It hangs, or was stopped. Nothing that is said to it helps.
+    #[error("the agent{who} has not answered within {} s", .patience.as_secs())]
+    Silent {
+        /// Its process.
+        who: OtherEnd,
+        /// How long it was waited for.
+        patience: Duration,
+    },
     /// It could not be started.
     #[error("the agent cannot be started: {0}")]
     Start(std::io::Error),

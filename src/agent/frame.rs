@@ -91,7 +91,7 @@ const MAX_MESSAGE_BYTES: usize = 1 << 20;
 /// A commit object holds no files. What is longer than this is signed without the agent.
 pub(super) const MAX_PAYLOAD_BYTES: usize = 16 << 20;
 /// For a frame that has begun: it comes from this machine.
-const FRAME_TIME: Duration = Duration::from_secs(10);
+pub(super) const FRAME_TIME: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {

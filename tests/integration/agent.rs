@@ -191,6 +191,32 @@ fn it_ends_when_it_is_told_to_and_when_nobody_can_find_it() {
     assert_eq!(sandbox.masked(&said), "the agent listens at SANDBOX/run/waxseal/agent.sock\n");
 }
 
+/// A stopped one takes connections and says nothing.
+#[test]
+fn one_that_hangs_is_named_and_waited_for_no_longer_than_seconds() {
+    let sandbox = world();
+    commit(&sandbox, "one").success();
+    let agent = agent_of(&sandbox);
+    let tell = |signal: &str| Command::new("kill").args([signal, &agent.to_string()]).status().unwrap();
+    tell("-STOP");
+    let began = Instant::now();
+    let error = format!(
+        "waxseal: error: the agent (process {agent}, waxseal) has not answered within 5 s\n\
+         waxseal: hint: \"kill -KILL {agent}\" ends it, and its logins with it; one that was only stopped goes on after \
+         \"kill -CONT {agent}\"\n"
+    );
+    for command in [&["whoami"][..], &["logout"], &["agent", "--stop"], &["login"]] {
+        assert_eq!(sandbox.waxseal(command).code(1).err(), error, "{command:?}");
+    }
+    // A signature is still to be had.
+    let signed = sign(&sandbox).success().err();
+    let warning = format!("5 s; this login is good for one signature only; \"kill -KILL {agent}\" ends it");
+    assert!(signed.contains(&warning), "{signed}");
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    tell("-CONT");
+    sandbox.waxseal(["whoami"]).success();
+}
+
 /// As systemd does it, with the units in `contrib/systemd`.
 #[test]
 fn a_service_manager_has_the_socket() {

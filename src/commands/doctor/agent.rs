@@ -1,7 +1,5 @@
 //! The agent: whether it runs, and who is logged in there. It is not started.
 
-use std::time::Duration;
-
 use super::Finding;
 use crate::agent::{Connection, Place};
 use crate::commands::git_sign::agent_error;
@@ -18,15 +16,10 @@ pub(super) async fn finding(settings: &Settings) -> Finding {
             None => Ok(None),
         }
     };
-    match tokio::time::timeout(WAIT, sessions).await {
-        Err(_elapsed) => Finding::problem(
-            CHECK,
-            format!("it has not answered within {} seconds", WAIT.as_secs()),
-            "\"waxseal agent --stop\" ends it; the next signature starts another one",
-        ),
-        Ok(Err(error)) => Finding::of_error(CHECK, agent_error(error)),
-        Ok(Ok(None)) => Finding::ok(CHECK, "it does not run; the first signature starts it"),
-        Ok(Ok(Some(sessions))) => {
+    match sessions.await {
+        Err(error) => Finding::of_error(CHECK, agent_error(error)),
+        Ok(None) => Finding::ok(CHECK, "it does not run; the first signature starts it"),
+        Ok(Some(sessions)) => {
             let who = sessions.iter().map(|session| format!("{} at {}", session.identity, session.instance));
             match who.collect::<Vec<_>>().join(", ") {
                 nobody if nobody.is_empty() => Finding::ok(CHECK, "it runs, and nobody is logged in"),
@@ -37,5 +30,3 @@ pub(super) async fn finding(settings: &Settings) -> Finding {
 }
 
 const CHECK: &str = "agent";
-/// It is on this machine.
-const WAIT: Duration = Duration::from_secs(5);

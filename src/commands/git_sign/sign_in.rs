@@ -243,6 +243,10 @@ impl SignIn<'_> {
         agent
             .map_err(|error| {
                 let notice = format!("{error}; this login is good for one signature only");
+                let notice = match &error {
+                    AgentError::Silent { who, .. } => format!("{notice}; {}", who.how_to_end()),
+                    _ => notice,
+                };
                 failure::warn(&notice, self.terminal);
             })
             .ok()
@@ -331,6 +335,10 @@ pub(in crate::commands) fn agent_error(error: AgentError) -> CommandError {
                     "it must be the user's own folder, with mode 0700: \"chmod 700\" closes it to others"
                 }
             };
+            CommandError::failed(error).hint(hint)
+        }
+        AgentError::Silent { ref who, .. } => {
+            let hint = who.how_to_end();
             CommandError::failed(error).hint(hint)
         }
         AgentError::Broken(_)
