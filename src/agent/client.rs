@@ -209,7 +209,7 @@ impl Connection {
     /// [`AgentError`]
     pub async fn forget(&mut self, instance: Option<&str>) -> Result<(usize, Vec<String>), AgentError> {
         let request = Request::Forget { instance: instance.map(ToOwned::to_owned) };
-        match self.ask(&request, ASKING_OTHERS).await? {
+        match self.ask(&request, FORGETTING).await? {
             Answer::Forgotten { sessions, unrevoked } => Ok((sessions, unrevoked)),
             other => Err(unexpected(other)),
         }
@@ -303,5 +303,7 @@ pub(super) fn unexpected(answer: Answer) -> AgentError {
 
 /// It is on this machine and does nothing else.
 const AT_ONCE: Duration = Duration::from_secs(5);
+/// Longer than the agent waits for issuers that are down.
+const FORGETTING: Duration = Duration::from_secs(15);
 /// A certificate authority and an issuer may have to answer first, each within the limits of `services::http`.
 const ASKING_OTHERS: Duration = Duration::from_secs(120);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::net::UnixStream;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use super::frame::{self, FrameError, MAX_PAYLOAD_BYTES};
 use super::message::{Answer, Failure, Hello, PROTOCOL, Request};
@@ -72,8 +73,8 @@ async fn answer(request: Request, sessions: &Sessions, turn: &mut Option<Turn>, 
         }
         Request::Forget { instance } => {
             let gone = sessions.forget(instance.as_deref());
-            let unrevoked = end_all(&gone).await;
-            Answer::Forgotten { sessions: gone.len(), unrevoked }
+            let sessions = gone.len();
+            Answer::Forgotten { sessions, unrevoked: end_all(gone).await }
         }
         Request::Status => Answer::Sessions { sessions: sessions.statuses(clock()) },
         // Both have more to do with the connection.
@@ -90,12 +91,13 @@ async fn sign(sessions: &Sessions, session: u64, payload: &[u8], clock: fn() -> 
     }
 }
 
-async fn end_all(sessions: &[Arc<Session>]) -> Vec<String> {
-    let mut unrevoked = Vec::new();
+/// All at once: issuers that are down are waited for together.
+async fn end_all(sessions: Vec<Arc<Session>>) -> Vec<String> {
+    let mut ends = JoinSet::new();
     for session in sessions {
-        unrevoked.extend(session.end().await);
+        ends.spawn_local(async move { session.end().await });
     }
-    unrevoked
+    ends.join_all().await.into_iter().flatten().collect()
 }
 
 fn failed(failure: Failure) -> Answer {

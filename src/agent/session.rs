@@ -1,9 +1,11 @@
 //! One login: its key, its certificate, and what gets the next one.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::timeout;
 
 use super::message::{Admission, Asked, Base64, Failure, Found, Query, SessionStatus, SharedNetwork, Signed};
 use crate::cms::attributes::SignedAttributes;
@@ -168,7 +170,10 @@ impl Session {
 
     /// Forgets what signs, and has the issuer forget the login where it takes that. Gives why it did not.
     pub(super) async fn end(&self) -> Option<String> {
-        let mut secrets = self.secrets.lock().await;
+        // Whoever has them now finds no session when that is over.
+        let Ok(mut secrets) = timeout(LAST_RENEWAL, self.secrets.lock()).await else {
+            return Some("it is being renewed just now".to_owned());
+        };
         secrets.credential = None;
         secrets.token = None;
         let token = secrets.refresh_token.take();
@@ -280,5 +285,7 @@ fn failure(error: CredentialError) -> Failure {
 
 /// What a certificate must have before it: the client waits for the log for up to as long.
 const LEFT_OVER: SignedDuration = SignedDuration::from_secs(30);
+/// For a renewal that is under way when the session is ended.
+const LAST_RENEWAL: Duration = Duration::from_secs(2);
 /// A login is a person's act of that day.
 const LONGEST_LOGIN: SignedDuration = SignedDuration::from_hours(24);

@@ -21,7 +21,7 @@ pub fn run(request: &LogOut) -> Result<(), CommandError> {
     let (count, unrevoked) = event_loop.run(forget(&place, request.instance.as_deref()))?;
     for why in unrevoked {
         let why = escape::terminal(why);
-        let notice = "waxseal: warning: the login is forgotten here, and its issuer could not be told";
+        let notice = "waxseal: warning: the login is forgotten here, but its token could not be revoked at the issuer";
         // There is nobody left to tell that this failed.
         writeln!(io::stderr(), "{notice}: {why}").unwrap_or_default();
     }

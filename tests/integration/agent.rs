@@ -140,6 +140,27 @@ fn who_logs_in_and_out() {
 }
 
 #[test]
+fn an_issuer_that_is_down_keeps_nobody_logged_in() {
+    let sandbox = world();
+    commit(&sandbox, "one").success();
+    // It takes connections, and answers to none.
+    let stack = sandbox.stack().pid();
+    let tell = |signal: &str| Command::new("kill").args([signal, &stack.to_string()]).status().unwrap();
+    tell("-STOP");
+    let began = Instant::now();
+    let out = sandbox.waxseal(["logout"]).success();
+    tell("-CONT");
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!(out.out(), "logged out\n");
+    assert_eq!(
+        sandbox.masked(&out.err()),
+        "waxseal: warning: the login is forgotten here, but its token could not be revoked at the issuer: the OpenID \
+         Connect issuer at STACK/oidc did not answer within 4 s\n"
+    );
+    assert_eq!(sandbox.waxseal(["whoami"]).code(1).err(), NOBODY);
+}
+
+#[test]
 fn an_instance_that_changed_is_another_one() {
     let sandbox = world();
     commit(&sandbox, "one").success();
