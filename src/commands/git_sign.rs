@@ -15,7 +15,7 @@ use std::io;
 
 use jiff::Timestamp;
 
-use self::public_consent::PublicConsent;
+use self::public_consent::{PublicConsent, Purpose};
 use self::sign_in::Signature;
 pub(super) use self::sign_in::{SignIn, agent_error};
 use super::configured;
@@ -89,7 +89,7 @@ impl Signing<'_> {
         let services = Services::select(config, self.settings.log, self.settings.timestamp, now)
             .map_err(|error| failure::no_service(&instance.name, error))?;
         let http = Http::new(Network::new(&self.settings.network).map_err(failure::failed)?);
-        let consent = PublicConsent::new(&instance, self.settings, self.terminal)?;
+        let consent = PublicConsent::new(&instance, self.settings, self.terminal, Purpose::Signature)?;
         // Before Git 2.36 SIG_CREATED must not be the first line. The digest is SHA-256, number 8 of RFC 4880 §9.4.
         status.write("[GNUPG:] BEGIN_SIGNING H8\n").map_err(status_unwritten)?;
         let event_loop = EventLoop::new().map_err(CommandError::no_event_loop)?;

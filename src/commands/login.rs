@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::git_sign::public_consent::PublicConsent;
+use super::git_sign::public_consent::{PublicConsent, Purpose};
 use super::git_sign::{SignIn, failure, instances};
 use super::{configured, stdout};
 use crate::agent;
@@ -32,7 +32,7 @@ pub fn run(request: &LogIn, now: Timestamp) -> Result<(), CommandError> {
     let services = Services::select(config, settings.log, settings.timestamp, now)
         .map_err(|error| failure::no_service(&instance.name, error))?;
     let http = Http::new(Network::new(&settings.network)?);
-    let consent = PublicConsent::new(&instance, &settings, &terminal)?;
+    let consent = PublicConsent::new(&instance, &settings, &terminal, Purpose::Login)?;
     let sign_in = SignIn {
         settings: &settings,
         terminal: &terminal,

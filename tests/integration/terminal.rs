@@ -137,6 +137,10 @@ fn consent_is_asked_for_once_an_identity() {
     assert_eq!(refused.code(1).err(), nobody);
     assert!(!sandbox.path("opened").exists());
 
+    let shown = terminal.run("\"$WAXSEAL\" login", "n\n").code(1).out();
+    let no = "waxseal: error: not logged in: you did not agree that what this login signs becomes public\n";
+    assert!(shown.contains(no), "{shown}");
+
     let shown = terminal.run(&sign(ALICE), "y\n").success().out();
     assert!(shown.contains("waxseal:   who signs: alice@example.org\n") && shown.contains(question), "{shown}");
     let shown = terminal.run(&sign(ALICE), "").success().out();

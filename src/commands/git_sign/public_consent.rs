@@ -21,12 +21,19 @@ pub(in crate::commands) enum Consent {
     NotAsked,
 }
 
+/// What is not done without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::commands) enum Purpose {
+    Login,
+    Signature,
+}
+
 /// Whether, and how, the user is asked.
 pub(in crate::commands) enum PublicConsent<'a> {
     /// Another instance, or `waxseal.acceptPublic`.
     NotNeeded,
     /// Once an identity.
-    Ask { terminal: &'a Terminal, record: Option<PathBuf> },
+    Ask { terminal: &'a Terminal, record: Option<PathBuf>, purpose: Purpose },
 }
 
 impl<'a> PublicConsent<'a> {
@@ -35,18 +42,19 @@ impl<'a> PublicConsent<'a> {
         instance: &Instance,
         settings: &Settings,
         terminal: &'a Terminal,
+        purpose: Purpose,
     ) -> Result<Self, CommandError> {
         if settings.accept_public || !publishes(instance)? {
             return Ok(Self::NotNeeded);
         }
         let record = settings.folders.state.as_ref().map(|state| state.join(FILE_NAME));
-        let consent = Self::Ask { terminal, record };
+        let consent = Self::Ask { terminal, record, purpose };
         if !terminal.is_there() && consent.given().is_empty() { Err(nobody_to_ask()) } else { Ok(consent) }
     }
 
     /// Asks, unless this identity was agreed to before; remembers a yes.
     pub(in crate::commands) fn obtain(&self, identity: &str, issuer: &str) -> Result<Consent, CommandError> {
-        let Self::Ask { terminal, .. } = self else { return Ok(Consent::NotAsked) };
+        let Self::Ask { terminal, purpose, .. } = self else { return Ok(Consent::NotAsked) };
         let agreed = line(identity, issuer);
         let mut given = self.given();
         if given.lines().any(|line| line == agreed) {
@@ -69,8 +77,11 @@ impl<'a> PublicConsent<'a> {
                 }
                 Ok(Consent::Given)
             }
-            Answer::No => Err(CommandError::failed("not signed: you did not agree to make it public")
-                .hint("\"waxseal trust add\" adds an instance of your own, \"waxseal serve\" runs one")),
+            Answer::No => Err(CommandError::failed(match purpose {
+                Purpose::Login => "not logged in: you did not agree that what this login signs becomes public",
+                Purpose::Signature => "not signed: you did not agree to make it public",
+            })
+            .hint("\"waxseal trust add\" adds an instance of your own, \"waxseal serve\" runs one")),
             Answer::NobodyThere => Err(nobody_to_ask()),
         }
     }
@@ -146,18 +157,26 @@ mod tests {
         let settings = Settings { folders: Folders { state, ..Folders::default() }, ..Settings::default() };
         let terminal = Terminal::none();
         let public_good = instance(InstanceName::public_good());
-        assert!(PublicConsent::new(&public_good, &settings, &terminal).is_err());
+        assert!(PublicConsent::new(&public_good, &settings, &terminal, Purpose::Login).is_err());
 
-        let asked =
-            PublicConsent::Ask { terminal: &terminal, record: Some(folder.path().join("waxseal").join(FILE_NAME)) };
+        let asked = PublicConsent::Ask {
+            terminal: &terminal,
+            record: Some(folder.path().join("waxseal").join(FILE_NAME)),
+            purpose: Purpose::Login,
+        };
         asked.remember(&format!("{}\n", line("a@x", "https://i"))).unwrap();
-        let consent = PublicConsent::new(&public_good, &settings, &terminal).unwrap();
+        let consent = PublicConsent::new(&public_good, &settings, &terminal, Purpose::Login).unwrap();
         assert!(consent.obtain("a@x", "https://i").is_ok());
         assert!(consent.obtain("b@x", "https://i").is_err());
 
         let machine = Settings { accept_public: true, ..Settings::default() };
-        assert!(PublicConsent::new(&public_good, &machine, &terminal).is_ok());
+        assert!(PublicConsent::new(&public_good, &machine, &terminal, Purpose::Login).is_ok());
         let own = instance("own".parse().unwrap());
-        assert!(PublicConsent::new(&own, &Settings::default(), &terminal).unwrap().obtain("b@x", "https://i").is_ok());
+        assert!(
+            PublicConsent::new(&own, &Settings::default(), &terminal, Purpose::Login)
+                .unwrap()
+                .obtain("b@x", "https://i")
+                .is_ok()
+        );
     }
 }
