@@ -91,4 +91,6 @@ fn nobody_waits_for_a_fifo_in_a_repository() {
         });
     }
     verify("HEAD").success();
+    // What is no repository is none: whoever can write in a folder above keeps nobody from working below it.
+    sandbox.sh("mkdir ../below && mkfifo ../below/.git && cd ../below && timeout 20 \"$WAXSEAL\" trust list").success();
 }

@@ -1,7 +1,7 @@
 //! What gix, looking for a repository, opens in a folder and in those above it. A FIFO there would be waited for without end.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gix::bstr::ByteSlice as _;
 
@@ -33,8 +33,7 @@ fn check_repository(place: &Path) -> Result<(), SettingsError> {
         Some(place.parent()?.join(link))
     });
     let git_dir = led.as_deref().unwrap_or(place);
-    let mut paths = [place.to_owned()].into_iter().chain(FILES.map(|name| git_dir.join(name)));
-    let special: Option<PathBuf> = paths.find(|path| files::is_special(path));
+    let special = FILES.iter().map(|name| git_dir.join(name)).find(|path| files::is_special(path));
     special.map_or(Ok(()), |path| Err(SettingsError::Special(path)))
 }
 
