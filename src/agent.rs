@@ -22,6 +22,7 @@ mod client;
 mod connection;
 mod forward;
 mod frame;
+mod kept;
 mod message;
 mod other_end;
 mod place;
@@ -33,6 +34,7 @@ mod start;
 
 pub use client::{AgentError, Connection, Login};
 pub use forward::{Claims, Forwarded, Wanted, forward};
+pub use kept::Kept;
 pub use message::{Admission, Asked, Failure, Found, Query, SessionStatus, SharedInstance, SharedNetwork, Signed};
 pub use other_end::OtherEnd;
 pub use place::{PassedSocket, Place, PlaceError};

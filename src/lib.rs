@@ -12,7 +12,7 @@
 //!   [`x509`], [`tlog`], [`cms`], [`crypto`], [`trusted_root`] know one standard each. Nothing here reads a clock, a file or
 //!   a socket.
 //! - **edge**: [`services`], [`oidc`] and [`credential`] talk to an instance; [`agent`] keeps a login for the next
-//!   signature; [`sign`] turns a signature into verification material; [`settings`], [`trust_store`] and [`git::repository`] read what the user has.
+//!   signature, [`key_ring`] for the next agent; [`sign`] turns a signature into verification material; [`settings`], [`trust_store`] and [`git::repository`] read what the user has.
 //! - **stack**: [`stack`], a Sigstore of one's own for `waxseal serve`. It shares the pure zone with the client and
 //!   nothing else: between them is HTTP.
 //!
@@ -48,6 +48,7 @@ pub mod agent;
 pub mod credential;
 pub mod files;
 pub mod git_version;
+pub mod key_ring;
 pub mod oidc;
 pub mod seen_checkpoints;
 pub mod services;

@@ -26,7 +26,7 @@ pub mod programs;
 mod source;
 mod surroundings;
 
-pub use choices::{LogChoice, LoginChoice, MatchCommitter, TimestampChoice};
+pub use choices::{CredentialStore, LogChoice, LoginChoice, MatchCommitter, TimestampChoice};
 pub use error::SettingsError;
 pub use git_config::{FoundRepository, Refusal};
 pub use keys::{KEYS, Key, Shape};
@@ -35,8 +35,8 @@ pub use surroundings::{CiVariables, Surroundings};
 
 use gitsign::{Fallbacks, GitsignServices};
 use keys::{
-    ACCEPT_PUBLIC, ALLOW, AUTOCLOSE, BROWSER, CLIENT_ID, CONNECTOR_ID, INSTANCE, LOG, LOGIN, LOGIN_HINT,
-    MATCH_COMMITTER, MAX_TRUST_AGE, ONLINE, POLICY, TIMESTAMP, TOKEN_COMMAND, TRUST,
+    ACCEPT_PUBLIC, ALLOW, AUTOCLOSE, BROWSER, CLIENT_ID, CONNECTOR_ID, CREDENTIAL_STORE, INSTANCE, LOG, LOGIN,
+    LOGIN_HINT, MATCH_COMMITTER, MAX_TRUST_AGE, ONLINE, POLICY, TIMESTAMP, TOKEN_COMMAND, TRUST,
 };
 use source::{Source, boolean};
 
@@ -61,6 +61,8 @@ pub struct Settings {
     pub token_command: Option<String>,
     /// `waxseal.connectorId`: the account provider behind a dex issuer.
     pub connector_id: Option<String>,
+    /// `waxseal.credentialStore`: where a login is kept.
+    pub credential_store: CredentialStore,
     /// `waxseal.autoclose`: the page after a login closes itself.
     pub autoclose: bool,
     /// `waxseal.loginHint`: the account that the login page suggests.
@@ -175,6 +177,7 @@ impl Settings {
             login: source.choice(&LOGIN)?.or(gitsign.login).unwrap_or_default(),
             token_command: source.text(&TOKEN_COMMAND)?,
             connector_id: source.text(&CONNECTOR_ID)?.or(gitsign.connector_id),
+            credential_store: source.choice(&CREDENTIAL_STORE)?.unwrap_or_default(),
             autoclose: source.boolean(&AUTOCLOSE)?,
             login_hint: source.text(&LOGIN_HINT)?,
             client_id: source.text(&CLIENT_ID)?.or(gitsign.client_id),

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::net::UnixStream;
 
 use super::frame::{self, FrameError, MAX_PAYLOAD_BYTES};
+use super::kept::{self, Kept};
 use super::message::{
     Admission, Answer, Asked, Failure, Found, Hello, Hidden, PROTOCOL, Query, Request, SessionStatus, SharedInstance,
     SharedNetwork, Signed,
@@ -17,6 +19,7 @@ use super::sessions::LONGEST_TURN;
 use super::start::start;
 use crate::identity_token::IdentityToken;
 use crate::instance::Instance;
+use crate::key_ring::KeyRingError;
 use crate::oidc::RefreshToken;
 use crate::settings::NetworkSettings;
 
@@ -44,6 +47,8 @@ pub struct Login<'a> {
     pub login_hint: Option<&'a str>,
     /// The network.
     pub network: &'a NetworkSettings,
+    /// The key ring keeps it, too.
+    pub in_key_ring: bool,
 }
 
 impl Login<'_> {
@@ -76,7 +81,25 @@ impl Login<'_> {
             network: SharedNetwork::new(self.network),
             token: Hidden::new(token.expose()),
             refresh_token: refresh_token.map(|token| Hidden::new(token.expose())),
+            until: None,
+            in_key_ring: self.in_key_ring,
         }
+    }
+
+    /// What the key ring keeps of an earlier login for the same.
+    ///
+    /// # Errors
+    /// [`KeyRingError`]
+    pub async fn kept(&self, now: Timestamp) -> Result<Option<Kept>, KeyRingError> {
+        Kept::find(&self.asked(), now).await
+    }
+
+    /// Has the key ring forget it.
+    ///
+    /// # Errors
+    /// [`KeyRingError`]
+    pub async fn forget_kept(&self) -> Result<(), KeyRingError> {
+        kept::forget(&self.asked()).await
     }
 }
 

@@ -120,6 +120,10 @@ pub struct Admission {
     pub token: Hidden,
     /// What gives the next one.
     pub refresh_token: Option<Hidden>,
+    /// When it is over, if it was made earlier.
+    pub until: Option<Timestamp>,
+    /// The agent is to keep it in the user's key ring, too.
+    pub in_key_ring: bool,
 }
 
 /// A session that can sign.
@@ -133,6 +137,8 @@ pub struct Found {
     pub issuer: String,
     /// The end of its certificate; a new one may follow.
     pub certificate_until: Option<Timestamp>,
+    /// Why the key ring does not keep it, if it should.
+    pub not_kept: Option<String>,
 }
 
 /// A signature over the payload that was sent.

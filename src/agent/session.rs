@@ -1,5 +1,6 @@
 //! One login: its key, its certificate, and what gets the next one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::timeout;
 
+use super::kept::{self, Kept};
 use super::message::{Admission, Asked, Base64, Failure, Found, Query, SessionStatus, SharedNetwork, Signed};
 use crate::cms::attributes::SignedAttributes;
 use crate::credential::{self, CredentialError, Issuance, SigningCredential};
@@ -30,6 +32,8 @@ pub(super) struct Session {
     subject: String,
     /// When nothing is renewed any more, whatever the issuer would allow.
     ends: Timestamp,
+    /// Somebody has logged out: what a renewal that is under way still gets is not for the key ring.
+    is_over: AtomicBool,
     /// One certificate at a time is asked for; whoever waits finds it.
     secrets: AsyncMutex<Secrets>,
     /// What is known of the secrets, without waiting for them.
@@ -43,13 +47,24 @@ struct Secrets {
     refresh_token: Option<RefreshToken>,
     network: SharedNetwork,
     http: Http,
+    key_ring: KeyRing,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+/// Whether the user's key ring keeps the tokens.
+#[derive(Debug)]
+enum KeyRing {
+    /// It should, and does not, for this reason.
+    Fails(String),
+    Keeps,
+    NotWanted,
+}
+
+#[derive(Clone, Debug, Default)]
 struct Known {
     certificate_until: Option<Timestamp>,
     token_until: Option<Timestamp>,
     is_renewable: bool,
+    not_kept: Option<String>,
 }
 
 impl Session {
@@ -71,12 +86,23 @@ impl Session {
             identity: claims.identity().to_owned(),
             issuer: claims.named_issuer().to_owned(),
             subject: claims.subject.clone(),
-            ends: now + LONGEST_LOGIN,
-            secrets: AsyncMutex::new(Secrets { credential: None, token: Some(token), refresh_token, network, http }),
+            ends: admission.until.unwrap_or(Timestamp::MAX).min(now + LONGEST_LOGIN),
+            is_over: AtomicBool::new(false),
+            secrets: AsyncMutex::new(Secrets {
+                credential: None,
+                token: Some(token),
+                refresh_token,
+                network,
+                http,
+                key_ring: if admission.in_key_ring { KeyRing::Keeps } else { KeyRing::NotWanted },
+            }),
             known: Mutex::default(),
         };
         let mut secrets = session.secrets.lock().await;
         let certified = session.certify(&mut secrets, now).await;
+        if matches!(certified, Ok(Certified::Yes)) {
+            session.keep(&mut secrets).await;
+        }
         session.note(&secrets);
         drop(secrets);
         match certified? {
@@ -129,11 +155,13 @@ impl Session {
     }
 
     pub(super) fn found(&self) -> Found {
+        let known = self.known();
         Found {
             session: self.id,
             identity: self.identity.clone(),
             issuer: self.issuer.clone(),
-            certificate_until: self.known().certificate_until,
+            certificate_until: known.certificate_until,
+            not_kept: known.not_kept,
         }
     }
 
@@ -170,6 +198,7 @@ impl Session {
 
     /// Forgets what signs, and has the issuer forget the login where it takes that. Gives why it did not.
     pub(super) async fn end(&self) -> Option<String> {
+        self.is_over.store(true, Ordering::SeqCst);
         // Whoever has them now finds no session when that is over.
         let Ok(mut secrets) = timeout(LAST_RENEWAL, self.secrets.lock()).await else {
             return Some("it is being renewed just now".to_owned());
@@ -177,6 +206,7 @@ impl Session {
         secrets.credential = None;
         secrets.token = None;
         let token = secrets.refresh_token.take();
+        self.keep_no_longer(&mut secrets).await;
         self.note(&secrets);
         let revoked = match &token {
             Some(token) => oidc::revoke(&secrets.http, &self.asked.issuer, &self.asked.client_id, token).await,
@@ -214,13 +244,18 @@ impl Session {
                 let is_same = claims.named_issuer() == self.issuer && claims.subject == self.subject;
                 if !is_same || credential::expected_name(claims) != self.name {
                     secrets.refresh_token = None;
+                    self.keep_no_longer(secrets).await;
                     return Ok(Certified::No);
                 }
                 secrets.token = Some(obtained.token);
+                self.keep(secrets).await;
                 self.issue(secrets, now).await.map(|()| Certified::Yes).map_err(failure)
             }
             // The issuer ended the login.
-            Err(LoginError::Refused { .. }) => Ok(Certified::No),
+            Err(LoginError::Refused { .. }) => {
+                self.keep_no_longer(secrets).await;
+                Ok(Certified::No)
+            }
             Err(LoginError::Service(error)) => {
                 secrets.refresh_token = Some(refresh_token);
                 Err(Failure::Service(error))
@@ -241,16 +276,40 @@ impl Session {
         Ok(())
     }
 
+    /// Has the key ring keep the tokens of now: a refresh token that was used is worth nothing. It is asked no more once it
+    /// has failed.
+    async fn keep(&self, secrets: &mut Secrets) {
+        let Secrets { key_ring: KeyRing::Keeps, token: Some(token), refresh_token, .. } = &*secrets else { return };
+        if let Err(error) = Kept::new(&self.asked, token, refresh_token.as_ref(), self.ends).keep().await {
+            secrets.key_ring = KeyRing::Fails(error.to_string());
+        }
+        if self.is_over.load(Ordering::SeqCst) {
+            self.keep_no_longer(secrets).await;
+        }
+    }
+
+    /// The login is over. Where the key ring does not hear of that, the issuer refuses what it keeps.
+    async fn keep_no_longer(&self, secrets: &mut Secrets) {
+        if matches!(secrets.key_ring, KeyRing::Keeps) {
+            secrets.key_ring = KeyRing::NotWanted;
+            drop(kept::forget(&self.asked).await);
+        }
+    }
+
     fn note(&self, secrets: &Secrets) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Known {
             certificate_until: secrets.credential.as_ref().map(expiry),
             token_until: secrets.token.as_ref().map(|token| token.claims().expires_at),
             is_renewable: secrets.refresh_token.is_some(),
+            not_kept: match &secrets.key_ring {
+                KeyRing::Fails(why) => Some(why.clone()),
+                KeyRing::Keeps | KeyRing::NotWanted => None,
+            },
         };
     }
 
     fn known(&self) -> Known {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -41,7 +41,8 @@ fn command() -> io::Result<Command> {
 
 /// The flag of an agent that was started by a client.
 pub const DETACHED: &str = "--detached";
-/// Where its folder is, and which authorities the system has for TLS.
-const KEPT: [&str; 6] = ["HOME", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"];
+/// Where its folder and the user's key ring are, and which authorities the system has for TLS.
+const KEPT: [&str; 7] =
+    ["DBUS_SESSION_BUS_ADDRESS", "HOME", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"];
 const START_TIME: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(5);

@@ -54,6 +54,7 @@ pub fn run(request: &Doctor, now: Timestamp) -> Result<u8, CommandError> {
     report.all(credentials::findings(&settings, signing.as_ref(), now))?;
     let event_loop = EventLoop::new().map_err(CommandError::no_event_loop)?;
     report.add(event_loop.run(agent::finding(&settings)))?;
+    report.all(event_loop.run(credentials::key_ring(&settings)).into_iter().collect())?;
     // The clock is not read again: it is asked whether it is right.
     let later = || now + SignedDuration::try_from(began.elapsed()).unwrap_or_default();
     report.all(services::network(&settings))?;

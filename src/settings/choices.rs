@@ -6,6 +6,20 @@ pub(super) trait Choice: Copy + Sized + 'static {
     const WORDS: &'static [(&'static str, Self)];
 }
 
+/// `waxseal.credentialStore`: where a login is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CredentialStore {
+    /// In the agent's memory.
+    #[default]
+    Agent,
+    /// In the user's key ring, too: its tokens, for an agent that is started later.
+    KeyRing,
+}
+
+impl Choice for CredentialStore {
+    const WORDS: &'static [(&'static str, Self)] = &[("agent", Self::Agent), ("keyring", Self::KeyRing)];
+}
+
 /// `waxseal.log`: which log takes the signatures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogChoice {
@@ -83,6 +97,7 @@ impl Choice for TimestampChoice {
 }
 
 /// The words as they stand in `docs/configuration.md` and in errors.
+pub(super) const CREDENTIAL_STORES: &str = "agent or keyring";
 pub(super) const LOGS: &str = "auto, v1 or v2";
 pub(super) const LOGINS: &str = "auto, browser, device, oob, token or ambient";
 pub(super) const MATCH_COMMITTER: &str = "warn or require";
@@ -102,6 +117,10 @@ mod tests {
     fn the_words_are_those_that_are_shown_and_the_first_is_the_default() {
         assert_eq!((listed::<LoginChoice>(), LoginChoice::WORDS[0].1), (LOGINS.to_owned(), LoginChoice::default()));
         assert_eq!((listed::<LogChoice>(), listed::<TimestampChoice>()), (LOGS.to_owned(), TIMESTAMPS.to_owned()));
+        assert_eq!(
+            (listed::<CredentialStore>(), CredentialStore::WORDS[0].1),
+            (CREDENTIAL_STORES.to_owned(), CredentialStore::default())
+        );
         assert_eq!(
             (listed::<MatchCommitter>(), MatchCommitter::WORDS[0].1),
             (MATCH_COMMITTER.to_owned(), MatchCommitter::default())

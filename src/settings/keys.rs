@@ -52,7 +52,7 @@ impl fmt::Display for Shape {
 }
 
 /// Every setting.
-pub const KEYS: [&Key; 18] = [
+pub const KEYS: [&Key; 19] = [
     &ACCEPT_PUBLIC,
     &ALLOW,
     &AUTOCLOSE,
@@ -60,6 +60,7 @@ pub const KEYS: [&Key; 18] = [
     &CA_FILE,
     &CLIENT_ID,
     &CONNECTOR_ID,
+    &CREDENTIAL_STORE,
     &INSTANCE,
     &LOG,
     &LOGIN,
@@ -128,6 +129,14 @@ pub(super) const CONNECTOR_ID: Key = Key {
     value: Shape::Text,
     default: "none",
     about: "the account provider behind a dex issuer, so that its page does not ask: `https://github.com/login/oauth`",
+};
+pub(super) const CREDENTIAL_STORE: Key = Key {
+    name: "credentialStore",
+    variable: "WAXSEAL_CREDENTIAL_STORE",
+    scope: "signing",
+    value: Shape::Choice(choices::CREDENTIAL_STORES),
+    default: "agent",
+    about: "where logins are kept: in the agent's memory only, or their tokens in the user's key ring, too (`docs/agent.md`)",
 };
 pub(super) const INSTANCE: Key = Key {
     name: "instance",

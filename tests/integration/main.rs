@@ -30,6 +30,7 @@ mod git_sign;
 mod history;
 mod identity_policy;
 mod issuers;
+mod key_ring;
 mod listening;
 mod login;
 mod monitoring;

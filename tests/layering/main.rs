@@ -12,7 +12,7 @@ use source::{production, submodules};
 
 /// The layout: each unit, its zone, and what it may import. A unit is a file right under `src` with its folder, or a
 /// submodule that stands in another zone than its parent, or imports more.
-const UNITS: [Unit; 37] = [
+const UNITS: [Unit; 38] = [
     // Who keeps or shows addresses hides the same parts of them.
     pure("address", &[]),
     pure("causes", &[]),
@@ -43,6 +43,8 @@ const UNITS: [Unit; 37] = [
     edge("terminal", &["escape"]),
     // What it starts says nothing but its version.
     edge("git_version", &[]),
+    // It keeps bytes for whoever names them, and knows nothing of logins.
+    edge("key_ring", &[]),
     // What is no regular file is not given to gix.
     edge("git::repository", &["causes", "files", "git"]),
     edge(
@@ -101,6 +103,7 @@ const UNITS: [Unit; 37] = [
             "escape",
             "identity_token",
             "instance",
+            "key_ring",
             "oidc",
             "services",
             "settings",
@@ -134,7 +137,7 @@ const UNITS: [Unit; 37] = [
 ];
 
 /// Crates and parts of std that have one home: path, the units that may name it, why.
-const HOMES: [(&str, &[&str], &str); 26] = [
+const HOMES: [(&str, &[&str], &str); 28] = [
     ("aws_lc_rs", &["crypto"], "algorithms are chosen in one place"),
     ("p256", &["crypto"], "algorithms are chosen in one place"),
     ("x509_cert", &["x509", "cms", "timestamp", "tlog", "credential", "stack"], "one module reads certificates"),
@@ -149,6 +152,8 @@ const HOMES: [(&str, &[&str], &str); 26] = [
     ("tokio_rustls", &["stack"], "one server, with its limits"),
     ("openidconnect", &["oidc", "services"], "one login"),
     ("qrcode", &["oidc"], "one drawing"),
+    ("keyring", &["key_ring"], "one key ring, which nobody waits for"),
+    ("keyring_core", &["key_ring"], "one key ring, which nobody waits for"),
     ("webbrowser", &["commands"], "it may run in a process of its own only: open-browser"),
     ("redb", &["stack"], "one store"),
     ("argon2", &["crypto"], "algorithms are chosen in one place"),

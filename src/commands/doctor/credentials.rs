@@ -1,4 +1,4 @@
-//! Tokens that are handed over, and the last error.
+//! Tokens that are handed over, the key ring, and the last error.
 
 use std::path::Path;
 
@@ -8,7 +8,8 @@ use super::{Finding, Signing};
 use crate::credential::Issuance;
 use crate::files;
 use crate::identity_token::IdentityToken;
-use crate::settings::{DEFAULT_CLIENT_ID, Settings, programs};
+use crate::key_ring;
+use crate::settings::{CredentialStore, DEFAULT_CLIENT_ID, Settings, programs};
 
 pub(super) fn findings(settings: &Settings, signing: Option<&Signing>, now: Timestamp) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -53,6 +54,20 @@ fn token_command(settings: &Settings) -> Option<Finding> {
     })
 }
 
+/// Whether it answers, where it is wanted. It is not unlocked.
+pub(super) async fn key_ring(settings: &Settings) -> Option<Finding> {
+    match settings.credential_store {
+        CredentialStore::Agent => None,
+        CredentialStore::KeyRing => Some(match key_ring::look().await {
+            Ok(()) => Finding::ok(KEY_RING, "it answers"),
+            Err(error) => {
+                let what = format!("{error}; the agent alone keeps logins");
+                Finding::warning(KEY_RING, what, "start or unlock it, or unset waxseal.credentialStore")
+            }
+        }),
+    }
+}
+
 /// What signing left in the state folder when it failed.
 fn last_error(settings: &Settings, now: Timestamp) -> Option<Finding> {
     let path = settings.folders.state.as_ref()?.join("last-error");
@@ -76,6 +91,7 @@ fn last_error(settings: &Settings, now: Timestamp) -> Option<Finding> {
 
 const TOKEN: &str = "identity-token";
 const TOKEN_COMMAND: &str = "token-command";
+const KEY_RING: &str = "key-ring";
 const LAST_ERROR: &str = "last-error";
 const ANOTHER: &str = "give another one in WAXSEAL_ID_TOKEN, or unset it to log in";
 /// A sentence and its hints.

@@ -7,7 +7,9 @@ use super::claims;
 use super::clock;
 use super::failure;
 use super::public_consent::{Consent, PublicConsent};
-use crate::agent::{AgentError, Connection, Failure, Forwarded, Found, Login as AgentLogin, Place, PlaceError, Wanted};
+use crate::agent::{
+    Admission, AgentError, Connection, Failure, Forwarded, Found, Login as AgentLogin, Place, PlaceError, Wanted,
+};
 use crate::cms::attributes::SignedAttributes;
 use crate::command_error::CommandError;
 use crate::credential::{self, Issuance, RequestedSigner, SigningCredential};
@@ -15,8 +17,8 @@ use crate::identity_token::IdentityToken;
 use crate::instance::Instance;
 use crate::oidc::{self, Login, Obtained, UnattendedSources};
 use crate::services::Services;
-use crate::services::http::Http;
-use crate::settings::{DEFAULT_CLIENT_ID, Settings};
+use crate::services::http::{Http, Problem};
+use crate::settings::{CredentialStore, DEFAULT_CLIENT_ID, Settings};
 use crate::terminal::Terminal;
 use crate::x509::{Certificate, SigningCertificate};
 
@@ -117,7 +119,13 @@ impl SignIn<'_> {
                 Ok(Signer::Agent { connection, found })
             }
             (found, agent) => {
-                let agent = agent.and_then(|connection| self.still(found.map(|_| connection)));
+                let mut agent = agent.and_then(|connection| self.still(found.map(|_| connection)));
+                if let Some(connection) = &mut agent
+                    && let Some(found) = self.out_of_the_key_ring(connection, requested, now).await?
+                    && let Some(connection) = agent.take()
+                {
+                    return Ok(Signer::Agent { connection, found });
+                }
                 self.after_login(agent, requested).await
             }
         }
@@ -156,6 +164,52 @@ impl SignIn<'_> {
             Err(AgentError::Failed(failure)) => Err(of_agent(failure)),
             Err(error) => {
                 other_way(&error);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Hands the agent what the key ring keeps of an earlier login. Whatever goes wrong, somebody can log in.
+    async fn out_of_the_key_ring(
+        &self,
+        connection: &mut Connection,
+        requested: Option<&RequestedSigner>,
+        now: Timestamp,
+    ) -> Result<Option<Found>, CommandError> {
+        if self.settings.credential_store != CredentialStore::KeyRing {
+            return Ok(None);
+        }
+        let login = self.agent_login()?;
+        let kept = match login.kept(now).await {
+            Ok(kept) => kept,
+            Err(error) => {
+                self.terminal.detail(error);
+                return Ok(None);
+            }
+        };
+        let Some((kept, token)) = kept.and_then(|kept| kept.token().ok().map(|token| (kept, token))) else {
+            return Ok(None);
+        };
+        let claims = token.claims();
+        let name = credential::expected_name(claims);
+        if requested.is_some_and(|signer| !name.as_deref().is_some_and(|name| signer.is(name))) {
+            return Ok(None);
+        }
+        // Before it is admitted, which has a certificate made.
+        let identity = name.as_deref().unwrap_or_else(|| claims.identity());
+        self.consent.obtain(identity, claims.named_issuer())?;
+        let admission = login.admission(&token, kept.refresh_token().as_ref());
+        match connection.admit(Admission { until: Some(kept.until()), ..admission }).await {
+            Ok(found) => {
+                self.terminal.detail(format_args!("the key ring keeps the login of {}", found.identity));
+                Ok(Some(found))
+            }
+            // Whoever is down is down for a new login, too.
+            Err(AgentError::Failed(Failure::Service(error))) if !matches!(error.problem, Problem::Refused { .. }) => {
+                Err(failure::service(error))
+            }
+            Err(error) => {
+                self.terminal.detail(format_args!("the login that the key ring keeps is of no use: {error}"));
                 Ok(None)
             }
         }
@@ -230,7 +284,12 @@ impl SignIn<'_> {
         let admission = self.agent_login()?.admission(&obtained.token, obtained.refresh_token.as_ref());
         match connection.admit(admission).await {
             Err(AgentError::Failed(failure)) => Err(of_agent(failure)),
-            admitted => Ok(admitted),
+            admitted => {
+                if let Ok(Found { not_kept: Some(why), .. }) = &admitted {
+                    self.terminal.detail(format_args!("the agent alone keeps this login: {why}"));
+                }
+                Ok(admitted)
+            }
         }
     }
 
@@ -261,6 +320,7 @@ impl SignIn<'_> {
             connector_id: self.settings.connector_id.as_deref(),
             login_hint: self.settings.login_hint.as_deref(),
             network: &self.settings.network,
+            in_key_ring: self.settings.credential_store == CredentialStore::KeyRing,
         })
     }
 
