@@ -54,7 +54,7 @@ pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> 
         Invocation::LogOut(request) => logout::run(request).map(|()| 0),
         Invocation::Policy(command) => policy::run(command, now),
         Invocation::OpenBrowser(request) => open_browser::run(request).map(|()| 0),
-        Invocation::Print(text) => stdout::print(&format!("{}\n", text.trim_end())).map(|()| 0),
+        Invocation::Print(text) => stdout::print_to_reader(&format!("{}\n", text.trim_end())),
         Invocation::Setup(request) => setup::run(request),
         Invocation::Show(request) => show::run(request),
         Invocation::Trust(request) => trust::run(request, now),

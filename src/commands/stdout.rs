@@ -9,13 +9,33 @@ use crate::command_error::CommandError;
 /// # Errors
 /// [`CommandError`] when it does not get there.
 pub(super) fn print(text: &str) -> Result<(), CommandError> {
-    let unwritten = |error| CommandError::failed(format!("the output could not be written: {error}"));
     if was_closed() {
-        return Err(unwritten(closed()));
+        return Err(unwritten(&closed()));
     }
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(unwritten)
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| unwritten(&error))
 }
+
+/// Writes `text` for a person, who may have seen enough: that is no failure to be told. The exit code.
+///
+/// # Errors
+/// [`CommandError`] when it does not get there for another reason.
+pub(super) fn print_to_reader(text: &str) -> Result<u8, CommandError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(OF_SIGPIPE),
+        Ok(()) if !was_closed() => Ok(0),
+        Ok(()) => Err(unwritten(&closed())),
+        Err(error) => Err(unwritten(&error)),
+    }
+}
+
+fn unwritten(error: &io::Error) -> CommandError {
+    CommandError::failed(format!("the output could not be written: {error}"))
+}
+
+/// What a shell says of a program that SIGPIPE ended, as it ends Git.
+const OF_SIGPIPE: u8 = 128 + 13;
 
 /// What a write would say, had Rust's runtime left the descriptor closed.
 pub(super) fn closed() -> io::Error {
