@@ -17,6 +17,8 @@ mod provider;
 mod refresh;
 mod revocation;
 mod template;
+#[cfg(test)]
+mod tests;
 mod unattended;
 
 use std::io;
@@ -38,7 +40,7 @@ use crate::identity_token::MalformedIdentityToken;
 use crate::services::ServiceError;
 use crate::services::http::Http;
 use crate::settings::Settings;
-use crate::terminal::Terminal;
+use crate::terminal::{NoTerminal, Terminal};
 
 /// A login by a person.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +51,8 @@ pub struct Login<'a> {
     pub client_id: &'a str,
     /// How the user wants to sign in.
     pub settings: &'a Settings,
+    /// How long the person may take: [`LOGIN_TIME`].
+    pub limit: Duration,
 }
 
 impl Login<'_> {
@@ -59,7 +63,7 @@ impl Login<'_> {
     pub async fn interactive(&self, http: &Http, terminal: &Terminal) -> Result<Obtained, LoginError> {
         let provider = Provider::discover(http, self.issuer, self.client_id).await?;
         let has_device_flow = provider.device_endpoint().is_some();
-        let chosen = Here::look(self.settings, has_device_flow, terminal.is_there()).choose()?;
+        let chosen = Here::look(self.settings, has_device_flow, terminal.absence()).choose()?;
         terminal.detail(chosen);
         match chosen.way {
             Way::Browser => browser::sign_in(self, &provider, http, terminal).await,
@@ -135,19 +139,24 @@ pub enum LoginError {
     #[error("waxseal.login wants the identity token of a CI system or cloud, and this is none that waxseal knows")]
     NoAmbientProvider,
     /// No browser, and no terminal that could show the address.
-    #[error("no browser could be started ({opener}: {error}), and there is no terminal to show the login address on")]
+    #[error("no browser could be started ({opener}: {error}), and nobody can be asked to open the address: {reason}")]
     NoBrowser {
         /// How that was tried.
         opener: Opener,
         /// What came of it.
         error: io::Error,
+        /// Why nobody was told.
+        reason: NoTerminal,
     },
+    /// The browser was started, and nobody signed in with it; there was no terminal to show the address on.
+    #[error("nobody signed in with the browser within {} s", .0.as_secs())]
+    NobodyCameBack(Duration),
     /// No display, no terminal.
-    #[error("nobody can sign in here: there is neither a display for a browser nor a terminal for a code")]
-    NobodyThere,
+    #[error("nobody can sign in here: there is no display for a browser, and no code can be shown: {0}")]
+    NobodyThere(NoTerminal),
     /// `waxseal.login` is `device` or `oob`, which need one.
-    #[error("there is no terminal to show a code on")]
-    NoTerminal,
+    #[error("no code can be shown: {0}")]
+    NoTerminal(NoTerminal),
     /// The issuer cannot do PKCE with S256; without it a stolen code is as good as a login.
     #[error("the OpenID Connect issuer {0} does not offer PKCE with S256")]
     NoPkce(String),
@@ -200,4 +209,4 @@ fn claims_error(error: &ClaimsVerificationError) -> String {
 }
 
 /// How long a person may take: what gitsign and cosign wait, too.
-const LOGIN_TIME: Duration = Duration::from_secs(120);
+pub const LOGIN_TIME: Duration = Duration::from_secs(120);

@@ -1,7 +1,7 @@
 //! The user's terminal. Git owns stdin and stdout while it signs and shows stderr only when signing failed, so news and
 //! questions go to the controlling terminal itself.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::sync::mpsc;
@@ -20,6 +20,7 @@ pub use attendant::Attendant;
 #[derive(Debug)]
 pub struct Terminal {
     lines: Option<(File, File)>,
+    is_forbidden: bool,
     says_why: bool,
 }
 
@@ -29,13 +30,19 @@ impl Terminal {
     pub fn open() -> Self {
         let input = OpenOptions::new().read(true).open(INPUT);
         let output = OpenOptions::new().write(true).open(OUTPUT);
-        Self { lines: input.ok().zip(output.ok()), says_why: false }
+        Self { lines: input.ok().zip(output.ok()), is_forbidden: false, says_why: false }
+    }
+
+    /// Opens it where the user may be asked, and otherwise has none.
+    #[must_use]
+    pub fn open_if(may_prompt: bool) -> Self {
+        if may_prompt { Self::open() } else { Self { is_forbidden: true, ..Self::none() } }
     }
 
     /// No terminal: news are dropped, and there is nobody to ask.
     #[must_use]
     pub fn none() -> Self {
-        Self { lines: None, says_why: false }
+        Self { lines: None, is_forbidden: false, says_why: false }
     }
 
     /// The same, saying why things are done as they are, or not.
@@ -48,6 +55,16 @@ impl Terminal {
     #[must_use]
     pub fn is_there(&self) -> bool {
         self.lines.is_some()
+    }
+
+    /// Why nobody can be there, if that is so.
+    #[must_use]
+    pub fn absence(&self) -> Option<NoTerminal> {
+        match (&self.lines, self.is_forbidden) {
+            (Some(_), _) => None,
+            (None, true) => Some(NoTerminal::Forbidden),
+            (None, false) => Some(NoTerminal::NotThere),
+        }
     }
 
     /// Shows one line, escaped. A terminal that went away is nobody's fault.
@@ -74,6 +91,17 @@ impl Terminal {
     /// and stays as it is: escaping its percent signs would change the address.
     pub fn address(&self, address: &Url) {
         self.write(&format!("\n    {address}\n\n"));
+    }
+
+    /// Shows what an address is for, and the address; on stderr where there is no terminal. A graphical Git shows that when
+    /// signing failed, other programs at once.
+    pub fn announce(&self, what: impl Display, address: &Url) {
+        let text = format!("waxseal: {}\n\n    {address}\n\n", escape::terminal(what.to_string()));
+        if self.is_there() {
+            self.write(&text);
+        } else {
+            ignore(io::stderr().write_all(text.as_bytes()));
+        }
     }
 
     /// Asks a question that is answered with yes or no; anything but a plain yes is a no. Not for ever. What was typed
@@ -115,12 +143,36 @@ impl Terminal {
         });
     }
 
+    /// What is typed is read from `input`.
+    #[cfg(test)]
+    pub(crate) fn of_files(input: File, output: File) -> Self {
+        Self { lines: Some((input, output)), ..Self::none() }
+    }
+
     fn write(&self, text: &str) {
         if let Some((_, output)) = &self.lines {
             let mut output: &File = output;
             // One write a line, so that lines of several programs do not mix.
             ignore(output.write_all(text.as_bytes()));
         }
+    }
+}
+
+/// Why nobody can be shown or asked anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoTerminal {
+    /// `GIT_TERMINAL_PROMPT` is false.
+    Forbidden,
+    /// Git runs without one.
+    NotThere,
+}
+
+impl Display for NoTerminal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forbidden => "GIT_TERMINAL_PROMPT keeps waxseal from the terminal",
+            Self::NotThere => "there is no terminal",
+        })
     }
 }
 
@@ -188,7 +240,7 @@ mod tests {
             input.write_all(typed.as_bytes()).unwrap();
             io::Seek::rewind(&mut input).unwrap();
             let output = tempfile::tempfile().unwrap();
-            let terminal = Terminal { lines: Some((input, output)), says_why: false };
+            let terminal = Terminal::of_files(input, output);
             assert_eq!(terminal.ask("sure?"), answer, "{typed:?}");
         }
     }
@@ -196,8 +248,7 @@ mod tests {
     #[test]
     fn news_are_escaped_and_addresses_stay_as_they_are() {
         let mut output = tempfile::tempfile().unwrap();
-        let terminal =
-            Terminal { lines: Some((tempfile::tempfile().unwrap(), output.try_clone().unwrap())), says_why: false };
+        let terminal = Terminal::of_files(tempfile::tempfile().unwrap(), output.try_clone().unwrap());
         terminal.news("signed as \u{1b}[2Keve\nx");
         terminal.address(&Url::parse("https://a.example/?redirect_uri=http%3A%2F%2Flocalhost").unwrap());
         let mut text = String::new();

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::frame::{self, FrameError, MAX_PAYLOAD_BYTES};
 use super::message::{Answer, Failure, Hello, PROTOCOL, Request};
 use super::session::Session;
-use super::sessions::{Sessions, Turn};
+use super::sessions::{LONGEST_TURN, Sessions, Turn};
 
 /// Serves one client until it goes, or says something that makes no sense.
 pub(super) async fn serve(
@@ -57,7 +57,7 @@ async fn answer(request: Request, sessions: &Sessions, turn: &mut Option<Turn>, 
         }
         Request::Find { query } => {
             *turn = None;
-            match sessions.find(&query, clock).await {
+            match sessions.find(&query, LONGEST_TURN, clock).await {
                 Ok(session) => {
                     let moved = match &query.network {
                         Some(network) => session.move_to(network).await,

@@ -25,12 +25,17 @@ pub(super) type Turn = OwnedMutexGuard<()>;
 
 impl Sessions {
     /// The newest session that answers, or the turn to log in, which is waited for.
-    pub(super) async fn find(&self, query: &Query, clock: fn() -> Timestamp) -> Result<Arc<Session>, Option<Turn>> {
+    pub(super) async fn find(
+        &self,
+        query: &Query,
+        longest_turn: Duration,
+        clock: fn() -> Timestamp,
+    ) -> Result<Arc<Session>, Option<Turn>> {
         if let Some(session) = self.newest(query, clock()) {
             return Ok(session);
         }
         // Who has waited for so long logs in beside the other one.
-        let turn = timeout(LONGEST_TURN, self.turn_for(&query.asked).lock_owned()).await.ok();
+        let turn = timeout(longest_turn, self.turn_for(&query.asked).lock_owned()).await.ok();
         self.newest(query, clock()).ok_or(turn)
     }
 
@@ -91,3 +96,37 @@ impl Sessions {
 const MAX_SESSIONS: usize = 32;
 /// Longer than a login may take.
 pub(super) const LONGEST_TURN: Duration = Duration::from_secs(150);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::oidc::LOGIN_TIME;
+
+    #[tokio::test]
+    async fn nobody_s_turn_is_waited_for_without_end() {
+        // Who logs in has done that, or has given up.
+        assert!(LONGEST_TURN > LOGIN_TIME);
+        let asked = Asked {
+            instance: "home".to_owned(),
+            instance_sha256: String::new(),
+            issuer: "https://issuer.example".to_owned(),
+            client_id: "sigstore".to_owned(),
+            connector_id: None,
+            login_hint: None,
+        };
+        let query = Query { asked, signer: None, network: None };
+        let sessions = Sessions::default();
+        let limit = Duration::from_millis(300);
+        let find = || sessions.find(&query, limit, || Timestamp::UNIX_EPOCH);
+        let first = find().await.unwrap_err();
+        assert!(first.is_some());
+        let begun = Instant::now();
+        assert!(find().await.unwrap_err().is_none(), "beside the first");
+        assert!(begun.elapsed() >= limit);
+        // A turn that is given back goes to the next at once.
+        drop(first);
+        assert!(find().await.unwrap_err().is_some());
+    }
+}

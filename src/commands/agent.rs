@@ -45,7 +45,7 @@ pub fn run(request: &Agent) -> Result<(), CommandError> {
 
 /// Signs for other machines, as long as somebody is there to say yes.
 fn forward(place: &Place, event_loop: &EventLoop) -> Result<(), CommandError> {
-    let terminal = if configured::settings()?.may_prompt { Terminal::open() } else { Terminal::none() };
+    let terminal = Terminal::open_if(configured::settings()?.may_prompt);
     let attendant = Attendant::new(terminal).ok_or_else(|| {
         CommandError::failed("there is no terminal, and each signature for another machine is confirmed at one")
             .hint("leave \"waxseal agent --forward\" running in a terminal's foreground")

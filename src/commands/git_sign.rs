@@ -50,7 +50,7 @@ pub fn run(request: &GitSign, now: Timestamp) -> Result<(), CommandError> {
     let settings = configured::settings().map_err(failure::failed);
     let may_ask = settings.as_ref().map_or(true, |settings| settings.may_prompt);
     let says_why = request.verbose || settings.as_ref().is_ok_and(|settings| settings.verbose);
-    let terminal = if may_ask { Terminal::open() } else { Terminal::none() }.that_says_why(says_why);
+    let terminal = Terminal::open_if(may_ask).that_says_why(says_why);
     let state = settings.as_ref().map_or_else(|_| Folders::of_user().state, |settings| settings.folders.state.clone());
     let outcome = settings.and_then(|settings| {
         let (signing, payload) = (Signing { request, settings: &settings, terminal: &terminal }, payload?);

@@ -24,7 +24,7 @@ pub fn run(request: &LogIn, now: Timestamp) -> Result<(), CommandError> {
     if let Some(name) = &request.instance {
         settings.instance = Some(name.clone());
     }
-    let terminal = if settings.may_prompt { Terminal::open() } else { Terminal::none() };
+    let terminal = Terminal::open_if(settings.may_prompt);
     let terminal = terminal.that_says_why(settings.verbose);
     // What Git would then not verify is not worth a login.
     let (instance, _trusted) = instances(&settings, now)?;

@@ -155,7 +155,7 @@ impl Run<'_> {
         if self.request.yes {
             return Ok(());
         }
-        let terminal = if self.settings.may_prompt { Terminal::open() } else { Terminal::none() };
+        let terminal = Terminal::open_if(self.settings.may_prompt);
         match terminal.ask(question) {
             Answer::Yes => Ok(()),
             Answer::No => Err(CommandError::failed("nothing was changed")),

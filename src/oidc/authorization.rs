@@ -46,9 +46,10 @@ impl AuthorizationRequest {
         Ok(Self { client, address, state, nonce, verifier })
     }
 
-    /// Changes the code for an ID token, and checks that (OpenID Connect Core §3.1.3).
+    /// Changes the code for an ID token, and checks that (OpenID Connect Core §3.1.3). Another code may follow one that the
+    /// issuer did not take.
     pub(super) async fn token(
-        self,
+        &self,
         code: &str,
         provider: &Provider<'_>,
         http: &Http,
@@ -59,7 +60,7 @@ impl AuthorizationRequest {
             .client
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .map_err(|_| provider.garbage("the discovery document names no token endpoint"))?
-            .set_pkce_verifier(self.verifier)
+            .set_pkce_verifier(PkceCodeVerifier::new(self.verifier.secret().clone()))
             .request_async(&sender)
             .await
             .map_err(|error| provider.token_error(error))?;

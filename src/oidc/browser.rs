@@ -4,7 +4,7 @@ use super::authorization::AuthorizationRequest;
 use super::callback::{Callback, Outcome, Parameters, Response};
 use super::page::Page;
 use super::provider::Provider;
-use super::{Flow, LOGIN_TIME, Login, LoginError, Obtained, Opener};
+use super::{Flow, Login, LoginError, Obtained, Opener};
 use crate::services::http::Http;
 use crate::terminal::Terminal;
 
@@ -18,7 +18,7 @@ pub(super) async fn sign_in(
     let opener = login.opener()?;
     let callback = Callback::listen().await.map_err(LoginError::Listen)?;
     let request = AuthorizationRequest::new(login, provider, callback.redirect_uri())?;
-    let response = response(&request, &opener, &callback, terminal).await?;
+    let response = response(login, &request, &opener, &callback, terminal).await?;
     let outcome = match code(&response.parameters, provider) {
         Ok(code) => request.token(code, provider, http, Flow::Browser).await,
         Err(error) => Err(error),
@@ -34,22 +34,25 @@ pub(super) async fn sign_in(
 
 /// Sends the user to the login page and waits until the browser comes back.
 async fn response(
+    login: &Login<'_>,
     request: &AuthorizationRequest,
     opener: &Opener,
     callback: &Callback,
     terminal: &Terminal,
 ) -> Result<Response, LoginError> {
-    terminal.news("to sign, sign in with the browser at");
-    terminal.address(&request.address);
+    terminal.announce("to sign, sign in with the browser at", &request.address);
     let opened = opener.open(&request.address);
     let no_browser = async {
         match opened.await {
-            Ok(Err(error)) if terminal.is_there() => {
-                terminal
-                    .news(format_args!("no browser could be started ({opener}: {error}); open the address yourself"));
-                std::future::pending().await
-            }
-            Ok(Err(error)) => LoginError::NoBrowser { opener: opener.clone(), error },
+            Ok(Err(error)) => match terminal.absence() {
+                None => {
+                    terminal.news(format_args!(
+                        "no browser could be started ({opener}: {error}); open the address yourself"
+                    ));
+                    std::future::pending().await
+                }
+                Some(reason) => LoginError::NoBrowser { opener: opener.clone(), error, reason },
+            },
             // It runs, or it has handed the address over.
             Ok(Ok(())) | Err(_) => std::future::pending().await,
         }
@@ -57,7 +60,10 @@ async fn response(
     tokio::select! {
         response = callback.response(request.state.secret()) => Ok(response),
         error = no_browser => Err(error),
-        () = tokio::time::sleep(LOGIN_TIME) => Err(LoginError::TimedOut(LOGIN_TIME)),
+        () = tokio::time::sleep(login.limit) => Err(match terminal.is_there() {
+            true => LoginError::TimedOut(login.limit),
+            false => LoginError::NobodyCameBack(login.limit),
+        }),
     }
 }
 

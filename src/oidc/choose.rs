@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Flow, LoginError};
 use crate::settings::{LoginChoice, Settings};
+use crate::terminal::NoTerminal;
 
 /// The ways that a person can go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,19 +39,19 @@ pub(super) struct Here<'a> {
     pub(super) settings: &'a Settings,
     /// The issuer offers RFC 8628.
     pub(super) issuer_has_device_flow: bool,
-    /// Somebody can be told a code.
-    pub(super) terminal: bool,
+    /// Why nobody can be told a code.
+    pub(super) no_terminal: Option<NoTerminal>,
     pub(super) desktop_system: bool,
     pub(super) container: bool,
 }
 
 impl<'a> Here<'a> {
-    pub(super) fn look(settings: &'a Settings, issuer_has_device_flow: bool, terminal: bool) -> Self {
+    pub(super) fn look(settings: &'a Settings, issuer_has_device_flow: bool, no_terminal: Option<NoTerminal>) -> Self {
         let marked = || CONTAINER_MARKS.iter().any(|mark| Path::new(mark).exists());
         Self {
             settings,
             issuer_has_device_flow,
-            terminal,
+            no_terminal,
             desktop_system: cfg!(any(target_os = "macos", target_os = "windows")),
             container: settings.surroundings.container.is_some() || marked(),
         }
@@ -58,14 +59,14 @@ impl<'a> Here<'a> {
 
     pub(super) fn choose(&self) -> Result<Chosen, LoginError> {
         let forced = |way| Ok(Chosen { way, why: "waxseal.login says so" });
-        match self.settings.login {
-            LoginChoice::Auto => self.suitable(),
-            LoginChoice::Browser => forced(Way::Browser),
-            LoginChoice::Device | LoginChoice::OutOfBand if !self.terminal => Err(LoginError::NoTerminal),
-            LoginChoice::Device => forced(Way::Device),
-            LoginChoice::OutOfBand => forced(Way::OutOfBand),
-            LoginChoice::Token => Err(LoginError::NoToken),
-            LoginChoice::Ambient => Err(LoginError::NoAmbientProvider),
+        match (self.settings.login, self.no_terminal) {
+            (LoginChoice::Auto, _) => self.suitable(),
+            (LoginChoice::Browser, _) => forced(Way::Browser),
+            (LoginChoice::Device | LoginChoice::OutOfBand, Some(reason)) => Err(LoginError::NoTerminal(reason)),
+            (LoginChoice::Device, None) => forced(Way::Device),
+            (LoginChoice::OutOfBand, None) => forced(Way::OutOfBand),
+            (LoginChoice::Token, _) => Err(LoginError::NoToken),
+            (LoginChoice::Ambient, _) => Err(LoginError::NoAmbientProvider),
         }
     }
 
@@ -82,13 +83,13 @@ impl<'a> Here<'a> {
             (None, true) => Some("this is a container"),
             (None, false) => None,
         };
-        match (away, display) {
-            (None, Some(why)) => chosen(Way::Browser, why),
-            (Some(why), _) if self.terminal && self.issuer_has_device_flow => chosen(Way::Device, why),
-            (Some(_), Some(why)) => chosen(Way::Browser, why),
-            (_, None) if !self.terminal => Err(LoginError::NobodyThere),
-            (_, None) if self.issuer_has_device_flow => chosen(Way::Device, "there is no display"),
-            (_, None) => chosen(Way::OutOfBand, "there is no display, and the issuer offers no device flow"),
+        match (away, display, self.no_terminal) {
+            (None, Some(why), _) => chosen(Way::Browser, why),
+            (Some(why), _, None) if self.issuer_has_device_flow => chosen(Way::Device, why),
+            (Some(_), Some(why), _) => chosen(Way::Browser, why),
+            (_, None, Some(reason)) => Err(LoginError::NobodyThere(reason)),
+            (_, None, None) if self.issuer_has_device_flow => chosen(Way::Device, "there is no display"),
+            (_, None, None) => chosen(Way::OutOfBand, "there is no display, and the issuer offers no device flow"),
         }
     }
 
@@ -114,9 +115,11 @@ mod tests {
     use super::*;
     use crate::settings::Surroundings;
 
+    const NOT_THERE: Option<NoTerminal> = Some(NoTerminal::NotThere);
+
     fn chosen(settings: &Settings, change: impl FnOnce(&mut Here<'_>)) -> Result<Way, String> {
         let mut here =
-            Here { settings, issuer_has_device_flow: true, terminal: true, desktop_system: false, container: false };
+            Here { settings, issuer_has_device_flow: true, no_terminal: None, desktop_system: false, container: false };
         change(&mut here);
         here.choose().map(|chosen| chosen.way).map_err(|error| error.to_string())
     }
@@ -138,7 +141,7 @@ mod tests {
         ] {
             let settings = around(surroundings);
             assert_eq!(chosen(&settings, |_| {}), Ok(Way::Browser), "{settings:?}");
-            assert_eq!(chosen(&settings, |here| here.terminal = false), Ok(Way::Browser), "{settings:?}");
+            assert_eq!(chosen(&settings, |here| here.no_terminal = NOT_THERE), Ok(Way::Browser), "{settings:?}");
         }
         assert_eq!(chosen(&around(none()), |here| here.desktop_system = true), Ok(Way::Browser));
     }
@@ -149,8 +152,8 @@ mod tests {
         assert_eq!(chosen(&settings, |_| {}), Ok(Way::Device));
         assert_eq!(chosen(&settings, |here| here.issuer_has_device_flow = false), Ok(Way::OutOfBand));
         assert_eq!(
-            chosen(&settings, |here| here.terminal = false).unwrap_err(),
-            "nobody can sign in here: there is neither a display for a browser nor a terminal for a code"
+            chosen(&settings, |here| here.no_terminal = NOT_THERE).unwrap_err(),
+            "nobody can sign in here: there is no display for a browser, and no code can be shown: there is no terminal"
         );
         let named = Settings { browser: Some("firefox".to_owned()), ..Settings::default() };
         assert_eq!(chosen(&named, |_| {}), Ok(Way::Browser));
@@ -163,7 +166,7 @@ mod tests {
         assert_eq!(chosen(&ssh(None), |here| here.issuer_has_device_flow = false), Ok(Way::OutOfBand));
         assert_eq!(chosen(&ssh(Some("DISPLAY")), |_| {}), Ok(Way::Device));
         assert_eq!(chosen(&ssh(Some("DISPLAY")), |here| here.issuer_has_device_flow = false), Ok(Way::Browser));
-        assert_eq!(chosen(&ssh(Some("DISPLAY")), |here| here.terminal = false), Ok(Way::Browser));
+        assert_eq!(chosen(&ssh(Some("DISPLAY")), |here| here.no_terminal = NOT_THERE), Ok(Way::Browser));
         let settings = around(Surroundings { display: Some("DISPLAY"), ..none() });
         assert_eq!(chosen(&settings, |here| here.container = true), Ok(Way::Device));
         let settings = around(none());
@@ -187,8 +190,12 @@ mod tests {
             assert_eq!(chosen(&forced(login), |_| {}), Ok(way));
         }
         assert_eq!(
-            chosen(&forced(LoginChoice::OutOfBand), |here| here.terminal = false).unwrap_err(),
-            "there is no terminal to show a code on"
+            chosen(&forced(LoginChoice::OutOfBand), |here| here.no_terminal = NOT_THERE).unwrap_err(),
+            "no code can be shown: there is no terminal"
+        );
+        assert_eq!(
+            chosen(&forced(LoginChoice::Device), |here| here.no_terminal = Some(NoTerminal::Forbidden)).unwrap_err(),
+            "no code can be shown: GIT_TERMINAL_PROMPT keeps waxseal from the terminal"
         );
         assert!(chosen(&forced(LoginChoice::Token), |_| {}).is_err());
     }

@@ -10,7 +10,7 @@ use qrcode::render::unicode::Dense1x2;
 use url::Url;
 
 use super::provider::{Provider, send};
-use super::{Flow, LOGIN_TIME, Login, LoginError, Obtained};
+use super::{Flow, Login, LoginError, Obtained};
 use crate::services::ServiceError;
 use crate::services::http::{Http, Repeat, is_web_address};
 use crate::terminal::Terminal;
@@ -34,7 +34,7 @@ pub(super) async fn sign_in(
         .request_async(&sender)
         .await
         .map_err(|error| provider.token_error(error))?;
-    let limit = codes.expires_in().min(LOGIN_TIME);
+    let limit = codes.expires_in().min(login.limit);
     show(&Codes::read(provider, &codes)?, limit, login.settings.surroundings.draws_blocks, terminal);
 
     let last_problem = Mutex::new(None);
@@ -55,8 +55,8 @@ pub(super) async fn sign_in(
         Err(_) => Err(match last_problem.into_inner().unwrap_or_else(PoisonError::into_inner) {
             // Whoever signed in could not be heard of.
             Some(problem) => LoginError::Service(problem),
-            None if limit < LOGIN_TIME => LoginError::DeviceCodeExpired,
-            None => LoginError::TimedOut(LOGIN_TIME),
+            None if limit < login.limit => LoginError::DeviceCodeExpired,
+            None => LoginError::TimedOut(login.limit),
         }),
     }
 }

@@ -84,7 +84,7 @@ mod tests {
         let mut input = tempfile::tempfile().unwrap();
         input.write_all(b"y\ny\n").unwrap();
         std::io::Seek::rewind(&mut input).unwrap();
-        let terminal = Terminal { lines: Some((input, tempfile::tempfile().unwrap())), says_why: false };
+        let terminal = Terminal::of_files(input, tempfile::tempfile().unwrap());
         let mut attendant = Attendant::new(terminal).unwrap();
         // The end of the file has been read when the channel is closed.
         while !attendant.lines.is_closed() {

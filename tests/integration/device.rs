@@ -157,12 +157,18 @@ fn nobody_and_nothing_to_sign_in_with() {
     let failed = Ran::of(sandbox.command(WAXSEAL).args(["-bsau", "x"]), b"payload\n").code(1).err();
     assert!(
         failed.contains(
-            "waxseal: error: nobody can sign in here: there is neither a display for a browser nor a terminal for a code\n\
-             waxseal: hint: run Git from a terminal, set waxseal.browser, or give an identity token in WAXSEAL_ID_TOKEN\n"
+            "waxseal: error: nobody can sign in here: there is no display for a browser, and no code can be shown: \
+             GIT_TERMINAL_PROMPT keeps waxseal from the terminal\n\
+             waxseal: hint: unset GIT_TERMINAL_PROMPT, set waxseal.browser, or give an identity token in WAXSEAL_ID_TOKEN\n"
         ),
         "{failed}"
     );
     assert!(began.elapsed() < Duration::from_secs(20));
+    // At a terminal, too.
+    let sign = "printf 'payload\\n' | \"$WAXSEAL\" -bsau x";
+    let Some(typist) = Typist::at(&sandbox, sign, &[("GIT_TERMINAL_PROMPT", "0")]) else { return };
+    let (_, shown) = typist.leaves();
+    assert!(shown.contains("no code can be shown: GIT_TERMINAL_PROMPT keeps waxseal from the terminal\n"), "{shown}");
     assert_eq!(commits(&sandbox), "0");
 }
 
@@ -179,8 +185,10 @@ fn a_copied_code() {
     let Some(mut typist) = Typist::at(&sandbox, COMMIT, &variables) else { return };
     let address = typist.sees("\n    (http\\S+)\n");
     typist.sees("type the code that the page shows: ");
-    // A slip.
+    // A slip, and a code that somebody mistyped.
     typist.types("\n");
+    typist.types("wrong\n");
+    typist.sees("the issuer does not know this code; type it once more");
     typist.types(&format!("{}\n", copied_code(&address)));
     let (status, shown) = typist.leaves();
     assert_eq!(status, 0, "{shown}");
@@ -199,7 +207,10 @@ fn no_payload_is_taken_for_a_code() {
     typist.sees("type the code that the page shows: ");
     std::thread::sleep(Duration::from_millis(300));
     assert!(!typist.shown().contains("status"), "{}", typist.shown());
-    typist.types("wrong\n");
+    // Not for ever.
+    for _ in 0..4 {
+        typist.types("wrong\n");
+    }
     let status = typist.sees("status ([0-9]+)");
     let shown = typist.shown();
     assert_eq!(status, "1", "{shown}");

@@ -226,9 +226,9 @@ fn a_token_in_the_environment_needs_no_login() {
     commit(&[]).code(128);
     assert_eq!(
         sandbox.last_error(),
-        "error: no browser could be started (false of waxseal.browser: exit status: 1), and there is no terminal to show the \
-         login address on\n\
-         hint: correct waxseal.browser, run Git from a terminal, or give an identity token in WAXSEAL_ID_TOKEN\n"
+        "error: no browser could be started (false of waxseal.browser: exit status: 1), and nobody can be asked to open the \
+         address: GIT_TERMINAL_PROMPT keeps waxseal from the terminal\n\
+         hint: set waxseal.browser to one that starts, unset GIT_TERMINAL_PROMPT, or give an identity token in WAXSEAL_ID_TOKEN\n"
     );
 }
 

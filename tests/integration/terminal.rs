@@ -1,6 +1,6 @@
 //! What concerns the person at the keyboard is said and asked on the terminal: never on stdout, nor among status lines.
 
-use super::sandbox::{ALICE, BOB, Ran, Sandbox, Typist};
+use super::sandbox::{ALICE, BOB, Ran, Sandbox, Typist, WAXSEAL};
 
 #[test]
 fn news_of_a_signature() {
@@ -50,6 +50,25 @@ fn the_address_where_no_browser_can_be_started() {
     );
     assert!(shown.ends_with("log index 1\n"), "{shown}");
     sandbox.git(["log", "-1", "--format=%G?"]).success();
+}
+
+#[test]
+fn the_address_where_there_is_no_terminal() {
+    let sandbox = Sandbox::with_stack();
+    let shown = Ran::of(sandbox.command(WAXSEAL).args(["-bsau", "x"]), b"payload\n").success().err();
+    assert!(shown.starts_with("waxseal: to sign, sign in with the browser at\n\n    http://"), "{shown}");
+    // Git shows it when signing failed.
+    sandbox.config("waxseal.browser", "/no/such/browser");
+    let failed = Ran::of(sandbox.command(WAXSEAL).args(["-bsau", "x"]), b"payload\n").code(1).err();
+    assert!(failed.starts_with("waxseal: to sign, sign in with the browser at\n\n    http://"), "{failed}");
+    assert!(
+        failed.contains(
+            "waxseal: error: no browser could be started (/no/such/browser of waxseal.browser: No such file or directory (os \
+             error 2)), and nobody can be asked to open the address: GIT_TERMINAL_PROMPT keeps waxseal from the terminal\n\
+             waxseal: hint: set waxseal.browser to one that starts, unset GIT_TERMINAL_PROMPT, or give an identity token in WAXSEAL_ID_TOKEN\n"
+        ),
+        "{failed}"
+    );
 }
 
 #[test]
@@ -131,8 +150,9 @@ fn consent_is_asked_for_once_an_identity() {
         "printf 'payload\\n' | WAXSEAL_BROWSER='touch {}' \"$WAXSEAL\" -bsau x",
         sandbox.path("opened").display()
     ));
-    let nobody = "waxseal: error: signing at the public-good instance makes your identity public for ever, and nobody is \
-                  there to agree\nwaxseal: hint: sign once from a terminal, or run \"git config --global \
+    let nobody = "waxseal: error: signing at the public-good instance makes your identity public for ever, and \
+                  GIT_TERMINAL_PROMPT keeps waxseal from asking whether you agree\nwaxseal: hint: sign once without it at a \
+                  terminal, or run \"git config --global \
                   waxseal.acceptPublic true\"\n";
     assert_eq!(refused.code(1).err(), nobody);
     assert!(!sandbox.path("opened").exists());
@@ -169,6 +189,21 @@ fn git_is_set_up_after_a_yes() {
     sandbox.git(["config", "--local", "waxseal.instance"]).code(1);
     terminal.run(setup, "y\n").success();
     assert_eq!(sandbox.git(["config", "--local", "waxseal.instance"]).line(), "home");
+}
+
+#[test]
+fn whoever_has_seen_enough_of_a_text_is_told_nothing() {
+    let sandbox = Sandbox::new();
+    for arguments in [["completions", "bash"].as_slice(), &["man"], &["verify", "--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = sandbox.command(WAXSEAL).args(arguments).stdout(writer).output().unwrap();
+        assert_eq!(
+            (ended.status.code(), String::from_utf8_lossy(&ended.stderr).as_ref()),
+            (Some(141), ""),
+            "{arguments:?}"
+        );
+    }
 }
 
 struct Terminal<'a>(&'a Sandbox);

@@ -9,7 +9,7 @@ use crate::escape;
 use crate::files;
 use crate::instance::{Instance, InstanceBounds, InstanceName};
 use crate::settings::Settings;
-use crate::terminal::{Answer, Terminal};
+use crate::terminal::{Answer, NoTerminal, Terminal};
 use crate::trust_store;
 
 /// How consent was come by.
@@ -49,7 +49,7 @@ impl<'a> PublicConsent<'a> {
         }
         let record = settings.folders.state.as_ref().map(|state| state.join(FILE_NAME));
         let consent = Self::Ask { terminal, record, purpose };
-        if !terminal.is_there() && consent.given().is_empty() { Err(nobody_to_ask()) } else { Ok(consent) }
+        if !terminal.is_there() && consent.given().is_empty() { Err(nobody_to_ask(terminal)) } else { Ok(consent) }
     }
 
     /// Asks, unless this identity was agreed to before; remembers a yes.
@@ -82,7 +82,7 @@ impl<'a> PublicConsent<'a> {
                 Purpose::Signature => "not signed: you did not agree to make it public",
             })
             .hint("\"waxseal trust add\" adds an instance of your own, \"waxseal serve\" runs one")),
-            Answer::NobodyThere => Err(nobody_to_ask()),
+            Answer::NobodyThere => Err(nobody_to_ask(terminal)),
         }
     }
 
@@ -126,11 +126,17 @@ fn line(identity: &str, issuer: &str) -> String {
     format!("{} {}", escape::terminal(identity), escape::terminal(issuer))
 }
 
-fn nobody_to_ask() -> CommandError {
-    CommandError::failed(
-        "signing at the public-good instance makes your identity public for ever, and nobody is there to agree",
-    )
-    .hint("sign once from a terminal, or run \"git config --global waxseal.acceptPublic true\"")
+fn nobody_to_ask(terminal: &Terminal) -> CommandError {
+    let (why, what) = match terminal.absence() {
+        Some(NoTerminal::Forbidden) => {
+            ("GIT_TERMINAL_PROMPT keeps waxseal from asking whether you agree", "sign once without it at a terminal")
+        }
+        Some(NoTerminal::NotThere) | None => ("nobody is there to agree", "sign once from a terminal"),
+    };
+    CommandError::failed(format_args!(
+        "signing at the public-good instance makes your identity public for ever, and {why}"
+    ))
+    .hint(format_args!("{what}, or run \"git config --global waxseal.acceptPublic true\""))
 }
 
 const FILE_NAME: &str = "public-good-accepted";

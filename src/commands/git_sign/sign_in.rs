@@ -270,7 +270,8 @@ impl SignIn<'_> {
     }
 
     async fn login(&self) -> Result<(Obtained, Timestamp), CommandError> {
-        let login = Login { issuer: self.issuer()?, client_id: self.audience(), settings: self.settings };
+        let (issuer, client_id) = (self.issuer()?, self.audience());
+        let login = Login { issuer, client_id, settings: self.settings, limit: oidc::LOGIN_TIME };
         let obtained = login.interactive(self.http, self.terminal).await.map_err(failure::login)?;
         Ok((obtained, clock()))
     }

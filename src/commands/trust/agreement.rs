@@ -26,7 +26,7 @@ impl Run {
                     .hint("ask its operator which digest is right; nothing was changed"))
             };
         }
-        let terminal = if self.settings.may_prompt { Terminal::open() } else { Terminal::none() };
+        let terminal = Terminal::open_if(self.settings.may_prompt);
         for line in show::summary(instance) {
             terminal.news(line);
         }

@@ -4,6 +4,7 @@ use super::{service, service_hint};
 use crate::command_error::CommandError;
 use crate::oidc::{AmbientProblem, AmbientProvider, ClaimsVerificationError, CommandProblem, LoginError, Opener};
 use crate::services::{Problem, ServiceError, ServiceName};
+use crate::terminal::NoTerminal;
 
 pub(in crate::commands) fn login(error: LoginError) -> CommandError {
     let hint = match &error {
@@ -30,16 +31,27 @@ pub(in crate::commands) fn login(error: LoginError) -> CommandError {
         LoginError::TokenCommandTemplate(_) => "it is a program and its arguments, without a shell",
         LoginError::BrowserTemplate(_) => "it is a program and its arguments, such as \"firefox --new-window {url}\"",
         LoginError::Environment(_) => "unset WAXSEAL_ID_TOKEN and SIGSTORE_ID_TOKEN to sign in with a browser",
+        LoginError::NoBrowser { reason: NoTerminal::Forbidden, .. } => {
+            "set waxseal.browser to one that starts, unset GIT_TERMINAL_PROMPT, or give an identity token in \
+             WAXSEAL_ID_TOKEN"
+        }
         LoginError::NoBrowser { opener: Opener::Template(_), .. } => {
             "correct waxseal.browser, run Git from a terminal, or give an identity token in WAXSEAL_ID_TOKEN"
         }
         LoginError::NoBrowser { .. } => {
             "set waxseal.browser, run Git from a terminal, or give an identity token in WAXSEAL_ID_TOKEN"
         }
-        LoginError::NobodyThere => {
+        LoginError::NoTerminal(NoTerminal::Forbidden) | LoginError::NobodyThere(NoTerminal::Forbidden) => {
+            "unset GIT_TERMINAL_PROMPT, set waxseal.browser, or give an identity token in WAXSEAL_ID_TOKEN"
+        }
+        LoginError::NobodyCameBack(_) => {
+            "did no browser open? \"waxseal login\" in a terminal shows the address, and signs in for what is signed later; \
+             waxseal.browser names another browser"
+        }
+        LoginError::NobodyThere(NoTerminal::NotThere) => {
             "run Git from a terminal, set waxseal.browser, or give an identity token in WAXSEAL_ID_TOKEN"
         }
-        LoginError::NoTerminal => "run Git from a terminal, or take waxseal.login away",
+        LoginError::NoTerminal(NoTerminal::NotThere) => "run Git from a terminal, or take waxseal.login away",
         LoginError::NoDeviceFlow(_) => "waxseal.login = oob lets you copy a code instead",
         LoginError::DeviceCodeExpired | LoginError::NoCode | LoginError::TimedOut(_) | LoginError::Refused { .. } => {
             "run the command again to sign in anew"
