@@ -7,9 +7,11 @@ use jiff::Timestamp;
 mod covers;
 mod nobody;
 mod others;
+mod places;
 mod samples;
 mod strangers;
 
+use self::others::Other;
 use self::strangers::Strangers;
 use super::{Pattern, PolicyFile, Rule, Who, Workflow};
 use crate::instance::InstanceName;
@@ -26,6 +28,13 @@ pub struct Finding {
 /// What can be wrong with a policy that can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
+    /// A dot in a host is not escaped. Nobody has such a name, and nobody meant it.
+    AnyCharacter {
+        /// As it was written.
+        pattern: String,
+        /// What it admits, too.
+        other: String,
+    },
     /// Anyone can get such a name.
     AnySubject {
         /// As it was written.
@@ -74,6 +83,7 @@ impl Problem {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
+            Self::AnyCharacter { .. } => "any-character",
             Self::AnyIssuer { .. } => "any-issuer",
             Self::AnySubject { .. } => "any-subject",
             Self::MatchesNothing { .. } => "matches-nothing",
@@ -90,6 +100,9 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::AnyCharacter { pattern, other } => {
+                write!(f, "{pattern} admits {other}, too: a dot without a backslash stands for any character")
+            }
             Self::AnyIssuer { pattern, stranger } => {
                 write!(f, "{pattern} admits issuers that anybody can run, as {stranger}, who then can be anybody")
             }
@@ -182,8 +195,11 @@ fn about(field: Field, pattern: &Pattern, strangers: &Strangers) -> Option<Probl
     if pattern.literal().is_some() {
         return None;
     }
-    let stranger = strangers.among(field, |stranger| pattern.matches(stranger)).map(str::to_owned);
-    let stranger = stranger.or_else(|| others::admitted(field, pattern))?;
+    let known = strangers.among(field, |stranger| pattern.matches(stranger)).map(str::to_owned);
+    let stranger = match known.map(Other::Strangers).or_else(|| others::admitted(field, pattern))? {
+        Other::Strangers(stranger) => stranger,
+        Other::Undotted(other) => return Some(Problem::AnyCharacter { pattern: text(), other }),
+    };
     Some(match field {
         Field::Issuer => Problem::AnyIssuer { pattern: text(), stranger },
         Field::Email | Field::Path | Field::Ref | Field::Uri | Field::Username => {
@@ -300,12 +316,17 @@ mod tests {
             "glob:https://x*",
             "glob:https://*example.org",
             "regex:https://login.example\\.org",
+            "regex:https://oidc\\.[a-z]{7}\\.org",
+            "regex:https://[a-z0-9]{4}\\.okta\\.com",
+            "regex:https://container\\.googleapis\\.com/v1/projects/[a-z]+/locations/[a-z0-9-]+/clusters/prod",
+            "glob:https://storage.googleapis.com/acme-*",
         ] {
             assert_eq!(found(loose), ["any-issuer"], "{loose}");
         }
         for bound in [
             "https://accounts.google.com",
             "glob:https://*.example.org",
+            "glob:https://*.google.com",
             "glob:https://login.example.org/*/v2.0",
             "regex:https://(accounts\\.google\\.com|github\\.com/login/oauth)",
             "glob:https://token.actions.githubusercontent.com/*",
@@ -330,11 +351,19 @@ mod tests {
             ("email", "glob:*@example.*"),
             ("email", "regex:.*@.*example\\.org"),
             ("email", "regex:.*example.org"),
-            ("email", "regex:.*@example.org"),
             ("email", "regex:(alice|bob)@mail.example\\.org"),
             ("email", "glob:a*@googlemail.com"),
             ("email", "glob:*@yahoo.co.jp"),
             ("email", "regex:[a-z]{8}@gmail\\.com"),
+            ("email", "regex:alice[0-9]@gmail\\.com"),
+            ("email", "regex:alice@example\\.[a-z]+"),
+            ("email", "regex:alice@example\\.(org|com|net|[a-z]{2})"),
+            ("email", "regex:alice@[^@]{11}"),
+            ("email", "regex:alice@ex[a-z]mple\\.org"),
+            ("email", "regex:alice@exampl.\\.org"),
+            ("email", "regex:alice@(ex)+ample\\.org"),
+            ("email", "glob:build@*.iam.gserviceaccount.com"),
+            ("email", "glob:*@appspot.gserviceaccount.com"),
             ("uri", "regex:.*/release.yml@refs/heads/main"),
             ("uri", "glob:https://github.com/*/*/.github/workflows/release.yml@refs/heads/main"),
             ("uri", "regex:https://github.com/acme.*"),
@@ -343,11 +372,17 @@ mod tests {
             ("uri", "regex:https://github.com/.*"),
             ("uri", "glob:https://github.com/*/*/.github/workflows/*@refs/heads/main"),
             ("uri", "regex:https://gitlab\\.com/.+//\\.gitlab-ci\\.yml@.*"),
+            ("uri", "regex:https://gitlab\\.com/[a-z]{5}/p//\\.gitlab-ci\\.yml@refs/heads/main"),
             ("uri", "glob:spiffe://*/*"),
             ("username", "glob:*!*"),
             ("username", "regex:.*"),
         ] {
             assert_eq!(codes(&[rule("a", &format!("{field} = ['{loose}']"))]), ["any-subject"], "{field} {loose}");
+        }
+        for owner in ["acme\\d+", "acme[0-9]{2}", "[a-z]{4}", ".{4}", "acm.", "(?:acme|[a-f]{3,20})", "a[^/]{3}"] {
+            let line =
+                format!("uri = ['regex:https://github\\.com/{owner}/t/\\.github/workflows/r\\.yml@refs/heads/main']");
+            assert_eq!(codes(&[rule("a", &line)]), ["any-subject"], "{owner}");
         }
         for (field, bound) in [
             ("email", "glob:*@example.org"),
@@ -355,6 +390,10 @@ mod tests {
             ("email", "regex:(alice|bob)@gmail\\.com"),
             ("email", "regex:alice(\\+.*)?@gmail\\.com"),
             ("email", "regex:.*@(.*\\.)?example\\.org"),
+            ("email", "regex:(?i-u:alice@gmail\\.com)"),
+            ("email", "regex:[a-z]+@[a-z]+\\.example\\.org"),
+            ("email", "regex:(alice|bob)@example[12]?\\.(org|com)"),
+            ("email", "glob:*@my-project.iam.gserviceaccount.com"),
             ("email", "glob:*@*.example.co.uk"),
             ("email", "regex:[a-z]{1,99}@(eng|ops)\\.example\\.org"),
             ("uri", "regex:https://(ci|cd)\\.example\\.org/.*"),
@@ -365,6 +404,29 @@ mod tests {
         ] {
             assert_eq!(codes(&[rule("a", &format!("{field} = ['{bound}']"))]), [""; 0], "{field} {bound}");
         }
+    }
+
+    #[test]
+    fn a_check_shows_names_that_somebody_can_have() {
+        let found = |email: &str| {
+            let text = format!("version = 1\n{}", rule("a", &format!("email = ['{email}']")));
+            let own = "own".parse().unwrap();
+            let findings = PolicyFile::read(text.as_bytes(), &own).unwrap().check(Timestamp::UNIX_EPOCH, &[own]);
+            findings.iter().map(|finding| finding.problem.clone()).collect::<Vec<_>>()
+        };
+        let pattern = |email: &str| email.to_owned();
+        for (email, stranger) in [
+            ("regex:alice@example\\.[a-z]+", "alice@example.com"),
+            ("regex:alice@[^@]{11}", "alice@wvqkzjx.com"),
+            ("regex:alice@mail.example.org", "alice@mail-example.org"),
+        ] {
+            assert_eq!(found(email), [Problem::AnySubject { pattern: pattern(email), stranger: stranger.to_owned() }]);
+        }
+        let email = "regex:alice@example.org";
+        assert_eq!(
+            found(email),
+            [Problem::AnyCharacter { pattern: pattern(email), other: "alice@example-org".to_owned() }]
+        );
     }
 
     #[test]

@@ -44,17 +44,14 @@ impl Strangers {
 
 /// Whether anybody gets an address there: the great providers have names under many countries.
 pub(super) fn is_mail_host(host: &str) -> bool {
+    let host = &*host.to_ascii_lowercase();
     MAIL_HOSTS.contains(&host) || host.split_once('.').is_some_and(|(name, _)| PROVIDERS.contains(&name))
 }
 
 /// What is not `issuer` and might be taken for it.
-fn look_alikes(issuer: &(&str, &str)) -> [String; 3] {
+fn look_alikes(issuer: &(&str, &str)) -> [String; 2] {
     let (host, path) = issuer;
-    [
-        format!("https://{host}.zqxjkv.com{path}"),
-        format!("https://zqxjkv{host}{path}"),
-        format!("https://{}{path}", host.replacen('.', "-", 1)),
-    ]
+    [format!("https://{host}.zqxjkv.com{path}"), format!("https://{}{path}", host.replacen('.', "-", 1))]
 }
 
 /// Hosts under the names that people buy, in every form of a host.
@@ -85,7 +82,7 @@ const HOSTS: [&str; 24] = [
     "192.0.2.77",
 ];
 /// Where anybody gets an address.
-const MAIL_HOSTS: [&str; 23] = [
+const MAIL_HOSTS: [&str; 25] = [
     "gmail.com",
     "googlemail.com",
     "outlook.com",
@@ -109,6 +106,9 @@ const MAIL_HOSTS: [&str; 23] = [
     "tutanota.com",
     "hey.com",
     "users.noreply.github.com",
+    // Whoever makes a project of a platform names robots there.
+    "appspot.gserviceaccount.com",
+    "developer.gserviceaccount.com",
 ];
 /// Those that have such hosts in many countries.
 const PROVIDERS: [&str; 7] = ["gmx", "hotmail", "live", "outlook", "proton", "yahoo", "yandex"];
@@ -126,11 +126,12 @@ const ISSUERS: [(&str, &str); 8] = [
     ("token.actions.githubusercontent.com", ""),
 ];
 /// Issuers that anybody gets from those who rent them out.
-const TENANTS: [&str; 9] = [
+const TENANTS: [&str; 10] = [
     "https://container.googleapis.com/v1/projects/zqxjkv/locations/europe-west1/clusters/wvqk",
     "https://login.microsoftonline.com/5d1f0c52-9c1a-4e57-8d0b-6a2f77031abc/v2.0",
     "https://oidc.circleci.com/org/5d1f0c52-9c1a-4e57-8d0b-6a2f77031abc",
     "https://oidc.eks.us-east-1.amazonaws.com/id/5D1F0C529C1A4E578D0B6A2F77031ABC",
+    "https://storage.googleapis.com/zqxjkv",
     "https://zqxjkv.auth0.com/",
     "https://zqxjkv.eu.auth0.com/",
     "https://zqxjkv.okta.com",
