@@ -5,6 +5,7 @@
 
 pub mod error;
 pub mod findings;
+pub mod kept;
 mod log_entry;
 mod outside;
 pub mod times;

@@ -101,7 +101,7 @@ impl Signing<'_> {
         })?;
         output.write(if self.request.armor { signed.armor.as_bytes() } else { &signed.der })?;
         // A detached signature (D) by ECDSA (19) with SHA-256 (8) and class 00.
-        let fingerprint = verified.certificate().sha1_fingerprint();
+        let fingerprint = verified.sha1_fingerprint();
         let created = format!("[GNUPG:] SIG_CREATED D 19 8 00 {} {fingerprint}\n", signed.at.as_second());
         status.write(&created).map_err(status_unwritten)?;
         self.terminal.news(format_args!(

@@ -1,6 +1,7 @@
 //! Public keys and the signatures they verify.
 
 mod ed25519ph;
+mod met_again;
 
 use std::fmt;
 
@@ -18,6 +19,7 @@ use const_oid::db::rfc5912::{
 };
 use const_oid::db::rfc8410::ID_ED_25519;
 use der::{Decode as _, Reader as _};
+use serde::{Deserialize, Serialize};
 use spki::SubjectPublicKeyInfoRef;
 
 use super::{DigestAlgorithm, Sha256Digest};
@@ -117,6 +119,22 @@ impl VerifyingKey {
         UnparsedPublicKey::new(verification, &self.key).verify(message, signature).map_err(|_| BadSignature)
     }
 
+    /// The same for signatures that are met again and again, as those of an authority on a leaf and of a log on a checkpoint
+    /// are within one history. What held is remembered for a while by the thread, and not verified again.
+    ///
+    /// # Errors
+    /// [`BadSignature`] when it does not verify, or `algorithm` is not one for this kind of key.
+    pub fn verify_met_again(
+        &self,
+        algorithm: SignatureAlgorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), BadSignature> {
+        met_again::unless_held([&self.spki_der, message, signature], algorithm, || {
+            self.verify_with(algorithm, message, signature)
+        })
+    }
+
     /// Verifies a signature over a message of which only the digest is known, as a transparency log must.
     /// `digest` has the length of `algorithm`'s output. Pure Ed25519 has no such form: signatures of an Ed25519 key are
     /// Ed25519ph (RFC 8032 §5.1), over SHA-512.
@@ -171,7 +189,7 @@ impl fmt::Debug for VerifyingKey {
 }
 
 /// The kinds of key that Sigstore's algorithm registry knows and waxseal verifies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeyKind {
     /// NIST P-256.
     EcdsaP256,

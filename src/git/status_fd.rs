@@ -86,9 +86,9 @@ fn verified(signature: &VerifiedSignature, allowed: &Allowed, reader: Reader) ->
         Allowed::CannotTell { .. } | Allowed::Exempt(_) | Allowed::NobodyAsked => ("TRUST_UNDEFINED 0 shell", 0),
         Allowed::No(_) => ("TRUST_NEVER 0 shell", 1),
     };
-    let fingerprint = signature.certificate().sha1_fingerprint();
+    let fingerprint = signature.sha1_fingerprint();
     let name = signer(signature);
-    let valid = valid_signature(signature, &fingerprint);
+    let valid = valid_signature(signature, fingerprint);
     let status = format!("{NEWSIG}[GNUPG:] GOODSIG {fingerprint} {name}\n{valid}[GNUPG:] {trust}\n");
     Answer { status, exit_code }
 }
@@ -97,10 +97,10 @@ fn verified(signature: &VerifiedSignature, allowed: &Allowed, reader: Reader) ->
 fn valid_signature(signature: &VerifiedSignature, fingerprint: &str) -> String {
     let time = signature.time();
     let date = time.to_zoned(TimeZone::UTC).date();
-    let algorithm = match signature.certificate().public_key().map(|key| key.kind()) {
-        Ok(KeyKind::Ed25519) => 22,
-        Ok(KeyKind::Rsa) => 1,
-        Ok(KeyKind::EcdsaP256 | KeyKind::EcdsaP384 | KeyKind::EcdsaP521) | Err(_) => ECDSA,
+    let algorithm = match signature.key_kind() {
+        KeyKind::Ed25519 => 22,
+        KeyKind::Rsa => 1,
+        KeyKind::EcdsaP256 | KeyKind::EcdsaP384 | KeyKind::EcdsaP521 => ECDSA,
     };
     let primary = identity_fingerprint(signature);
     format!("[GNUPG:] VALIDSIG {fingerprint} {date} {} 0 0 0 {algorithm} {SHA256} 00 {primary}\n", time.as_second())
@@ -108,7 +108,7 @@ fn valid_signature(signature: &VerifiedSignature, fingerprint: &str) -> String {
 
 fn rejected(rejection: &Rejection) -> Answer {
     if let Some(signature) = rejection.payload_alone() {
-        let fingerprint = signature.certificate().sha1_fingerprint();
+        let fingerprint = signature.sha1_fingerprint();
         let status =
             format!("{NEWSIG}[GNUPG:] BADSIG {fingerprint} {}\n[GNUPG:] TRUST_UNDEFINED 0 shell\n", signer(signature));
         return Answer { status, exit_code: 1 };

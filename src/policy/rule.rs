@@ -125,7 +125,7 @@ impl From<&VerifiedSignature> for Signer {
     fn from(signature: &VerifiedSignature) -> Self {
         Self {
             claims: signature.claims().clone(),
-            build: BuildClaims::read(signature.certificate()),
+            build: signature.build().clone(),
             time: signature.time(),
             is_timestamped: signature.is_timestamped(),
         }

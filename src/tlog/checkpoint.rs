@@ -41,7 +41,7 @@ impl Checkpoint {
                 continue;
             }
             log.key
-                .verify_with(super::log_signature_algorithm(log.key.kind()), note.text.as_bytes(), &line.signature)
+                .verify_met_again(super::log_signature_algorithm(log.key.kind()), note.text.as_bytes(), &line.signature)
                 .map_err(|_| CheckpointError::Signature)?;
             verified = true;
         }

@@ -1,5 +1,7 @@
 //! client-spec §4.4: the entry is in a trusted log, and is about this signature.
 
+use serde::{Deserialize, Serialize};
+
 use super::error::{EntryError, Missing, VerifyError};
 use super::weighing::Checked;
 use crate::crypto::{DigestAlgorithm, Sha256Digest, SignatureAlgorithm};
@@ -25,18 +27,16 @@ pub(super) struct LoggedEntry {
     pub(super) valid_for: TimeRange,
 }
 
-impl LoggedEntry {
-    /// What to say where label and proof differ.
-    pub(super) fn mislabelled(&self) -> Option<&'static str> {
-        match (self.version, self.label) {
-            (RekorVersion::V2, BodyVersion::V001) => Some("an entry of Rekor v2, labelled 0.0.1"),
-            (RekorVersion::V1, BodyVersion::V001 | BodyVersion::V002) | (RekorVersion::V2, BodyVersion::V002) => None,
-        }
+/// What to say where label and proof differ.
+pub(super) fn mislabelled(version: RekorVersion, label: BodyVersion) -> Option<&'static str> {
+    match (version, label) {
+        (RekorVersion::V2, BodyVersion::V001) => Some("an entry of Rekor v2, labelled 0.0.1"),
+        (RekorVersion::V1, BodyVersion::V001 | BodyVersion::V002) | (RekorVersion::V2, BodyVersion::V002) => None,
     }
 }
 
 /// Which of Rekor's APIs an entry comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RekorVersion {
     /// Promises a time.
     V1,
@@ -56,7 +56,7 @@ impl RekorVersion {
 }
 
 /// Which version of a `hashedrekord` body an entry calls itself; what it is, its proof says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BodyVersion {
     /// `0.0.1`: Rekor v1's, and what gitsign calls everything.
     V001,

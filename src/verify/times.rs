@@ -1,6 +1,7 @@
 //! Times that somebody trusted vouches for; nothing that is merely claimed gets this far.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::timestamp::VerifiedToken;
 use crate::tlog::promise::VerifiedPromise;
@@ -24,12 +25,32 @@ impl VerifiedTime {
         }
     }
 
-    /// The source's name in JSON: `timestamp`, `log`.
+    /// Who vouches for it.
     #[must_use]
-    pub fn source(&self) -> &'static str {
+    pub fn source(&self) -> TimeSource {
         match self {
-            Self::TimestampAuthority(_) => "timestamp",
-            Self::TransparencyLog(_) => "log",
+            Self::TimestampAuthority(_) => TimeSource::Timestamp,
+            Self::TransparencyLog(_) => TimeSource::Log,
+        }
+    }
+}
+
+/// Who vouches for a verified time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TimeSource {
+    /// A transparency log.
+    Log,
+    /// A timestamp authority.
+    Timestamp,
+}
+
+impl TimeSource {
+    /// The name in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Timestamp => "timestamp",
         }
     }
 }

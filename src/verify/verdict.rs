@@ -5,13 +5,15 @@ use jiff::Timestamp;
 use super::error::{EntryError, Missing, VerifyError};
 use super::findings::Findings;
 use super::log_entry::{BodyVersion, LoggedEntry, RekorVersion};
-use super::times::VerifiedTime;
+use super::times::{TimeSource, VerifiedTime};
+use crate::crypto::{KeyKind, Sha256Digest};
 use crate::instance::InstanceName;
 use crate::signature::SignatureFormat;
 use crate::timestamp::TokenError;
 use crate::trusted_root::LogId;
 use crate::x509::sct::SctError;
-use crate::x509::{Certificate, CertificateClaims, SubjectAlternativeName};
+use crate::x509::fulcio::BuildClaims;
+use crate::x509::{CertificateClaims, SigningCertificate, SubjectAlternativeName};
 
 /// The answer for one object.
 #[derive(Clone, Debug)]
@@ -80,19 +82,77 @@ impl Verdict {
     }
 }
 
-/// A signature of which every step held; only [`Verifier`] makes one.
-#[derive(Clone, Debug)]
+/// A signature of which every step held; only [`Verifier`](super::Verifier) makes one, and what it kept of one it made
+/// ([`super::kept`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedSignature {
-    pub(super) certificate: Certificate,
-    pub(super) entry: LoggedEntry,
+    pub(super) certificate: LeafFacts,
+    pub(super) entry: EntryFacts,
     pub(super) identity: CertificateClaims,
     /// Never empty; the first is the one that counts.
     pub(super) instances: Vec<InstanceName>,
     pub(super) scts_ignored: bool,
-    pub(super) time: VerifiedTime,
+    pub(super) time: Timestamp,
+    pub(super) time_source: TimeSource,
+}
+
+/// What is told of a leaf certificate besides the identity in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LeafFacts {
+    /// Lower-case hex.
+    pub(super) sha1: String,
+    pub(super) sha256: Sha256Digest,
+    pub(super) key: KeyKind,
+    pub(super) build: BuildClaims,
+}
+
+impl LeafFacts {
+    fn of(leaf: &SigningCertificate) -> Self {
+        let certificate = leaf.certificate();
+        Self {
+            sha1: certificate.sha1_fingerprint(),
+            sha256: Sha256Digest::of(certificate.der()),
+            key: leaf.public_key().kind(),
+            build: BuildClaims::read(certificate),
+        }
+    }
+}
+
+/// Where in which log the signature is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct EntryFacts {
+    pub(super) log_id: LogId,
+    pub(super) log_index: u64,
+    pub(super) version: RekorVersion,
+    pub(super) label: BodyVersion,
 }
 
 impl VerifiedSignature {
+    /// Every step held. `times` are those that were verified, tokens first; there is none where there is no time.
+    pub(super) fn new(
+        leaf: &SigningCertificate,
+        entry: &LoggedEntry,
+        times: &[VerifiedTime],
+        instance: &InstanceName,
+        scts_ignored: bool,
+    ) -> Option<Self> {
+        let time = times.first()?;
+        Some(Self {
+            certificate: LeafFacts::of(leaf),
+            entry: EntryFacts {
+                log_id: entry.log_id,
+                log_index: entry.log_index,
+                version: entry.version,
+                label: entry.label,
+            },
+            identity: leaf.claims().clone(),
+            instances: vec![instance.clone()],
+            scts_ignored,
+            time: time.at(),
+            time_source: time.source(),
+        })
+    }
+
     /// Whom the instance vouches for.
     #[must_use]
     pub fn san(&self) -> &SubjectAlternativeName {
@@ -137,19 +197,19 @@ impl VerifiedSignature {
     /// The proven time: a timestamp authority's where there is one, else the log's.
     #[must_use]
     pub fn time(&self) -> Timestamp {
-        self.time.at()
+        self.time
     }
 
     /// Who vouches for the proven time: `timestamp` or `log`.
     #[must_use]
     pub fn time_source(&self) -> &'static str {
-        self.time.source()
+        self.time_source.as_str()
     }
 
     /// Whether a timestamp authority vouches for the proven time.
     #[must_use]
     pub fn is_timestamped(&self) -> bool {
-        matches!(self.time, VerifiedTime::TimestampAuthority(_))
+        self.time_source == TimeSource::Timestamp
     }
 
     /// The log that holds the signature.
@@ -179,13 +239,31 @@ impl VerifiedSignature {
     /// What to say where label and proof differ.
     #[must_use]
     pub fn mislabelled(&self) -> Option<&'static str> {
-        self.entry.mislabelled()
+        super::log_entry::mislabelled(self.entry.version, self.entry.label)
     }
 
-    /// The leaf certificate.
+    /// Lower-case hex SHA-1 of the leaf certificate: what Git calls the signing key's fingerprint.
     #[must_use]
-    pub fn certificate(&self) -> &Certificate {
-        &self.certificate
+    pub fn sha1_fingerprint(&self) -> &str {
+        &self.certificate.sha1
+    }
+
+    /// SHA-256 of the leaf certificate.
+    #[must_use]
+    pub fn certificate_sha256(&self) -> Sha256Digest {
+        self.certificate.sha256
+    }
+
+    /// The kind of the certified key.
+    #[must_use]
+    pub fn key_kind(&self) -> KeyKind {
+        self.certificate.key
+    }
+
+    /// What the certificate says of the CI job that signed, if it was one.
+    #[must_use]
+    pub fn build(&self) -> &BuildClaims {
+        &self.certificate.build
     }
 
     /// Whether `--insecure-ignore-sct` was given.

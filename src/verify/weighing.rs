@@ -2,7 +2,7 @@
 
 use super::error::{Missing, VerifyError};
 use super::findings::{Finding, Findings, Outcome, Step};
-use super::log_entry::LoggedEntry;
+use super::log_entry::{LoggedEntry, mislabelled};
 use super::times::VerifiedTime;
 use super::verdict::{Rejection, Undecided, Verdict, VerifiedSignature};
 use super::{SctRequirement, TrustedInstance};
@@ -54,16 +54,8 @@ impl Weighing<'_> {
         let (Ok(leaf), Checked::Held(entry), Checked::Held(times)) = (self.leaf, self.entry, self.times) else {
             return None;
         };
-        // Tokens come first.
-        let time = *times.first()?;
-        Some(VerifiedSignature {
-            identity: leaf.claims().clone(),
-            certificate: self.signature.material.certificate.clone(),
-            entry,
-            instances: vec![self.trusted.instance.name.clone()],
-            scts_ignored: self.scts == SctRequirement::InsecureIgnore,
-            time,
-        })
+        let scts_ignored = self.scts == SctRequirement::InsecureIgnore;
+        VerifiedSignature::new(&leaf, &entry, &times, &self.trusted.instance.name, scts_ignored)
     }
 
     fn errors(&self) -> Vec<VerifyError> {
@@ -149,12 +141,12 @@ impl Weighing<'_> {
         let entry = match (&self.entry, self.signature.material.unsupported) {
             (Checked::Missing(Missing::LogEntry), Some(unsupported)) => Outcome::Missing(unsupported.into()),
             (entry, _) => entry.outcome(|entry| {
-                let label = entry.mislabelled().map(|label| format!(", {label}")).unwrap_or_default();
+                let label = mislabelled(entry.version, entry.label).map(|label| format!(", {label}")).unwrap_or_default();
                 format!("log {} index {}{label}", entry.log_id, entry.log_index)
             }),
         };
         let times = self.times.outcome(|times| {
-            let each = times.iter().map(|time| format!("{} ({})", time.at(), time.source()));
+            let each = times.iter().map(|time| format!("{} ({})", time.at(), time.source().as_str()));
             each.collect::<Vec<_>>().join(", ")
         });
         let steps = [

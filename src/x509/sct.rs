@@ -82,7 +82,9 @@ impl SignedCertificateTimestamp {
             return Err(SctError::LogOutsideValidity { log_id: self.log_id, at, valid_for: log.valid_for });
         }
         let message = signed_message(self.timestamp_ms, issuer_key_hash, tbs, &self.extensions)?;
-        log.key.verify_with(self.algorithm, &message, &self.signature).map_err(|_| SctError::Signature(self.log_id))?;
+        log.key
+            .verify_met_again(self.algorithm, &message, &self.signature)
+            .map_err(|_| SctError::Signature(self.log_id))?;
         Ok(VerifiedSct { log_id: self.log_id, at })
     }
 

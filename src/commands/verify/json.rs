@@ -153,7 +153,7 @@ pub(in crate::commands) fn object_of<'a>(judged: &'a Judged<'_>) -> Object<'a> {
                 "source": judged.from.as_str(),
             })
         }),
-        certificate_sha256: verified.map(|signature| Sha256Digest::of(signature.certificate().der()).to_string()),
+        certificate_sha256: verified.map(|signature| signature.certificate_sha256().to_string()),
         author: text(description.author),
         committer: text(description.committer),
         subject: text(description.subject),

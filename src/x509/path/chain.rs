@@ -74,7 +74,7 @@ impl Chain {
 pub(crate) fn signed_by(certificate: &Certificate, key: &VerifyingKey) -> Result<(), PathError> {
     let bad = || PathError::Signature { issuer: display_name(certificate.issuer()) };
     let algorithm = certificate.signature_algorithm().ok_or_else(bad)?;
-    key.verify_with(algorithm, certificate.tbs_der(), certificate.signature()).map_err(|_| bad())
+    key.verify_met_again(algorithm, certificate.tbs_der(), certificate.signature()).map_err(|_| bad())
 }
 
 /// RFC 5280 §6.1.4 (k)–(o) for a certificate with `below` others between it and an end-entity certificate for `purpose`.
