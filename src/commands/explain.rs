@@ -34,7 +34,7 @@ pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
     let run = Run::prepare(request, now, |repository| {
         let selected = repository.select(&request.revisions)?;
         match selected.as_slice() {
-            [Selected::Range { .. }] => Err(CommandError::usage("a range has no one proof")
+            [Selected::History { .. }] => Err(CommandError::usage("a range has no one proof")
                 .hint("name one commit or tag; \"waxseal verify\" takes ranges")),
             _ => Ok(selected),
         }

@@ -49,7 +49,7 @@ pub fn run(request: &Show) -> Result<u8, CommandError> {
 fn object(repository: &Repository, revision: Option<&OsString>) -> Result<(String, RawObject), CommandError> {
     let revisions: Vec<OsString> = revision.cloned().into_iter().collect();
     let selected = repository.select(&revisions)?;
-    if let [Selected::Range { .. }] = selected.as_slice() {
+    if let [Selected::History { .. }] = selected.as_slice() {
         return Err(CommandError::usage("a range is not one object").hint("name one commit or tag"));
     }
     let Some(found) = repository.objects(&selected).next() else {

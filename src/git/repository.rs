@@ -127,7 +127,7 @@ impl Repository {
         selected.into_iter().flat_map(move |selected| -> Box<dyn Iterator<Item = FoundObject> + 'a> {
             match selected {
                 Selected::Object(id) => Box::new(std::iter::once(self.read(id))),
-                Selected::Range { from, to } => Box::new(Walk::new(self, from, to).objects()),
+                Selected::History { hidden, tips } => Box::new(Walk::new(self, &hidden, &tips)),
             }
         })
     }
@@ -173,7 +173,8 @@ impl Repository {
         match spec.detach() {
             Spec::Include(id) => self.signable(id, revision).map(Selected::Object),
             Spec::Range { from, to } => {
-                Ok(Selected::Range { from: self.commit(from, revision)?, to: self.commit(to, revision)? })
+                let (from, to) = (self.commit(from, revision)?, self.commit(to, revision)?);
+                Ok(Selected::History { hidden: vec![from], tips: vec![to] })
             }
             Spec::Exclude(_) | Spec::Merge { .. } | Spec::IncludeOnlyParents { .. } | Spec::ExcludeParents(_) => {
                 Err(RepositoryError::Form(revision.to_vec()))
@@ -204,16 +205,16 @@ impl Repository {
 }
 
 /// What one argument names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selected {
     /// Exactly this object: of an annotated tag the tag, not what it names.
     Object(ObjectId),
-    /// `A..B`: every commit that B has in its history and A has not.
-    Range {
-        /// A
-        from: ObjectId,
-        /// B
-        to: ObjectId,
+    /// Every commit that the tips have in their history and the hidden ones have not: of `A..B` what B has and A has not.
+    History {
+        /// Commits that are left out, with all before them.
+        hidden: Vec<ObjectId>,
+        /// Where the history ends.
+        tips: Vec<ObjectId>,
     },
 }
 

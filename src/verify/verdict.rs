@@ -11,8 +11,8 @@ use crate::instance::InstanceName;
 use crate::signature::SignatureFormat;
 use crate::timestamp::TokenError;
 use crate::trusted_root::LogId;
-use crate::x509::sct::SctError;
 use crate::x509::fulcio::BuildClaims;
+use crate::x509::sct::SctError;
 use crate::x509::{CertificateClaims, SigningCertificate, SubjectAlternativeName};
 
 /// The answer for one object.

@@ -141,7 +141,8 @@ impl Weighing<'_> {
         let entry = match (&self.entry, self.signature.material.unsupported) {
             (Checked::Missing(Missing::LogEntry), Some(unsupported)) => Outcome::Missing(unsupported.into()),
             (entry, _) => entry.outcome(|entry| {
-                let label = mislabelled(entry.version, entry.label).map(|label| format!(", {label}")).unwrap_or_default();
+                let label =
+                    mislabelled(entry.version, entry.label).map(|label| format!(", {label}")).unwrap_or_default();
                 format!("log {} index {}{label}", entry.log_id, entry.log_index)
             }),
         };

@@ -78,8 +78,8 @@ impl Repository {
         for one in selected {
             let contains = match one {
                 Selected::Object(id) => self.peeled(*id).contains(commit),
-                Selected::Range { from, to } => {
-                    Some(Walk::new(self, *from, *to).objects().any(|found| found.id == commit))
+                Selected::History { hidden, tips } => {
+                    Some(Walk::new(self, hidden, tips).any(|found| found.id == commit))
                 }
             };
             match contains {

@@ -42,7 +42,7 @@ impl Repository {
         let name = revision.split(['~', '^']).next().unwrap_or_default();
         match self.selected(BStr::new(name)) {
             Ok(Selected::Object(id)) => self.peeled(id).ids,
-            Ok(Selected::Range { .. }) | Err(_) => Vec::new(),
+            Ok(Selected::History { .. }) | Err(_) => Vec::new(),
         }
     }
 }

@@ -1,143 +1,299 @@
-//! `A..B` in the order of `git log`: a walk from both ends by commit date, as git's own `limit_list` does it.
+//! Histories in the order of `git log`: a walk from both ends by commit date, as git's own `limit_list` does it.
 //!
-//! Dates only say where to look next. Whatever they claim, no commit that B has and A has not is left out; as in git,
-//! dates that lie can at worst let in commits that A has too.
+//! Dates only say where to look next. Whatever they claim, no commit that is asked for is left out; as in git, dates that
+//! lie can at worst let in commits that belong to what was to be left out. A walk that leaves nothing out knows each commit
+//! to be asked for as soon as it is met, and gives it away at once.
+//!
+//! What is remembered of a commit is some forty bytes, so that a million of them can be walked.
 
 use std::cmp::Reverse;
-use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap};
 
 use gix::ObjectId;
+use hashbrown::HashTable;
 
 use super::{FoundObject, RawObject, Repository};
 
-/// A range whose commits are not yet known.
+/// A walk over every commit that the tips have in their history and the hidden ones have not.
 pub(super) struct Walk<'a> {
     repository: &'a Repository,
-    queue: BinaryHeap<(i64, Reverse<usize>, ObjectId)>,
-    commits: HashMap<ObjectId, Commit>,
-    /// How many in the queue may yet belong to the range.
+    graph: Graph,
+    queue: BinaryHeap<(i64, Reverse<Place>)>,
+    /// What was read of those in the queue.
+    waiting: HashMap<Place, Waiting>,
+    /// How many in the queue may yet be asked for.
     interesting: usize,
-    queued: usize,
-    /// In the order in which they left the queue.
-    listed: Vec<FoundObject>,
-    /// How many bytes `listed` holds.
-    kept_bytes: usize,
+    /// Whether something is hidden.
+    limited: bool,
+    /// The commits of a limited walk in the order in which they left the queue, the next one last.
+    listed: Vec<Place>,
+    /// What was read of those.
+    kept: HashMap<Place, FoundObject>,
+    /// How many bytes are kept or wait.
+    bytes: usize,
+    oldest_listed: i64,
+    slop: u8,
 }
 
-struct Commit {
-    excluded: bool,
-    in_queue: bool,
+struct Waiting {
     parents: Vec<ObjectId>,
-    /// Read when it was queued; taken when it is listed.
+    /// `None` where the commit was hidden when it was met, or there is no room for it.
     object: Option<FoundObject>,
 }
 
+/// What a step of the walk came to.
+enum Step {
+    /// A commit that is asked for, as far as is known yet.
+    Listed(Place),
+    /// Another one.
+    Passed,
+    /// Nothing that could matter is left.
+    End,
+}
+
 impl<'a> Walk<'a> {
-    pub(super) fn new(repository: &'a Repository, from: ObjectId, to: ObjectId) -> Self {
+    pub(super) fn new(repository: &'a Repository, hidden: &[ObjectId], tips: &[ObjectId]) -> Self {
         let mut walk = Self {
             repository,
+            graph: Graph::default(),
             queue: BinaryHeap::new(),
-            commits: HashMap::new(),
+            waiting: HashMap::new(),
             interesting: 0,
-            queued: 0,
+            limited: !hidden.is_empty(),
             listed: Vec::new(),
-            kept_bytes: 0,
+            kept: HashMap::new(),
+            bytes: 0,
+            oldest_listed: i64::MAX,
+            slop: SLOP,
         };
-        walk.push(from, true);
-        walk.push(to, false);
+        for id in hidden {
+            walk.meet(*id, true);
+        }
+        for id in tips {
+            walk.meet(*id, false);
+        }
+        if walk.limited {
+            walk.limit();
+        }
         walk
     }
 
-    /// The commits of the range. Their bytes are read once, save in a range too large to keep.
-    pub(super) fn objects(mut self) -> impl Iterator<Item = FoundObject> + 'a {
-        self.limit();
-        let Self { repository, commits, listed, .. } = self;
-        listed
-            .into_iter()
-            .filter(move |found| !commits.get(&found.id).is_some_and(|commit| commit.excluded))
-            .map(move |found| if is_dropped(&found) { repository.read(found.id) } else { found })
-    }
-
-    /// Finds out which commits belong to the range.
+    /// Finds out which commits are asked for.
     fn limit(&mut self) {
-        let mut oldest_listed = i64::MAX;
-        let mut slop = SLOP;
-        while let Some((date, _, id)) = self.queue.pop() {
-            let Some(commit) = self.commits.get_mut(&id) else { continue };
-            commit.in_queue = false;
-            let (excluded, parents) = (commit.excluded, commit.parents.clone());
-            let object = commit.object.take();
-            if excluded {
-                self.exclude_all(parents);
-                // A listed commit may still turn out to belong to A while the queue holds newer ones than it.
-                slop = if self.interesting > 0 || date >= oldest_listed { SLOP } else { slop.saturating_sub(1) };
-                if slop == 0 {
-                    break;
+        loop {
+            match self.step() {
+                Step::Listed(place) => self.listed.push(place),
+                Step::Passed => {}
+                Step::End => break,
+            }
+        }
+        self.queue = BinaryHeap::new();
+        self.waiting = HashMap::new();
+        self.listed.reverse();
+    }
+
+    fn step(&mut self) -> Step {
+        let Some((date, Reverse(place))) = self.queue.pop() else { return Step::End };
+        let Some(Waiting { parents, object }) = self.waiting.remove(&place) else { return Step::Passed };
+        self.graph.leave_queue(place);
+        if self.graph.is_hidden(place) {
+            self.forget(object);
+            let parents: Vec<Place> = parents.into_iter().map(|parent| self.meet(parent, true)).collect();
+            self.graph.set_parents(place, &parents);
+            // A listed commit may still turn out to be hidden while the queue holds newer ones than it.
+            let settled = self.interesting == 0 && date < self.oldest_listed;
+            self.slop = if settled { self.slop.saturating_sub(1) } else { SLOP };
+            return if self.slop == 0 { Step::End } else { Step::Passed };
+        }
+        self.interesting -= 1;
+        let parents: Vec<Place> = parents.into_iter().map(|parent| self.meet(parent, false)).collect();
+        if self.limited {
+            self.graph.set_parents(place, &parents);
+        }
+        self.oldest_listed = self.oldest_listed.min(date);
+        self.kept.extend(object.map(|object| (place, object)));
+        Step::Listed(place)
+    }
+
+    /// Takes note of a commit, which is read if it is new.
+    fn meet(&mut self, id: ObjectId, hidden: bool) -> Place {
+        let (place, is_new) = self.graph.place_of(id);
+        if !is_new {
+            if hidden {
+                self.hide(place);
+            }
+            return place;
+        }
+        let object = self.repository.read(id);
+        let header = match &object.content {
+            Ok(RawObject { bytes, .. }) => Header::read(bytes),
+            Err(_unreadable) => Header::default(),
+        };
+        let object = (!hidden && self.remember(&object)).then_some(object);
+        // Those of a commit at the edge of a shallow clone are asked for like others, and are missing.
+        self.waiting.insert(place, Waiting { parents: header.parents, object });
+        self.queue.push((header.date, Reverse(place)));
+        if hidden {
+            self.graph.hide(place);
+        } else {
+            self.interesting += 1;
+        }
+        place
+    }
+
+    /// Whether there is room for an object.
+    fn remember(&mut self, object: &FoundObject) -> bool {
+        let length = object.content.as_ref().map_or(0, |object| object.bytes.len());
+        let fits = self.bytes.saturating_add(length) <= MAX_KEPT_BYTES;
+        self.bytes += if fits { length } else { 0 };
+        fits
+    }
+
+    fn forget(&mut self, object: Option<FoundObject>) {
+        let length = object.and_then(|object| object.content.ok()).map_or(0, |object| object.bytes.len());
+        self.bytes = self.bytes.saturating_sub(length);
+    }
+
+    /// Takes commits out of what is asked for, with whatever of their history was met already.
+    fn hide(&mut self, place: Place) {
+        let mut pending = vec![place];
+        while let Some(place) = pending.pop() {
+            if self.graph.hide(place) {
+                if self.graph.is_in_queue(place) {
+                    // Its parents follow when it leaves the queue.
+                    self.interesting -= 1;
+                } else {
+                    let object = self.kept.remove(&place);
+                    self.forget(object);
+                    self.graph.parents(place, &mut pending);
                 }
+            }
+        }
+    }
+
+    /// The object of a listed commit, read again where there was no room to keep it.
+    fn take(&mut self, place: Place) -> Option<FoundObject> {
+        match self.kept.remove(&place) {
+            Some(object) => {
+                self.bytes = self.bytes.saturating_sub(object.content.as_ref().map_or(0, |object| object.bytes.len()));
+                Some(object)
+            }
+            None => self.graph.id(place).map(|id| self.repository.read(id)),
+        }
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = FoundObject;
+
+    fn next(&mut self) -> Option<FoundObject> {
+        loop {
+            let place = if self.limited {
+                self.listed.pop()?
             } else {
-                self.interesting -= 1;
-                for parent in parents {
-                    self.push(parent, false);
+                match self.step() {
+                    Step::Listed(place) => place,
+                    Step::Passed => continue,
+                    Step::End => return None,
                 }
-                self.list(object);
-                oldest_listed = oldest_listed.min(date);
-            }
-        }
-    }
-
-    fn list(&mut self, object: Option<FoundObject>) {
-        let Some(mut object) = object else { return };
-        if let Ok(RawObject { bytes, .. }) = &mut object.content {
-            if self.kept_bytes + bytes.len() > MAX_KEPT_BYTES {
-                *bytes = Vec::new();
-            } else {
-                self.kept_bytes += bytes.len();
-            }
-        }
-        self.listed.push(object);
-    }
-
-    fn push(&mut self, id: ObjectId, excluded: bool) {
-        match self.commits.entry(id) {
-            Entry::Occupied(_) if excluded => self.exclude_all(vec![id]),
-            Entry::Occupied(_) => {}
-            Entry::Vacant(entry) => {
-                let object = self.repository.read(id);
-                let header = match &object.content {
-                    Ok(RawObject { bytes, .. }) => Header::read(bytes),
-                    Err(_unreadable) => Header::default(),
-                };
-                let parents = if self.repository.shallow.contains(&id) { Vec::new() } else { header.parents };
-                let object = (!excluded).then_some(object);
-                entry.insert(Commit { excluded, in_queue: true, parents, object });
-                self.interesting += usize::from(!excluded);
-                self.queue.push((header.date, Reverse(self.queued), id));
-                self.queued += 1;
-            }
-        }
-    }
-
-    /// Takes commits out of the range, with whatever of their history was met already.
-    fn exclude_all(&mut self, ids: Vec<ObjectId>) {
-        let mut pending = ids;
-        while let Some(id) = pending.pop() {
-            match self.commits.get_mut(&id) {
-                None => self.push(id, true),
-                Some(commit) if commit.excluded => {}
-                Some(commit) => {
-                    commit.excluded = true;
-                    if commit.in_queue {
-                        // Its parents follow when it leaves the queue.
-                        self.interesting -= 1;
-                    } else {
-                        pending.extend_from_slice(&commit.parents);
-                    }
-                }
+            };
+            if !self.graph.is_hidden(place) {
+                return self.take(place);
             }
         }
     }
 }
+
+/// Where a commit stands among those that were met.
+type Place = u32;
+
+/// The commits that were met.
+#[derive(Default)]
+struct Graph {
+    commits: Vec<Commit>,
+    places: HashTable<Place>,
+    /// Parents behind the first, of those that have some.
+    more_parents: HashMap<Place, Box<[Place]>>,
+}
+
+struct Commit {
+    id: ObjectId,
+    hidden: bool,
+    in_queue: bool,
+    /// [`NOBODY`] where there is none, or it is not known yet.
+    first_parent: Place,
+}
+
+impl Graph {
+    /// Where the commit stands, and whether it was met just now.
+    fn place_of(&mut self, id: ObjectId) -> (Place, bool) {
+        let hash = |id: &ObjectId| {
+            // A name is a hash already.
+            let first = id.as_slice().first_chunk().copied().unwrap_or_default();
+            u64::from_le_bytes(first)
+        };
+        let commits = &mut self.commits;
+        let at = |place: &Place| usize::try_from(*place).ok();
+        let is_it = |place: &Place| at(place).and_then(|at| commits.get(at)).is_some_and(|commit| commit.id == id);
+        if let Some(place) = self.places.find(hash(&id), is_it) {
+            return (*place, false);
+        }
+        // A history of four thousand million commits does not fit here; its last ones would share a place.
+        let place = Place::try_from(commits.len()).unwrap_or(NOBODY);
+        let rehash = |place: &Place| at(place).and_then(|at| commits.get(at)).map_or(0, |commit| hash(&commit.id));
+        self.places.insert_unique(hash(&id), place, rehash);
+        commits.push(Commit { id, hidden: false, in_queue: true, first_parent: NOBODY });
+        (place, true)
+    }
+
+    fn commit(&self, place: Place) -> Option<&Commit> {
+        self.commits.get(usize::try_from(place).ok()?)
+    }
+
+    fn commit_mut(&mut self, place: Place) -> Option<&mut Commit> {
+        self.commits.get_mut(usize::try_from(place).ok()?)
+    }
+
+    fn id(&self, place: Place) -> Option<ObjectId> {
+        self.commit(place).map(|commit| commit.id)
+    }
+
+    fn is_hidden(&self, place: Place) -> bool {
+        self.commit(place).is_some_and(|commit| commit.hidden)
+    }
+
+    fn is_in_queue(&self, place: Place) -> bool {
+        self.commit(place).is_some_and(|commit| commit.in_queue)
+    }
+
+    fn leave_queue(&mut self, place: Place) {
+        if let Some(commit) = self.commit_mut(place) {
+            commit.in_queue = false;
+        }
+    }
+
+    /// Whether it was not hidden before.
+    fn hide(&mut self, place: Place) -> bool {
+        self.commit_mut(place).is_some_and(|commit| !std::mem::replace(&mut commit.hidden, true))
+    }
+
+    fn set_parents(&mut self, place: Place, parents: &[Place]) {
+        let Some((first, more)) = parents.split_first() else { return };
+        if let Some(commit) = self.commit_mut(place) {
+            commit.first_parent = *first;
+        }
+        if !more.is_empty() {
+            self.more_parents.insert(place, more.into());
+        }
+    }
+
+    fn parents(&self, place: Place, into: &mut Vec<Place>) {
+        into.extend(self.commit(place).map(|commit| commit.first_parent).filter(|parent| *parent != NOBODY));
+        into.extend(self.more_parents.get(&place).into_iter().flatten());
+    }
+}
+
+const NOBODY: Place = Place::MAX;
 
 /// What the walk wants to know of a commit, read as leniently as git reads it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -169,12 +325,8 @@ fn date(signature: &[u8]) -> Option<i64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-fn is_dropped(found: &FoundObject) -> bool {
-    matches!(&found.content, Ok(RawObject { bytes, .. }) if bytes.is_empty())
-}
-
-/// How many more commits of A git looks at when it seems that no more can matter (`revision.c`).
+/// How many more hidden commits git looks at when it seems that none can matter (`revision.c`).
 const SLOP: u8 = 5;
 
-/// About ninety thousand commits; of a larger range the rest is read twice.
+/// About ninety thousand commits; of a longer history the rest is read twice.
 const MAX_KEPT_BYTES: usize = 64 << 20;
