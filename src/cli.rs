@@ -146,6 +146,8 @@ pub struct Verify {
     pub named: Named,
     /// JSON lines, not lines for people.
     pub json: bool,
+    /// What earlier runs found is not looked at, and what this one finds is not kept.
+    pub no_cache: bool,
     /// The log is asked for what a signature does not carry.
     pub online: bool,
     /// No connection is opened, whatever the settings say.

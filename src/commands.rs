@@ -12,6 +12,7 @@ pub mod doctor;
 pub mod evidence;
 pub mod explain;
 mod facts;
+mod findings;
 pub mod follow_login;
 pub mod git_sign;
 pub mod git_verify;

@@ -139,22 +139,54 @@ fn lock_within(folder: &Path, wait: Duration) -> Result<File, LockError> {
         ReadError::NotRegular => LockError::NotRegular(path.clone()),
         other => failed(&path, other.into()),
     })?;
+    match lock_file(&file, wait) {
+        Ok(()) => Ok(file),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(LockError::Held(path)),
+        Err(error) => Err(failed(&path, error)),
+    }
+}
+
+/// Locks a file, waiting for whoever holds its lock.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when it is held for longer than `wait`; else the disk's answer.
+pub fn lock_file(file: &File, wait: Duration) -> io::Result<()> {
     let mut waited = Duration::ZERO;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok(()),
             Err(TryLockError::WouldBlock) if waited < wait => {
                 thread::sleep(LOCK_PAUSE);
                 waited = waited.saturating_add(LOCK_PAUSE);
             }
-            Err(TryLockError::WouldBlock) => return Err(LockError::Held(path)),
-            Err(TryLockError::Error(error)) => return Err(failed(&path, error)),
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process holds its lock"));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
         }
     }
 }
 
+/// Whether it belongs to the user as whom this runs.
+#[cfg(unix)]
+#[must_use]
+pub fn is_own(metadata: &fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::uid(metadata) == rustix::process::geteuid().as_raw()
+}
+
+/// Opens a regular file to read it.
+///
+/// # Errors
+/// [`ReadError`]
+pub fn open_regular(path: &Path) -> Result<File, ReadError> {
+    open(OpenOptions::new().read(true), path)
+}
+
 /// Opens what must be a regular file. What it is is asked of what was opened, not of the path.
-fn open(options: &mut OpenOptions, path: &Path) -> Result<File, ReadError> {
+///
+/// # Errors
+/// [`ReadError`]
+pub fn open(options: &mut OpenOptions, path: &Path) -> Result<File, ReadError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;

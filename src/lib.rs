@@ -47,6 +47,7 @@ pub mod x509;
 pub mod agent;
 pub mod credential;
 pub mod files;
+pub mod finding_cache;
 pub mod git_version;
 pub mod key_ring;
 pub mod oidc;

@@ -42,6 +42,9 @@ struct JudgingFlags {
     /// Print JSON, one object a line
     #[arg(long)]
     json: bool,
+    /// Verify everything anew, and keep nothing of what is found
+    #[arg(long)]
+    no_cache: bool,
     /// Ask the log for the entry that a signature of gitsign's online mode does not carry
     #[arg(long, conflicts_with = "offline")]
     online: bool,
@@ -134,6 +137,7 @@ impl JudgingFlags {
             revisions,
             named: Named::Revisions,
             json: self.json,
+            no_cache: self.no_cache,
             online: self.online,
             offline: self.offline,
             trusted_root: self.trusted_root,

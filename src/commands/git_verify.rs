@@ -8,6 +8,7 @@ use std::io::{self, Read as _, Write as _};
 
 use jiff::Timestamp;
 
+use super::findings::Findings;
 use super::outside_evidence::Online;
 use super::policy_source::LoadedPolicy;
 use super::status_fd::{self, StatusOutput};
@@ -84,7 +85,12 @@ impl Judgement {
         let demanded = trust_age::strictest(settings.max_trust_age, Some(&policy));
         let instances = configured::trusted(&settings, demanded.map(|max| (max, now)))?;
         let verifier = Verifier::new(instances, now, SctRequirement::default())?;
-        let verdict = verifier.verdict(payload, signature);
+        // A cache that cannot be used makes nothing wrong; doctor says what is the matter with it.
+        let findings = Findings::of(&verifier, &settings.folders).ok().flatten();
+        let verdict = match findings {
+            Some(findings) => findings.verdict(&verifier, payload, signature).0,
+            None => verifier.verdict(payload, signature),
+        };
         let mut verdict = if verdict.wants_log_entry() {
             complete(&verifier, verdict, payload, signature, &settings, now)?
         } else {

@@ -1,6 +1,7 @@
 //! `waxseal verify`: commits, tags and ranges of the repository, a line an object, then totals and an exit code.
 //!
-//! Objects stream through one verifier: memory does not grow with what is printed.
+//! Objects stream through one verifier: memory does not grow with what is printed. A policy is asked anew in each run, whatever
+//! an earlier one found of the signatures.
 
 use std::cell::RefCell;
 use std::io::{self, Write as _};
@@ -8,11 +9,13 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::findings::Findings;
 use super::outside_evidence::{self, Completed, Online, complete};
 use super::policy_source::LoadedPolicy;
 use super::{configured, identity_policy, stdout, trust_age};
 use crate::cli::{AdmittedFlags, Named, Verify};
 use crate::command_error::{CommandError, ErrorKind};
+use crate::finding_cache::CacheError;
 use crate::git::repository::{FoundObject, RawObject, Repository, Selected};
 use crate::git::{HashKind, SignedObject};
 use crate::instance::{Instance, InstanceName};
@@ -21,14 +24,16 @@ use crate::settings::{FoundRepository, Refusal, Settings};
 use crate::signature::payload::header;
 use crate::trust_age::MaxTrustAge;
 use crate::trust_store;
-use crate::verify::error::{Missing, VerifyError};
-use crate::verify::{SctRequirement, Undecided, Verdict, Verifier};
+use crate::verify::error::VerifyError;
+use crate::verify::{SctRequirement, Verdict, Verifier};
 
+mod engine;
 pub(super) mod json;
 pub(super) mod judged;
 mod report;
 pub(super) mod surroundings;
 
+use engine::{Engine, Verified};
 use judged::{Judged, Tally};
 use surroundings::Surroundings;
 
@@ -135,38 +140,40 @@ impl<'a> Run<'a> {
         if self.request.json {
             json::header(&mut out, self)?;
         }
-        for (position, selected) in self.selected.iter().enumerate() {
-            for found in self.repository.objects(std::slice::from_ref(selected)) {
-                let judged = self.judge(&found, position);
-                tally.count(&judged);
-                if self.request.json {
-                    json::object(&mut out, &judged)?;
-                } else {
-                    report::object(&mut out, &judged)?;
-                }
-            }
-        }
+        let (findings, trouble) = self.findings();
+        let engine = Engine { verifier: &self.verifier, hash: self.hash, findings };
+        engine.run(&self.repository, &self.selected, |verified| {
+            let Verified { position, found, verdict, cached } = verified;
+            let completed = match &found.content {
+                Ok(object) => self.completed(&found, &self.split(object), verdict),
+                Err(_unreadable) => Completed::of(verdict),
+            };
+            let judged = Judged { cached, ..self.judged(&found, completed, position) };
+            tally.count(&judged);
+            if self.request.json { json::object(&mut out, &judged) } else { report::object(&mut out, &judged) }
+        })?;
+        let trouble = trouble.or_else(|| engine.findings.as_ref()?.finish().err());
         let exit_code = tally.exit_code(&self.policy, self.request.allow_empty);
         if self.request.json {
             json::footer(&mut out, &tally, exit_code)?;
         } else {
             report::totals(&mut out, &tally, self.verifier.scts())?;
             // Advice is worth less than the exit code.
-            let _closed = report::advice(&mut io::stderr().lock(), &tally, self);
+            let _closed = report::advice(&mut io::stderr().lock(), &tally, self, trouble.as_ref());
         }
         out.flush()?;
         Ok(exit_code)
     }
 
-    fn judge<'f>(&self, found: &'f FoundObject, position: usize) -> Judged<'f> {
-        let completed = match &found.content {
-            Ok(object) => {
-                let object = self.split(object);
-                self.completed(found, &object, object.verdict(&self.verifier))
-            }
-            Err(error) => Completed::of(Verdict::Undecided(Undecided::because(Missing::from(error)))),
-        };
-        self.judged(found, completed, position)
+    /// What earlier runs found, unless it is not wanted, or cannot be used: why.
+    fn findings(&self) -> (Option<Findings>, Option<CacheError>) {
+        if self.request.no_cache {
+            return (None, None);
+        }
+        match Findings::of(&self.verifier, &self.settings.folders) {
+            Ok(findings) => (findings, None),
+            Err(error) => (None, Some(error)),
+        }
     }
 
     /// Whether logs may be asked.

@@ -65,6 +65,12 @@ impl Repository {
         Ok(Self { inner, shallow, merge_budget: Cell::new(merges::MAX_COMMITS_OF_ALL) })
     }
 
+    /// The same repository, for a thread of its own.
+    #[must_use]
+    pub fn for_another_thread(&self) -> Self {
+        Self { inner: self.inner.clone(), shallow: self.shallow.clone(), merge_budget: self.merge_budget.clone() }
+    }
+
     /// How the repository hashes.
     ///
     /// # Errors

@@ -120,15 +120,13 @@ impl<'a> Kept<'a> {
             sha1: certificate.sha1.as_str().into(),
             sha256: certificate.sha256.to_string().into(),
             key: certificate.key,
-            build: (build != BuildClaims::default()).then(|| {
-                [
-                    build.source_repository_uri,
-                    build.source_repository_ref,
-                    build.source_repository_identifier,
-                    build.build_config_uri,
-                    build.build_trigger,
-                ]
-            }),
+            build: (build != BuildClaims::default()).then_some([
+                build.source_repository_uri,
+                build.source_repository_ref,
+                build.source_repository_identifier,
+                build.build_config_uri,
+                build.build_trigger,
+            ]),
             log: entry.log_id.to_string().into(),
             index: entry.log_index,
             version: entry.version,

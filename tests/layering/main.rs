@@ -115,6 +115,7 @@ const UNITS: [Unit; 38] = [
         ],
     ),
     // It asks logs for proofs of what it keeps.
+    edge("finding_cache", &["crypto", "files"]),
     edge("seen_checkpoints", &["crypto", "files", "services", "settings", "tlog", "trusted_root"]),
     edge("sign", &["crypto", "services", "signature", "tlog", "x509"]),
     stack(

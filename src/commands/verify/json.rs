@@ -158,7 +158,7 @@ pub(in crate::commands) fn object_of<'a>(judged: &'a Judged<'_>) -> Object<'a> {
         committer: text(description.committer),
         subject: text(description.subject),
         findings: findings(judged),
-        cached: false,
+        cached: judged.cached,
         changes_policy: judged.changes_policy,
     }
 }

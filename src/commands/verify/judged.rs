@@ -21,6 +21,8 @@ pub(in crate::commands) struct Judged<'a> {
     pub refused: Vec<NoteRefusal>,
     /// The commit changes the policy file that judges it.
     pub changes_policy: bool,
+    /// An earlier run found what the verdict rests on.
+    pub cached: bool,
 }
 
 impl<'a> Judged<'a> {
@@ -51,7 +53,8 @@ impl<'a> Judged<'a> {
             }
             (Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Unsigned, _) => Allowed::NobodyAsked,
         };
-        Self { found, verdict, allowed, from, refused, changes_policy: circumstances.changes_policy == Some(true) }
+        let changes_policy = circumstances.changes_policy == Some(true);
+        Self { found, verdict, allowed, from, refused, changes_policy, cached: false }
     }
 
     /// The code of `docs/errors.md`; `None` for verified and allowed.

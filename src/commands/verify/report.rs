@@ -7,6 +7,7 @@ use super::Run;
 use super::judged::{Judged, Tally, asked};
 use crate::commands::hints;
 use crate::escape;
+use crate::finding_cache::CacheError;
 use crate::git::ObjectKind;
 use crate::policy::{Allowed, IdentityPolicy};
 use crate::signature::SignatureFormat;
@@ -92,8 +93,11 @@ pub(super) fn totals(out: &mut impl Write, tally: &Tally, scts: SctRequirement) 
 }
 
 /// What to do next.
-pub(super) fn advice(out: &mut impl Write, tally: &Tally, run: &Run<'_>) -> io::Result<()> {
+pub(super) fn advice(out: &mut impl Write, tally: &Tally, run: &Run<'_>, cache: Option<&CacheError>) -> io::Result<()> {
     let mut lines = Vec::new();
+    lines.extend(cache.map(|error| {
+        format!("what was found is not kept for the next run: {error}; remove it, or verify with --no-cache")
+    }));
     if tally.objects() == 0 && !run.request.allow_empty {
         lines.push("nothing was there to verify; --allow-empty makes that a success".to_owned());
     }
