@@ -142,6 +142,12 @@ pub enum StatusFd {
 pub struct Verify {
     /// Revisions and ranges, or names of tags, as they were typed; empty: HEAD.
     pub revisions: Vec<OsString>,
+    /// Every commit that a ref leads to, besides.
+    pub all: bool,
+    /// Patterns for names of tags, which are verified besides.
+    pub tags: Vec<String>,
+    /// Standard input names more revisions.
+    pub stdin: bool,
     /// Which of the two.
     pub named: Named,
     /// JSON lines, not lines for people.

@@ -197,6 +197,7 @@ impl From<RepositoryError> for CommandError {
         let text = Self::usage(&error);
         match error {
             RepositoryError::Form(_) => text.hint("give a revision, or a range A..B; several may be given"),
+            RepositoryError::BrokenRef(_) => text.hint("\"git update-ref -d\" removes it; \"git fsck\" says more"),
             RepositoryError::LightweightTag { .. } => {
                 text.hint("\"waxseal verify\" judges the commit; \"git tag -s\" makes a tag that is signed")
             }

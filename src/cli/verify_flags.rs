@@ -12,6 +12,18 @@ pub(super) struct VerifyFlags {
     /// Commits, tags, or ranges A..B; HEAD when none is given. An annotated tag is the tag object itself
     #[arg(value_name = "REV | A..B | TAG")]
     revisions: Vec<OsString>,
+    /// Every commit that a ref leads to; the tags themselves are for --tags
+    #[arg(long)]
+    all: bool,
+    /// The tags whose names match, as 'v*'; several may be given
+    #[arg(long, value_name = "GLOB", action = ArgAction::Append)]
+    tags: Vec<String>,
+    /// Read more revisions from standard input, one a line
+    #[arg(long)]
+    stdin: bool,
+    /// Verify everything anew, and keep nothing of what is found
+    #[arg(long)]
+    no_cache: bool,
     #[command(flatten)]
     judging: JudgingFlags,
     /// Succeed when there is no object to verify
@@ -24,6 +36,9 @@ pub(super) struct VerifyTagFlags {
     /// What stands behind refs/tags/
     #[arg(value_name = "NAME", required = true)]
     names: Vec<OsString>,
+    /// Verify everything anew, and keep nothing of what is found
+    #[arg(long)]
+    no_cache: bool,
     #[command(flatten)]
     judging: JudgingFlags,
 }
@@ -42,9 +57,6 @@ struct JudgingFlags {
     /// Print JSON, one object a line
     #[arg(long)]
     json: bool,
-    /// Verify everything anew, and keep nothing of what is found
-    #[arg(long)]
-    no_cache: bool,
     /// Ask the log for the entry that a signature of gitsign's online mode does not carry
     #[arg(long, conflicts_with = "offline")]
     online: bool,
@@ -90,13 +102,14 @@ struct JudgingFlags {
 
 impl VerifyFlags {
     pub(super) fn resolve(self) -> Result<Verify, UsageError> {
-        Ok(Verify { allow_empty: self.allow_empty, ..self.judging.resolve(self.revisions)? })
+        let Self { all, tags, stdin, no_cache, allow_empty, .. } = self;
+        Ok(Verify { all, tags, stdin, no_cache, allow_empty, ..self.judging.resolve(self.revisions)? })
     }
 }
 
 impl VerifyTagFlags {
     pub(super) fn resolve(self) -> Result<Verify, UsageError> {
-        Ok(Verify { named: Named::Tags, ..self.judging.resolve(self.names)? })
+        Ok(Verify { named: Named::Tags, no_cache: self.no_cache, ..self.judging.resolve(self.names)? })
     }
 }
 
@@ -135,9 +148,12 @@ impl JudgingFlags {
         }
         Ok(Verify {
             revisions,
+            all: false,
+            tags: Vec::new(),
+            stdin: false,
             named: Named::Revisions,
             json: self.json,
-            no_cache: self.no_cache,
+            no_cache: false,
             online: self.online,
             offline: self.offline,
             trusted_root: self.trusted_root,

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::outside_evidence::Completed;
 use super::stdout;
 use super::verify::judged::{Judged, Tally};
+use super::verify::selection::Selection;
 use super::verify::{Run, written};
 use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
@@ -32,14 +33,14 @@ use steps::StepReport;
 /// [`CommandError`], as `waxseal verify`; 2 for a range and where HEAD has no commit yet.
 pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
     let run = Run::prepare(request, now, |repository| {
-        let selected = repository.select(&request.revisions)?;
-        match selected.as_slice() {
+        let selection = Selection::of(request, repository)?;
+        match selection.selected.as_slice() {
             [Selected::History { .. }] => Err(CommandError::usage("a range has no one proof")
                 .hint("name one commit or tag; \"waxseal verify\" takes ranges")),
-            _ => Ok(selected),
+            _ => Ok(selection),
         }
     })?;
-    let Some(found) = run.repository.objects(&run.selected).next() else {
+    let Some(found) = run.repository.objects(&run.selection.selected).next() else {
         return Err(CommandError::usage("HEAD has no commit yet"));
     };
     let (completed, findings) = match &found.content {

@@ -16,7 +16,7 @@ use super::{configured, identity_policy, stdout, trust_age};
 use crate::cli::{AdmittedFlags, Named, Verify};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::finding_cache::CacheError;
-use crate::git::repository::{FoundObject, RawObject, Repository, Selected};
+use crate::git::repository::{FoundObject, RawObject, Repository};
 use crate::git::{HashKind, SignedObject};
 use crate::instance::{Instance, InstanceName};
 use crate::policy::IdentityPolicy;
@@ -31,10 +31,12 @@ mod engine;
 pub(super) mod json;
 pub(super) mod judged;
 mod report;
+pub(super) mod selection;
 pub(super) mod surroundings;
 
 use engine::{Engine, Verified};
 use judged::{Judged, Tally};
+use selection::Selection;
 use surroundings::Surroundings;
 
 /// Verifies what `request` names and returns the exit code of `docs/errors.md`.
@@ -43,7 +45,7 @@ use surroundings::Surroundings;
 /// [`CommandError`]: 2 for arguments, repository and revisions, 4 for trust material, 5 for a policy that is invalid,
 /// 3 when the output cannot be written.
 pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
-    Run::prepare(request, now, |repository| Ok(repository.select(&request.revisions)?))?.report()
+    Run::prepare(request, now, |repository| Selection::of(request, repository))?.report()
 }
 
 /// Everything that one run needs, ready: what is asked for is in the repository, and what it is judged by can be read.
@@ -54,7 +56,7 @@ pub(super) struct Run<'a> {
     default_instance: InstanceName,
     pub(super) repository: Repository,
     hash: HashKind,
-    pub(super) selected: Vec<Selected>,
+    pub(super) selection: Selection,
     pub(super) policy: IdentityPolicy,
     /// What the policy asks besides the signature.
     pub(super) surroundings: Surroundings,
@@ -71,18 +73,18 @@ impl<'a> Run<'a> {
     pub(super) fn prepare(
         request: &'a Verify,
         now: Timestamp,
-        select: impl FnOnce(&Repository) -> Result<Vec<Selected>, CommandError>,
+        select: impl FnOnce(&Repository) -> Result<Selection, CommandError>,
     ) -> Result<Self, CommandError> {
         let settings = configured::settings()?;
         let repository = open(&settings.repository)?;
         let hash = repository.hash_kind()?;
-        let selected = select(&repository)?;
+        let selection = select(&repository)?;
         let policy = default_instance(request, &settings).and_then(|default| {
             let (policy, surroundings) = match policy_file(request, &settings) {
                 Some(source) => {
                     let loaded = LoadedPolicy::read(source, Some(&repository), &default)?;
-                    loaded.refuse_if_judged(&repository, &selected)?;
-                    let surroundings = Surroundings::of(&loaded, request, &repository, &selected)?;
+                    loaded.refuse_if_judged(&repository, &selection.selected)?;
+                    let surroundings = Surroundings::of(&loaded, request, &repository, &selection)?;
                     (IdentityPolicy::File(Box::new(loaded.file)), surroundings)
                 }
                 None if request.reference.is_some() => {
@@ -92,7 +94,7 @@ impl<'a> Run<'a> {
                 }
                 None => {
                     let policy = identity_policy::from_flags(&request.admitted, &settings, &default)?;
-                    (policy, Surroundings::unasked(selected.len()))
+                    (policy, Surroundings::unasked(selection.selected.len()))
                 }
             };
             Ok((policy, default, surroundings))
@@ -115,7 +117,7 @@ impl<'a> Run<'a> {
             default_instance,
             repository,
             hash,
-            selected,
+            selection,
             policy,
             surroundings,
             verifier,
@@ -142,7 +144,7 @@ impl<'a> Run<'a> {
         }
         let (findings, trouble) = self.findings();
         let engine = Engine { verifier: &self.verifier, hash: self.hash, findings };
-        engine.run(&self.repository, &self.selected, |verified| {
+        engine.run(&self.repository, &self.selection.selected, |verified| {
             let Verified { position, found, verdict, cached } = verified;
             let completed = match &found.content {
                 Ok(object) => self.completed(&found, &self.split(object), verdict),
@@ -212,7 +214,7 @@ impl<'a> Run<'a> {
     /// Whether a tag that was asked for by name says that it has another one.
     fn misnamed(&self, found: &FoundObject, position: usize) -> Option<VerifyError> {
         let Named::Tags = self.request.named else { return None };
-        let named = self.request.revisions.get(position)?.as_encoded_bytes().strip_prefix(TAGS.as_bytes())?;
+        let named = self.selection.names.get(position)?.as_encoded_bytes().strip_prefix(TAGS.as_bytes())?;
         let object = found.content.as_ref().ok()?;
         let says = header(&object.bytes, "tag").unwrap_or_default();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -5,10 +5,11 @@ use std::ffi::OsString;
 
 use jiff::Timestamp;
 
+use super::verify::selection::Selection;
 use super::verify::{Run, TAGS};
 use crate::cli::Verify;
 use crate::command_error::CommandError;
-use crate::git::repository::Selected;
+use crate::git::repository::{Repository, Selected};
 
 /// Verifies the tags of these names and returns the exit code of `docs/errors.md`.
 ///
@@ -21,9 +22,10 @@ pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
         full
     };
     let request = Verify { revisions: request.revisions.iter().map(full).collect(), ..request.clone() };
-    let tags = |repository: &crate::git::repository::Repository| {
+    let tags = |repository: &Repository| {
         let tag = |name: &OsString| Ok(Selected::Object(repository.annotated_tag(name)?));
-        request.revisions.iter().map(tag).collect()
+        let selected = request.revisions.iter().map(tag).collect::<Result<_, CommandError>>()?;
+        Ok(Selection { names: request.revisions.clone(), selected })
     };
     Run::prepare(&request, now, tags)?.report()
 }

@@ -15,6 +15,7 @@ use gix::revision::plumbing::Spec;
 
 pub use gix::ObjectId;
 
+mod every;
 mod history;
 mod merges;
 mod notes;
@@ -262,6 +263,9 @@ pub enum UnreadableObject {
 /// The repository or a revision cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
+    /// A ref that leads nowhere.
+    #[error("the ref {name:?} is broken: it leads to no object", name = .0.as_bstr())]
+    BrokenRef(Vec<u8>),
     /// A form of revision that names something else than one object or one range.
     #[error("{revision:?} is neither one revision nor a range A..B", revision = .0.as_bstr())]
     Form(Vec<u8>),

@@ -55,3 +55,4 @@ mod trust_age;
 mod trust_import;
 mod trust_refresh;
 mod verify_tag;
+mod whole_history;

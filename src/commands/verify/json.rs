@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::Run;
 use super::judged::{Judged, Tally};
-use crate::cli::{AdmittedFlags, Pattern};
+use crate::cli::{AdmittedFlags, Pattern, Verify};
 use crate::crypto::Sha256Digest;
 use crate::escape;
 use crate::git::ObjectKind;
@@ -93,21 +93,30 @@ struct Counts {
 }
 
 pub(super) fn header(out: &mut impl Write, run: &Run<'_>) -> io::Result<()> {
-    let revisions = run.request.revisions.iter().map(|revision| revision.as_encoded_bytes());
-    let range = revisions.collect::<Vec<_>>().join(&b' ');
+    let range = range(run.request);
     line(
         out,
         &Header {
             r#type: "header",
             schema: 1,
             tool: TOOL,
-            range: if range.is_empty() { json!("HEAD") } else { escape::json(range) },
+            range: escape::json(range),
             policy: policy(run),
             instances: instances(run),
             network: run.asks_network(),
             insecure_ignore_sct: run.verifier.scts() == SctRequirement::InsecureIgnore,
         },
     )
+}
+
+/// What was asked for, as it was typed.
+fn range(request: &Verify) -> Vec<u8> {
+    let mut words: Vec<&[u8]> = Vec::new();
+    words.extend(request.all.then_some(b"--all".as_slice()));
+    words.extend(request.tags.iter().flat_map(|glob| [b"--tags".as_slice(), glob.as_bytes()]));
+    words.extend(request.revisions.iter().map(|revision| revision.as_encoded_bytes()));
+    words.extend(request.stdin.then_some(b"--stdin".as_slice()));
+    if words.is_empty() { b"HEAD".to_vec() } else { words.join(&b' ') }
 }
 
 pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()> {

@@ -107,8 +107,9 @@ pub(super) fn advice(out: &mut impl Write, tally: &Tally, run: &Run<'_>, cache: 
             lines.push(hint);
         }
     }
-    if run.repository.is_shallow() {
-        lines.push("this clone is shallow: a range ends where its history was cut off".to_owned());
+    if run.repository.is_shallow() && tally.reasons.contains(&"object-missing") {
+        let fix = "\"git fetch --unshallow\" gets the rest; in CI, check out the whole history (fetch-depth: 0)";
+        lines.push(format!("this clone is shallow, and lacks what was cut off: {fix}"));
     }
     if matches!(run.policy, IdentityPolicy::NotGiven) && tally.judged.verified > 0 {
         lines.push("nobody said who may sign, and anyone can get a certificate; name who may:".to_owned());

@@ -1,13 +1,15 @@
 //! What a policy file asks of an object besides its signature.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 
 use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::policy_source::LoadedPolicy;
+use crate::commands::verify::selection::Selection;
 use crate::git::ObjectKind;
 use crate::git::description::Description;
-use crate::git::repository::{FoundObject, ObjectId, Repository, Selected};
+use crate::git::repository::{FoundObject, ObjectId, Repository};
 use crate::policy::{Circumstances, Start};
 
 /// What is the same for all objects of a run.
@@ -37,7 +39,7 @@ impl Surroundings {
         policy: &LoadedPolicy,
         request: &Verify,
         repository: &Repository,
-        selected: &[Selected],
+        selection: &Selection,
     ) -> Result<Self, CommandError> {
         if let Some(reference) = &request.reference
             && !reference.starts_with("refs/")
@@ -45,10 +47,9 @@ impl Surroundings {
             return Err(CommandError::usage(format!("--ref {reference:?} is no full ref name"))
                 .hint("a branch is refs/heads/NAME, a tag refs/tags/NAME"));
         }
-        let named = |position: usize| match (&request.reference, request.revisions.get(position)) {
-            (Some(reference), _) => Some(reference.clone()),
-            (None, Some(revision)) => repository.reference(revision),
-            (None, None) => repository.reference("HEAD".as_ref()),
+        let named = |name: &OsString| match &request.reference {
+            Some(reference) => Some(reference.clone()),
+            None => repository.reference(name),
         };
         let before_start = match policy.file.start() {
             Some(start) => repository.before(start).map_err(|error| {
@@ -58,7 +59,7 @@ impl Surroundings {
             None => Some(HashSet::new()),
         };
         Ok(Self {
-            references: (0..selected.len()).map(named).collect(),
+            references: selection.names.iter().map(named).collect(),
             path: policy.in_repository.as_ref().map(|place| place.path.clone()),
             before_start,
             source: Some(policy.source.clone()),

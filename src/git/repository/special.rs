@@ -47,6 +47,11 @@ fn common_dir(git_dir: &Path) -> PathBuf {
     link.map_or_else(|| git_dir.to_owned(), |link| git_dir.join(link))
 }
 
+/// Looks at every loose ref.
+pub(super) fn check_refs(common_dir: &Path) -> Result<(), SpecialFile> {
+    special_below(&common_dir.join("refs")).map_or(Ok(()), |path| Err(SpecialFile::at(path)))
+}
+
 /// The first thing in a folder, or in one below it, that is special.
 fn special_below(folder: &Path) -> Option<PathBuf> {
     let mut folders = vec![folder.to_owned()];
