@@ -18,6 +18,17 @@ pub fn place(address: &str) -> String {
     String::from(url).trim_end_matches('/').to_owned()
 }
 
+/// Whether there is nothing in `address` that may be a secret, or that some read as another host: an `http` or `https`
+/// address without user name, password, query, fragment and backslash.
+#[must_use]
+pub fn is_plain(address: &str) -> bool {
+    let Ok(url) = Url::parse(address) else { return false };
+    matches!(url.scheme(), "http" | "https")
+        && url.username().is_empty()
+        && url.password().is_none()
+        && !address.contains(['?', '#', '\\'])
+}
+
 /// `None` for what has no host: it is not of the web, and its parts mean something else.
 fn stripped(address: &str) -> Option<Url> {
     let mut url = Url::parse(address).ok()?;
@@ -51,6 +62,7 @@ mod tests {
         ] {
             assert_eq!(without_secrets(address), shown, "{address}");
             assert_eq!(place(address), host, "{address}");
+            assert_eq!(is_plain(address), address == shown, "{address}");
         }
     }
 }

@@ -55,6 +55,12 @@ impl SeenCheckpoints {
         self.folder.as_deref().map(|folder| record::examine(folder, logs)).unwrap_or_default()
     }
 
+    /// The files that keep what a log said against its earlier word.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<PathBuf> {
+        self.folder.as_deref().map(record::alarms).unwrap_or_default()
+    }
+
     /// Holds the checkpoint of a log's answer against those that are kept, and keeps it in their place.
     ///
     /// # Errors

@@ -6,6 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::address;
+
 /// The services of one instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,6 +45,17 @@ impl SigningConfig {
         let config: Self = serde_json::from_slice(json).map_err(MalformedSigningConfig::Json)?;
         if config.media_type != MEDIA_TYPE {
             return Err(MalformedSigningConfig::MediaType(config.media_type));
+        }
+        // They are shown to people, and what stands in such places may be a password.
+        for (list, services) in [
+            ("caUrls", &config.ca_urls),
+            ("oidcUrls", &config.oidc_urls),
+            ("rekorTlogUrls", &config.rekor_tlog_urls),
+            ("tsaUrls", &config.tsa_urls),
+        ] {
+            if let Some(place) = services.iter().position(|service| !address::is_plain(&service.url)) {
+                return Err(MalformedSigningConfig::Address { list, number: place + 1 });
+            }
         }
         Ok(config)
     }
@@ -205,6 +218,14 @@ pub struct ForeignService(String);
 /// A signing config that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum MalformedSigningConfig {
+    /// A service whose address is none, or holds more than one; it is not shown, for it may hold a password.
+    #[error("the address of service {number} of {list} is no http or https address without user, query and fragment")]
+    Address {
+        /// The member of the document.
+        list: &'static str,
+        /// Its place there, from 1.
+        number: usize,
+    },
     /// Not the JSON of a signing config.
     #[error("not a signing config: {0}")]
     Json(serde_json::Error),

@@ -234,6 +234,15 @@ fn stem(log: &TransparencyLogInstance, origin: &str) -> String {
     format!("{}-{origin}", log.log_id)
 }
 
+/// The files that keep what contradicts a kept checkpoint.
+pub(super) fn alarms(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(MAX_LOGS);
+    let alarms = entries.filter(|entry| entry.file_name().to_string_lossy().contains(ALARM));
+    let mut alarms: Vec<PathBuf> = alarms.map(|entry| entry.path()).collect();
+    alarms.sort();
+    alarms
+}
+
 fn is_record(name: &str) -> bool {
     name.ends_with(END) && !name.contains(ALARM) && !name.starts_with('.')
 }

@@ -19,7 +19,7 @@ const UNITS: [Unit; 38] = [
     pure("clock", &[]),
     pure("escape", &[]),
     pure("crypto", &[]),
-    pure("signing_config", &["crypto"]),
+    pure("signing_config", &["address", "crypto"]),
     pure("trust_age", &["clock"]),
     pure("trust_digest", &["crypto"]),
     pure("trusted_root", &["crypto"]),

@@ -12,8 +12,10 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
     let names = store.names().unwrap_or_default();
     let instances: Vec<Instance> = names.iter().filter_map(|name| store.load(name).ok()).collect();
     let logs: Vec<_> = instances.iter().flat_map(|instance| &instance.trusted_root.transparency_logs).collect();
-    let (kept, wrong) = SeenCheckpoints::new(&settings.folders).examine(&logs);
-    if wrong.is_empty() {
+    let seen = SeenCheckpoints::new(&settings.folders);
+    let (kept, wrong) = seen.examine(&logs);
+    let alarms = seen.alarms();
+    if wrong.is_empty() && alarms.is_empty() {
         let what = match kept {
             0 => "none is kept".to_owned(),
             1 => "that of one log is kept".to_owned(),
@@ -21,7 +23,14 @@ pub(super) fn findings(settings: &Settings) -> Vec<Finding> {
         };
         return vec![Finding::ok(CHECK, what)];
     }
-    wrong.iter().map(|error| Finding::problem(CHECK, error.to_string(), error.next_step())).collect()
+    let wrong = wrong.iter().map(|error| Finding::problem(CHECK, error.to_string(), error.next_step()));
+    let alarms = alarms.iter().map(|path| {
+        let what = format!("a log contradicted what it said before: {}", path.display());
+        Finding::problem(CHECK, what, ALARM)
+    });
+    wrong.chain(alarms).collect()
 }
 
+const ALARM: &str = "a log only ever grows: ask its operator, and show them this file and the one that it contradicts; remove it when \
+                     that is settled";
 const CHECK: &str = "checkpoints";

@@ -81,6 +81,9 @@ impl<'a> Judged<'a> {
             }
             (Verdict::Verified(_), Allowed::NobodyAsked) => Some("nobody said who may sign".to_owned()),
             (Verdict::Rejected(rejection), _) => Some(rejection.error().to_string()),
+            (Verdict::Undecided(undecided), Allowed::No(_)) => {
+                Some(format!("{STRANGER}; besides, {}", undecided.missing()))
+            }
             (Verdict::Undecided(undecided), _) => Some(undecided.missing().to_string()),
             (Verdict::Unsigned, _) => Some("there is no signature".to_owned()),
             (Verdict::OtherFormat(_), _) => Some("the signature is in a format that no rule covers".to_owned()),
@@ -180,7 +183,10 @@ impl Tally {
             }
             (_, Allowed::Exempt(_) | Allowed::NobodyAsked) => {}
         }
-        self.reasons.extend(judged.reason().filter(|reason| !self.reasons.contains(reason)));
+        // What would complete the proof of a stranger's signature helps nobody.
+        let is_stranger = matches!((&judged.verdict, &judged.allowed), (Verdict::Undecided(_), Allowed::No(_)));
+        let reason = judged.reason().filter(|reason| !is_stranger && !self.reasons.contains(reason));
+        self.reasons.extend(reason);
     }
 
     pub(in crate::commands) fn objects(&self) -> u64 {
@@ -202,6 +208,9 @@ impl Tally {
         error.exit_code()
     }
 }
+
+/// Why an undecided object is not allowed.
+pub(in crate::commands) const STRANGER: &str = "no rule would admit the signer that it claims";
 
 /// More identities than these are not worth a line of advice each.
 const MAX_ADVICE: usize = 5;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::Run;
-use super::judged::{Judged, Tally, asked};
+use super::judged::{Judged, STRANGER, Tally, asked};
 use crate::commands::hints;
 use crate::escape;
 use crate::finding_cache::CacheError;
@@ -37,7 +37,11 @@ pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()
             let findings = undecided.findings();
             let word = if matches!(judged.allowed, Allowed::No(_)) { "NOT ALLOWED" } else { "undecided" };
             let claims = claimed(findings.claims.as_ref());
-            (word, format!("{}{}{}{claims}", undecided.missing(), refused(judged), held(findings)))
+            let stranger = match judged.allowed {
+                Allowed::No(_) => format!("{STRANGER}; besides, "),
+                _ => String::new(),
+            };
+            (word, format!("{stranger}{}{}{}{claims}", undecided.missing(), refused(judged), held(findings)))
         }
         Verdict::Unsigned => ("UNSIGNED", "no signature".to_owned()),
         Verdict::OtherFormat(format) => {
