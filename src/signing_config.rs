@@ -253,6 +253,27 @@ mod tests {
     }
 
     #[test]
+    fn addresses_hold_no_secrets() {
+        let read = |log: &str| {
+            let log = service(log, 1);
+            SigningConfig::parse(
+                &config("https://ca", "https://issuer", vec![service("https://log", 1), log], "https://tsa").to_json(),
+            )
+        };
+        assert!(read("https://log.example/x").is_ok());
+        for secret in [
+            "https://u:s3cret@log",
+            "https://log?k=s3cret",
+            "https://log/#s3cret",
+            r"https:\\log\@s3cret",
+            "nonsense s3cret",
+        ] {
+            let error = read(secret).unwrap_err().to_string();
+            assert!(error.starts_with("the address of service 2 of rekorTlogUrls is no"), "{error}");
+        }
+    }
+
+    #[test]
     fn the_second_config_may_name_nothing_that_the_user_did_not_agree_to() {
         let v1 = service("https://log", 1);
         let first = config("https://ca", "https://oidc", vec![v1.clone()], "https://tsa");

@@ -66,6 +66,8 @@ fn a_log_that_was_put_back_is_an_alarm_and_nothing_is_signed() {
             format!("{size} entries with root hash SHA256 at TIME (kept in {file})")
         };
         let (first, second) = (entries(5, &kept.path), entries(3, &alarm));
+        let doctor = sandbox.waxseal(["doctor"]).out();
+        assert!(doctor.contains("a log contradicted what it said before: "), "{doctor}");
         let said = format!("went back: {first}, and {second}\n");
         assert!(error.starts_with("waxseal: error: the log \"127.0.0.1"), "{error}");
         assert!(error.contains(&said), "{said}\n{error}");
