@@ -32,7 +32,7 @@ mod session;
 mod sessions;
 mod start;
 
-pub use client::{AgentError, Connection, Login};
+pub use client::{AgentError, Connection, Login, Waiting};
 pub use forward::{Claims, Forwarded, Wanted, forward};
 pub use kept::Kept;
 pub use message::{Admission, Asked, Failure, Found, Query, SessionStatus, SharedInstance, SharedNetwork, Signed};

@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use url::Url;
 
 use crate::escape;
@@ -108,15 +109,38 @@ impl Terminal {
     /// before the question is no answer to it.
     #[must_use]
     pub fn ask(&self, question: impl Display) -> Answer {
-        let Some((input, _)) = &self.lines else { return Answer::NobodyThere };
+        let (sender, receiver) = mpsc::channel();
+        if !self.put(question, move |line| drop(sender.send(line))) {
+            return Answer::NobodyThere;
+        }
+        self.answer(receiver.recv_timeout(ANSWER_TIME).ok())
+    }
+
+    /// The same for who waits for more than an answer.
+    pub async fn ask_meanwhile(&self, question: impl Display) -> Answer {
+        let (sender, receiver) = oneshot::channel();
+        if !self.put(question, move |line| drop(sender.send(line))) {
+            return Answer::NobodyThere;
+        }
+        let line = timeout(ANSWER_TIME, receiver).await;
+        self.answer(line.ok().map(|line| line.ok().flatten()))
+    }
+
+    /// Whether the question could be put to somebody.
+    fn put(&self, question: impl Display, tell: impl FnOnce(Option<String>) + Send + 'static) -> bool {
+        let Some((input, _)) = &self.lines else { return false };
         attendant::drop_typed(input);
         self.write(&format!("waxseal: {} [y/N] ", escape::terminal(question.to_string())));
-        let (sender, receiver) = mpsc::channel();
-        self.read_line(MAX_ANSWER_BYTES, move |line| drop(sender.send(line)));
-        match receiver.recv_timeout(ANSWER_TIME) {
-            Ok(Some(line)) => Answer::of_line(&line),
-            Ok(None) => Answer::NobodyThere,
-            Err(_) => {
+        self.read_line(MAX_ANSWER_BYTES, tell);
+        true
+    }
+
+    /// What a line means; `None`: none came in time.
+    fn answer(&self, line: Option<Option<String>>) -> Answer {
+        match line {
+            Some(Some(line)) => Answer::of_line(&line),
+            Some(None) => Answer::NobodyThere,
+            None => {
                 self.write("\n");
                 self.news(format_args!("nobody answered within {} s", ANSWER_TIME.as_secs()));
                 Answer::NobodyThere

@@ -1,5 +1,6 @@
 //! The client's end of the socket.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -177,12 +178,20 @@ impl Connection {
         frame::read(&mut self.stream, AT_ONCE).await.map_err(|error| self.went_wrong(error, AT_ONCE))
     }
 
-    /// Who would sign; `None`: somebody has to log in, and it is our turn until this connection ends.
+    /// Who would sign; `None`: somebody has to log in, and it is our turn until this connection ends. Where another one has
+    /// it, `waiting` is told after a second, and two minutes are waited.
     ///
     /// # Errors
     /// [`AgentError`]
-    pub async fn find(&mut self, query: Query) -> Result<Option<Found>, AgentError> {
-        match self.ask(&Request::Find { query: Box::new(query) }, LONGEST_TURN + AT_ONCE).await? {
+    pub async fn find(&mut self, query: Query, waiting: impl FnOnce(&Waiting)) -> Result<Option<Found>, AgentError> {
+        let answer = match self.ask(&Request::Find { query: Box::new(query) }, AT_ONCE).await? {
+            Answer::Waiting { process } => {
+                waiting(&Waiting { process });
+                self.answer(LONGEST_TURN + AT_ONCE).await?
+            }
+            answer => answer,
+        };
+        match answer {
             Answer::Found { found } => Ok(Some(found)),
             Answer::Missing => Ok(None),
             other => Err(unexpected(other)),
@@ -270,6 +279,23 @@ impl Connection {
             FrameError::TooSlow => AgentError::Silent { who: self.other_end.clone(), patience },
             error => broken(error),
         }
+    }
+}
+
+/// What is waited for: another program's login for the same, or what the agent does with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting {
+    /// The program.
+    process: Option<i32>,
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.process {
+            Some(process) => write!(f, "another program (process {process}) is just logging in for the same")?,
+            None => f.write_str("the agent is busy with this login")?,
+        }
+        write!(f, "; waiting for that, at most {} s", LONGEST_TURN.as_secs())
     }
 }
 

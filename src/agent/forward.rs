@@ -25,6 +25,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::task::LocalSet;
 
 use super::client::{AgentError, Connection};
+use super::connection::is_gone;
 use super::frame::{self, FrameError, MAX_PAYLOAD_BYTES};
 use super::message::{Answer, Asked, Failure, Hello, PROTOCOL, Query};
 use super::place::{FORWARD, Place};
@@ -159,7 +160,9 @@ impl Desk {
         let Some(mut agent) = Connection::to_running(&self.place).await.map_err(of_agent)? else {
             return Ok(Answer::Missing);
         };
-        let Some(found) = agent.find(query).await.map_err(of_agent)? else { return Ok(Answer::Missing) };
+        let Some(found) = agent.find(query, |wait| attendant.news(wait)).await.map_err(of_agent)? else {
+            return Ok(Answer::Missing);
+        };
         let wanted_by_whom = [&found.identity, &found.issuer, &wanted.asked.instance];
         attendant.news("another machine wants a signature; what is to be signed says:");
         attendant.show(&question::proved(payload));
@@ -178,16 +181,6 @@ impl Desk {
         match agent.sign(found.session, payload).await.map_err(of_agent)? {
             Some(signed) => Ok(Answer::Signed { signed }),
             None => Ok(Answer::Missing),
-        }
-    }
-}
-
-/// Ends when the other end goes, or says something though it is not its turn.
-async fn is_gone(stream: &UnixStream) {
-    while stream.readable().await.is_ok() {
-        match stream.try_read(&mut [0]) {
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            _ => return,
         }
     }
 }

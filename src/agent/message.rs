@@ -19,7 +19,7 @@ use crate::signing_config::{MalformedSigningConfig, SigningConfig};
 use crate::trusted_root::{MalformedTrustedRoot, TrustedRoot};
 
 /// The number of this protocol. Whatever changes in this file changes it.
-pub(super) const PROTOCOL: u32 = 1;
+pub(super) const PROTOCOL: u32 = 2;
 
 /// The first message of either end.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub(super) enum Request {
     /// Take a login, have a key certified for it: [`Answer::Found`].
     Admit { admission: Box<Admission> },
     /// Which session would sign: [`Answer::Found`] or [`Answer::Missing`]. Where somebody else is just logging in for the
-    /// same, the answer comes when that is over. After [`Answer::Missing`] it is this client's turn to log in, until
+    /// same, [`Answer::Waiting`] comes soon, and the answer when that is over. After [`Answer::Missing`] it is this client's turn to log in, until
     /// it admits or goes.
     Find { query: Box<Query> },
     /// Forget sessions, and have their refresh tokens revoked: [`Answer::Forgotten`].
@@ -65,13 +65,28 @@ pub(super) enum Request {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub(super) enum Answer {
-    Failed { failure: Failure },
-    Forgotten { sessions: usize, unrevoked: Vec<String> },
-    Found { found: Found },
+    Failed {
+        failure: Failure,
+    },
+    Forgotten {
+        sessions: usize,
+        unrevoked: Vec<String>,
+    },
+    Found {
+        found: Found,
+    },
     Missing,
-    Sessions { sessions: Vec<SessionStatus> },
-    Signed { signed: Signed },
+    Sessions {
+        sessions: Vec<SessionStatus>,
+    },
+    Signed {
+        signed: Signed,
+    },
     Stopping,
+    /// Somebody else is logging in for the same: this process. Or the agent is busy with that login. Another answer follows.
+    Waiting {
+        process: Option<i32>,
+    },
 }
 
 /// What a login would be asked for: the name of a session.

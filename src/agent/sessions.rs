@@ -1,13 +1,14 @@
 //! The logins that the agent has, and whose turn it is to log in.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
-use tokio::time::timeout;
+use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard};
+use tokio::time::sleep;
 
 use super::message::{Admission, Asked, Failure, Query, SessionStatus};
 use super::session::Session;
@@ -16,27 +17,68 @@ use super::session::Session;
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     live: Mutex<Vec<Arc<Session>>>,
-    turns: Mutex<HashMap<String, Arc<AsyncMutex<()>>>>,
+    turns: Mutex<HashMap<String, Arc<Queue>>>,
     count: AtomicU64,
+    admitted: Notify,
+}
+
+/// Those who want to log in for the same.
+#[derive(Debug, Default)]
+struct Queue {
+    turn: Arc<AsyncMutex<()>>,
+    /// Who has the turn, where that is known; 0: nobody.
+    process: AtomicI32,
 }
 
 /// While it lives, nobody else logs in for the same.
-pub(super) type Turn = OwnedMutexGuard<()>;
+#[derive(Debug)]
+pub(super) struct Turn {
+    queue: Arc<Queue>,
+    _until_dropped: OwnedMutexGuard<()>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.queue.process.store(0, Ordering::Relaxed);
+    }
+}
 
 impl Sessions {
-    /// The newest session that answers, or the turn to log in, which is waited for.
+    /// The newest session that answers, or the turn to log in, which is waited for; `process` is who wants it.
     pub(super) async fn find(
         &self,
         query: &Query,
+        process: Option<i32>,
         longest_turn: Duration,
         clock: fn() -> Timestamp,
     ) -> Result<Arc<Session>, Option<Turn>> {
-        if let Some(session) = self.newest(query, clock()) {
-            return Ok(session);
-        }
-        // Who has waited for so long logs in beside the other one.
-        let turn = timeout(longest_turn, self.turn_for(&query.asked).lock_owned()).await.ok();
-        self.newest(query, clock()).ok_or(turn)
+        let queue = self.queue(&query.asked);
+        let mut turn = pin!(Arc::clone(&queue.turn).lock_owned());
+        let mut too_long = pin!(sleep(longest_turn));
+        let taken = loop {
+            let mut admitted = pin!(self.admitted.notified());
+            // A login that comes after the look is not missed.
+            admitted.as_mut().enable();
+            if let Some(session) = self.newest(query, clock()) {
+                return Ok(session);
+            }
+            tokio::select! {
+                turn = &mut turn => break Some(turn),
+                () = admitted => {}
+                // Who has waited for so long logs in beside the other one.
+                () = &mut too_long => break None,
+            }
+        };
+        let taken = taken.map(|until_dropped| {
+            queue.process.store(process.unwrap_or_default(), Ordering::Relaxed);
+            Turn { queue: Arc::clone(&queue), _until_dropped: until_dropped }
+        });
+        self.newest(query, clock()).ok_or(taken)
+    }
+
+    /// Who has the turn for that, as far as it is known.
+    pub(super) fn whose_turn(&self, query: &Query) -> Option<i32> {
+        Some(self.queue(&query.asked).process.load(Ordering::Relaxed)).filter(|process| *process != 0)
     }
 
     /// Takes a login in; an older one of the same person for the same is forgotten.
@@ -49,6 +91,7 @@ impl Sessions {
             live.remove(0);
         }
         live.push(Arc::clone(&session));
+        self.admitted.notify_waiters();
         Ok(session)
     }
 
@@ -82,7 +125,7 @@ impl Sessions {
         self.live().iter().rev().find(|session| session.is_alive(now) && session.answers(query)).map(Arc::clone)
     }
 
-    fn turn_for(&self, asked: &Asked) -> Arc<AsyncMutex<()>> {
+    fn queue(&self, asked: &Asked) -> Arc<Queue> {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(turns.entry(format!("{asked:?}")).or_default())
     }
@@ -94,8 +137,8 @@ impl Sessions {
 
 /// Far more than a person has identities.
 const MAX_SESSIONS: usize = 32;
-/// Longer than a login may take.
-pub(super) const LONGEST_TURN: Duration = Duration::from_secs(150);
+/// As long as a login may take: whoever had the turn before has ended by then.
+pub(super) const LONGEST_TURN: Duration = Duration::from_secs(120);
 
 #[cfg(test)]
 mod tests {
@@ -107,7 +150,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_s_turn_is_waited_for_without_end() {
         // Who logs in has done that, or has given up.
-        assert!(LONGEST_TURN > LOGIN_TIME);
+        assert!(LONGEST_TURN >= LOGIN_TIME);
         let asked = Asked {
             instance: "home".to_owned(),
             instance_sha256: String::new(),
@@ -119,7 +162,7 @@ mod tests {
         let query = Query { asked, signer: None, network: None };
         let sessions = Sessions::default();
         let limit = Duration::from_millis(300);
-        let find = || sessions.find(&query, limit, || Timestamp::UNIX_EPOCH);
+        let find = || sessions.find(&query, None, limit, || Timestamp::UNIX_EPOCH);
         let first = find().await.unwrap_err();
         assert!(first.is_some());
         let begun = Instant::now();

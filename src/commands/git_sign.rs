@@ -93,11 +93,17 @@ impl Signing<'_> {
         // Before Git 2.36 SIG_CREATED must not be the first line. The digest is SHA-256, number 8 of RFC 4880 §9.4.
         status.write("[GNUPG:] BEGIN_SIGNING H8\n").map_err(status_unwritten)?;
         let event_loop = EventLoop::new().map_err(CommandError::no_event_loop)?;
-        let (signed, verified) = event_loop.run(async {
+        let signing = async {
             let signed = self.sign(payload, &instance, &http, &services, &consent, now).await?;
             let (verified, log) = self_check(payload, &signed, trusted, &services)?;
             self.watch_log(&signed, log, &http, &services).await?;
             Ok::<_, CommandError>((signed, verified))
+        };
+        let (signed, verified) = event_loop.run(async {
+            tokio::select! {
+                outcome = signing => outcome,
+                () = self.nobody_reads() => Err(nobody_wants_it()),
+            }
         })?;
         output.write(if self.request.armor { signed.armor.as_bytes() } else { &signed.der })?;
         // A detached signature (D) by ECDSA (19) with SHA-256 (8) and class 00.
@@ -114,6 +120,15 @@ impl Signing<'_> {
             failure::warn(&notice, self.terminal);
         }
         Ok(())
+    }
+
+    /// Ends when whoever wanted the signature cannot read it any more: Git was killed, and a login would go on for nobody,
+    /// with others waiting for it.
+    async fn nobody_reads(&self) {
+        match &self.request.output {
+            Some(_) => std::future::pending().await,
+            None => signature_output::nobody_reads().await,
+        }
     }
 
     /// Who must be signing: whom the caller names, and the committer where that was chosen.
@@ -197,6 +212,10 @@ pub(super) fn instances(settings: &Settings, now: Timestamp) -> Result<(Instance
         return Err(failure::not_trusted(&instance.name));
     }
     Ok((instance, trusted))
+}
+
+fn nobody_wants_it() -> CommandError {
+    CommandError::failed("whoever wanted the signature has gone")
 }
 
 fn status_unwritten(error: io::Error) -> CommandError {

@@ -1,6 +1,6 @@
 //! One login for many signatures: the agent starts by itself, is shared, renews what it has, and ends.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -44,6 +44,58 @@ fn two_parallel_rebases_share_a_login() {
         assert_eq!(sandbox.git(["log", "--format=%G?", &format!("base..{branch}")]).out(), "G\n".repeat(12));
     }
     assert_eq!(counted(&sandbox), Counts { logins: 1, tokens: 1, certificates: 1 });
+}
+
+/// Git was killed while somebody should have logged in. Its signer has nobody to sign for, and others want to log in.
+#[test]
+fn who_waits_for_another_one_s_login_is_told_and_waits_for_no_dead_git() {
+    let sandbox = world();
+    let mut git = sandbox.command("git");
+    // A browser at which nobody sits.
+    git.args(["-c", "waxseal.browser=true", "commit", "-q", "--allow-empty", "-S", "-m", "one"]);
+    let mut git = git.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let children = format!("/proc/{0}/task/{0}/children", git.id());
+    let signer = || std::fs::read_to_string(&children).unwrap_or_default().trim().parse::<u32>().ok();
+    wait_for(|| signer().is_some() && sandbox.path("run/waxseal/agent.sock").exists());
+    let orphan = signer().unwrap();
+    // It has its turn once it waits for the browser.
+    wait_for(|| listens(orphan));
+
+    let mut second = sandbox.command(WAXSEAL);
+    second.args(["--status-fd=2", "-bsau", ""]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut second = second.spawn().unwrap();
+    second.stdin.take().unwrap().write_all(payload().as_bytes()).unwrap();
+    let mut said = BufReader::new(second.stderr.take().unwrap());
+    let mut lines = String::new();
+    while !lines.contains("waiting") && said.read_line(&mut lines).unwrap() > 0 {}
+    assert_eq!(
+        lines,
+        format!(
+            "[GNUPG:] BEGIN_SIGNING H8\nwaxseal: another program (process {orphan}) is just logging in for the same; waiting \
+             for that, at most 120 s\n"
+        )
+    );
+    git.kill().unwrap();
+    git.wait().unwrap();
+    wait_for(|| !is_alive(orphan));
+    // It is its turn now.
+    assert!(second.wait_with_output().unwrap().status.success());
+    assert_eq!(counted(&sandbox), Counts { logins: 1, tokens: 1, certificates: 1 });
+}
+
+/// Whether a process has a TCP socket that listens.
+fn listens(process: u32) -> bool {
+    let listening: Vec<String> = ["tcp", "tcp6"]
+        .iter()
+        .flat_map(|kind| {
+            let table = std::fs::read_to_string(format!("/proc/{process}/net/{kind}")).unwrap_or_default();
+            let rows = table.lines().skip(1).map(|row| row.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+            rows.filter(|row| row[3] == "0A").map(|row| format!("socket:[{}]", row[9])).collect::<Vec<_>>()
+        })
+        .collect();
+    let files = std::fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+    let mut targets = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+    targets.any(|target| target.to_str().is_some_and(|target| listening.iter().any(|socket| socket == target)))
 }
 
 /// How far the clock of the agent in this test is ahead, in seconds.
@@ -362,8 +414,11 @@ pub(crate) fn commit(sandbox: &Sandbox, message: &str) -> Ran {
 
 /// As Git would, with all that is said.
 fn sign(sandbox: &Sandbox) -> Ran {
-    let payload = format!("tree {}\nauthor A <a@x> 1 +0000\ncommitter A <a@x> 1 +0000\n\nm\n", "0".repeat(40));
-    Ran::of(sandbox.command(WAXSEAL).args(["--status-fd=2", "-bsau", ""]), payload.as_bytes())
+    Ran::of(sandbox.command(WAXSEAL).args(["--status-fd=2", "-bsau", ""]), payload().as_bytes())
+}
+
+fn payload() -> String {
+    format!("tree {}\nauthor A <a@x> 1 +0000\ncommitter A <a@x> 1 +0000\n\nm\n", "0".repeat(40))
 }
 
 /// Unsigned commits with a file each after the tag `base`.

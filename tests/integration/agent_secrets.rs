@@ -112,7 +112,7 @@ fn only_what_git_signs_is_signed() {
     commit(&sandbox, "one").success();
     let mut stream = UnixStream::connect(socket(&sandbox)).unwrap();
     write_frame(&mut stream, HELLO);
-    assert!(String::from_utf8(read_frame(&mut stream)).unwrap().starts_with(r#"{"protocol":1,"#));
+    assert!(String::from_utf8(read_frame(&mut stream)).unwrap().starts_with(r#"{"protocol":2,"#));
     let mut ask = |payload: &[u8]| {
         write_frame(&mut stream, br#"{"request":"sign","session":0}"#);
         write_frame(&mut stream, payload);
@@ -219,6 +219,6 @@ fn can_run_as(user: u32) -> bool {
 
 /// `nobody`, on most systems; any will do.
 const NOBODY: u32 = 65_534;
-const HELLO: &[u8] = br#"{"protocol":1,"version":"0.1.0"}"#;
+const HELLO: &[u8] = br#"{"protocol":2,"version":"0.1.0"}"#;
 /// RFC 5208 with the identifiers of RFC 5480: how every PKCS #8 file of a P-256 key goes on after its version.
 const ECDSA_P256_PKCS8: &[u8] = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07\x04";

@@ -96,7 +96,7 @@ fn nothing_but_signatures_is_to_be_had_there() {
     let Some(person) = person(&sandbox) else { return };
     let ask = |request: &[u8], more: &[&[u8]]| {
         let mut stream = UnixStream::connect(sandbox.path("run/waxseal/forward.sock")).unwrap();
-        write_frame(&mut stream, br#"{"protocol":1,"version":"0.1.0"}"#);
+        write_frame(&mut stream, br#"{"protocol":2,"version":"0.1.0"}"#);
         read_frame(&mut stream);
         write_frame(&mut stream, request);
         more.iter().for_each(|frame| write_frame(&mut stream, frame));

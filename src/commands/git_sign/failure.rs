@@ -204,12 +204,18 @@ pub(in crate::commands) fn of_log(error: ObserveError) -> CommandError {
 
 /// Says what is no failure, on the terminal and on stderr: Git shows the latter to nobody, other callers may.
 pub(in crate::commands) fn warn(notice: &str, terminal: &Terminal) {
+    say(format_args!("warning: {notice}"), terminal);
+}
+
+/// The same for what goes on.
+pub(super) fn say(notice: impl Display, terminal: &Terminal) {
     let mut stderr = io::stderr();
+    let notice = notice.to_string();
     if !stderr.is_terminal() {
-        terminal.news(format_args!("warning: {notice}"));
+        terminal.news(&notice);
     }
     // There is nobody left to tell that this failed.
-    writeln!(stderr, "waxseal: warning: {}", escape::terminal(notice)).unwrap_or_default();
+    writeln!(stderr, "waxseal: {}", escape::terminal(notice)).unwrap_or_default();
 }
 
 pub(in crate::commands) fn bug(error: impl Display) -> CommandError {

@@ -53,7 +53,7 @@ impl<'a> PublicConsent<'a> {
     }
 
     /// Asks, unless this identity was agreed to before; remembers a yes.
-    pub(in crate::commands) fn obtain(&self, identity: &str, issuer: &str) -> Result<Consent, CommandError> {
+    pub(in crate::commands) async fn obtain(&self, identity: &str, issuer: &str) -> Result<Consent, CommandError> {
         let Self::Ask { terminal, purpose, .. } = self else { return Ok(Consent::NotAsked) };
         let agreed = line(identity, issuer);
         let mut given = self.given();
@@ -68,7 +68,7 @@ impl<'a> PublicConsent<'a> {
         );
         terminal.news("  when it was signed, to the second; the signature, its certificate and key");
         terminal.news("you are asked once for this identity");
-        match terminal.ask("shall this become public?") {
+        match terminal.ask_meanwhile("shall this become public?").await {
             Answer::Yes => {
                 given.push_str(&agreed);
                 given.push('\n');
@@ -156,8 +156,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn without_a_terminal_only_what_was_agreed_to_is_signed() {
+    #[tokio::test]
+    async fn without_a_terminal_only_what_was_agreed_to_is_signed() {
         let folder = tempfile::tempdir().unwrap();
         let state = Some(folder.path().join("waxseal"));
         let settings = Settings { folders: Folders { state, ..Folders::default() }, ..Settings::default() };
@@ -172,8 +172,8 @@ mod tests {
         };
         asked.remember(&format!("{}\n", line("a@x", "https://i"))).unwrap();
         let consent = PublicConsent::new(&public_good, &settings, &terminal, Purpose::Login).unwrap();
-        assert!(consent.obtain("a@x", "https://i").is_ok());
-        assert!(consent.obtain("b@x", "https://i").is_err());
+        assert!(consent.obtain("a@x", "https://i").await.is_ok());
+        assert!(consent.obtain("b@x", "https://i").await.is_err());
 
         let machine = Settings { accept_public: true, ..Settings::default() };
         assert!(PublicConsent::new(&public_good, &machine, &terminal, Purpose::Login).is_ok());
@@ -182,6 +182,7 @@ mod tests {
             PublicConsent::new(&own, &Settings::default(), &terminal, Purpose::Login)
                 .unwrap()
                 .obtain("b@x", "https://i")
+                .await
                 .is_ok()
         );
     }

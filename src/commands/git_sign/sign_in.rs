@@ -109,13 +109,13 @@ impl SignIn<'_> {
         }
         let query = self.agent_login()?.query(requested.map(ToString::to_string));
         let found = match &mut agent {
-            Some(connection) => connection.find(query).await,
+            Some(connection) => connection.find(query, |wait| failure::say(wait, self.terminal)).await,
             None => Ok(None),
         };
         match (found, agent) {
             (Ok(Some(found)), Some(connection)) => {
                 self.terminal.detail(format_args!("{} is logged in at the agent", found.identity));
-                self.consent.obtain(&found.identity, &found.issuer)?;
+                self.consent.obtain(&found.identity, &found.issuer).await?;
                 Ok(Signer::Agent { connection, found })
             }
             (found, agent) => {
@@ -152,7 +152,7 @@ impl SignIn<'_> {
             Ok(Some(signed)) => {
                 let signature = agents_signature(payload, signed)?;
                 let leaf = SigningCertificate::read(signature.certificate.clone()).map_err(failure::bug)?;
-                self.consent.obtain(leaf.claims().san.as_str(), &leaf.claims().issuer)?;
+                self.consent.obtain(leaf.claims().san.as_str(), &leaf.claims().issuer).await?;
                 Ok(Some(signature))
             }
             Ok(None) => {
@@ -197,7 +197,7 @@ impl SignIn<'_> {
         }
         // Before it is admitted, which has a certificate made.
         let identity = name.as_deref().unwrap_or_else(|| claims.identity());
-        self.consent.obtain(identity, claims.named_issuer())?;
+        self.consent.obtain(identity, claims.named_issuer()).await?;
         let admission = login.admission(&token, kept.refresh_token().as_ref());
         match connection.admit(Admission { until: Some(kept.until()), ..admission }).await {
             Ok(found) => {
@@ -219,7 +219,7 @@ impl SignIn<'_> {
     pub(in crate::commands) async fn log_in(&self) -> Result<Found, CommandError> {
         let mut connection = self.agent().await.map_err(agent_error)?;
         let (obtained, now) = self.login().await?;
-        self.agree(&obtained.token, None, now)?;
+        self.agree(&obtained.token, None, now).await?;
         self.admit(&mut connection, &obtained).await?.map_err(agent_error)
     }
 
@@ -230,7 +230,7 @@ impl SignIn<'_> {
     ) -> Result<Signer, CommandError> {
         let (obtained, now) = self.login().await?;
         let Some(mut connection) = agent else { return self.own_signer(&obtained.token, requested, now).await };
-        let now = self.agree(&obtained.token, requested, now)?;
+        let now = self.agree(&obtained.token, requested, now).await?;
         match self.admit(&mut connection, &obtained).await? {
             Ok(found) => Ok(Signer::Agent { connection, found }),
             Err(error) => {
@@ -247,13 +247,13 @@ impl SignIn<'_> {
         requested: Option<&RequestedSigner>,
         now: Timestamp,
     ) -> Result<Signer, CommandError> {
-        let now = self.agree(token, requested, now)?;
+        let now = self.agree(token, requested, now).await?;
         let credential = self.issuance(requested).issue(self.http, token, now).await.map_err(failure::credential)?;
         Ok(Signer::Own { credential: Box::new(credential), now })
     }
 
     /// The token is one that may be used, and its owner agrees to what becomes public. Gives the time after that.
-    fn agree(
+    async fn agree(
         &self,
         token: &IdentityToken,
         requested: Option<&RequestedSigner>,
@@ -263,7 +263,7 @@ impl SignIn<'_> {
         let claims = token.claims();
         let name = credential::expected_name(claims);
         let identity = name.as_deref().unwrap_or_else(|| claims.identity());
-        Ok(match self.consent.obtain(identity, claims.named_issuer())? {
+        Ok(match self.consent.obtain(identity, claims.named_issuer()).await? {
             Consent::NotAsked => now,
             Consent::Given => clock(),
         })

@@ -2,7 +2,11 @@
 //! empty one and report success.
 
 use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
+
+use tokio::io::Interest;
+use tokio::net::unix::pipe::Sender;
 
 use crate::command_error::CommandError;
 use crate::commands::stdout;
@@ -42,6 +46,17 @@ impl Output {
                 })
             }
         }
+    }
+}
+
+/// Ends when stdout is a pipe whose other end was closed. A file is read whenever somebody wants to.
+pub(super) async fn nobody_reads() {
+    // Only watched, so it may stay blocking, which it is for whoever else has it.
+    let watched = io::stdout().as_fd().try_clone_to_owned().and_then(Sender::from_owned_fd_unchecked);
+    match watched {
+        Ok(stdout) if stdout.ready(Interest::ERROR).await.is_ok() => {}
+        // Neither a pipe nor a terminal.
+        _ => std::future::pending().await,
     }
 }
 
