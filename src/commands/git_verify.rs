@@ -1,7 +1,7 @@
 //! `git verify-commit`, `git log --show-signature` and every other caller: one signature, one payload, status lines.
 //!
-//! Reads two inputs, the settings, and the object's note where the signature carries no log entry; opens no terminal,
-//! starts no process, and no socket unless `waxseal.online` says so.
+//! Reads two inputs, the settings, what earlier runs found, and the object's note where the signature carries no log entry;
+//! opens no terminal, starts no process, and no socket unless `waxseal.online` says so.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -85,7 +85,7 @@ impl Judgement {
         let demanded = trust_age::strictest(settings.max_trust_age, Some(&policy));
         let instances = configured::trusted(&settings, demanded.map(|max| (max, now)))?;
         let verifier = Verifier::new(instances, now, SctRequirement::default())?;
-        // A cache that cannot be used makes nothing wrong; doctor says what is the matter with it.
+        // A cache that cannot be used makes nothing wrong; "waxseal verify" says what is the matter with it.
         let findings = Findings::of(&verifier, &settings.folders).ok().flatten();
         let verdict = match findings {
             Some(findings) => findings.verdict(&verifier, payload, signature).0,

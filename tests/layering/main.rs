@@ -114,8 +114,8 @@ const UNITS: [Unit; 39] = [
             "trusted_root",
         ],
     ),
-    // It asks logs for proofs of what it keeps.
     edge("finding_cache", &["crypto", "files"]),
+    // It asks logs for proofs of what it keeps.
     edge("seen_checkpoints", &["crypto", "files", "services", "settings", "tlog", "trusted_root"]),
     edge("sign", &["crypto", "services", "signature", "tlog", "x509"]),
     stack(
