@@ -142,19 +142,10 @@ impl<'a> Run<'a> {
         if self.request.json {
             json::header(&mut out, self)?;
         }
-        let (findings, trouble) = self.findings();
-        let engine = Engine { verifier: &self.verifier, hash: self.hash, findings };
-        engine.run(&self.repository, &self.selection.selected, |verified| {
-            let Verified { position, found, verdict, cached } = verified;
-            let completed = match &found.content {
-                Ok(object) => self.completed(&found, &self.split(object), verdict),
-                Err(_unreadable) => Completed::of(verdict),
-            };
-            let judged = Judged { cached, ..self.judged(&found, completed, position) };
-            tally.count(&judged);
-            if self.request.json { json::object(&mut out, &judged) } else { report::object(&mut out, &judged) }
+        let trouble = self.each(|judged| {
+            tally.count(judged);
+            if self.request.json { json::object(&mut out, judged) } else { report::object(&mut out, judged) }
         })?;
-        let trouble = trouble.or_else(|| engine.findings.as_ref()?.finish().err());
         let exit_code = tally.exit_code(&self.policy, self.request.allow_empty);
         if self.request.json {
             json::footer(&mut out, &tally, exit_code)?;
@@ -165,6 +156,25 @@ impl<'a> Run<'a> {
         }
         out.flush()?;
         Ok(exit_code)
+    }
+
+    /// Verifies what is selected and hands each object to `take` with its verdict and the policy's answer, in order. What was
+    /// found is kept for the next run, unless it cannot be: why.
+    ///
+    /// # Errors
+    /// That of `take`, after which nothing more is verified.
+    pub(super) fn each(&self, mut take: impl FnMut(&Judged<'_>) -> io::Result<()>) -> io::Result<Option<CacheError>> {
+        let (findings, trouble) = self.findings();
+        let engine = Engine { verifier: &self.verifier, hash: self.hash, findings };
+        engine.run(&self.repository, &self.selection.selected, |verified| {
+            let Verified { position, found, verdict, cached } = verified;
+            let completed = match &found.content {
+                Ok(object) => self.completed(&found, &self.split(object), verdict),
+                Err(_unreadable) => Completed::of(verdict),
+            };
+            take(&Judged { cached, ..self.judged(&found, completed, position) })
+        })?;
+        Ok(trouble.or_else(|| engine.findings.as_ref()?.finish().err()))
     }
 
     /// What earlier runs found, unless it is not wanted, or cannot be used: why.
