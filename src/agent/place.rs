@@ -312,6 +312,20 @@ mod tests {
         assert!(matches!(at("nowhere").open_if_there(), Ok(None)));
     }
 
+    #[test]
+    fn the_folder_of_somebody_else_will_not_do() {
+        if !geteuid().is_root() {
+            eprintln!("skipped: only root can give a folder away");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let given = place(folder.path().join("given"));
+        given.make().unwrap();
+        std::os::unix::fs::chown(&given.folder, Some(65_534), None).unwrap();
+        assert!(matches!(given.make(), Err(PlaceError::Foreign(_))));
+        assert!(matches!(given.open_if_there(), Err(PlaceError::Foreign(_))));
+    }
+
     #[tokio::test]
     async fn one_of_two_listens_and_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
