@@ -32,9 +32,9 @@ mod session;
 mod sessions;
 mod start;
 
-pub use client::{AgentError, Connection, Login, Waiting};
+pub use client::{AgentError, Connection, Forgotten, Login, Waiting};
 pub use forward::{Claims, Forwarded, Wanted, forward};
-pub use kept::Kept;
+pub use kept::{Kept, KeptLogins};
 pub use message::{Admission, Asked, Failure, Found, Query, SessionStatus, SharedInstance, SharedNetwork, Signed};
 pub use other_end::OtherEnd;
 pub use place::{PassedSocket, Place, PlaceError};

@@ -58,23 +58,37 @@ impl Item {
     }
 }
 
-/// Takes everything of `group` out, or everything of ours.
+/// Everything of ours that is kept.
+#[derive(Debug, Default)]
+pub struct Everything {
+    /// The secrets, and where each is.
+    pub secrets: Vec<(Item, Secret)>,
+    /// Why there may be more.
+    pub unread: Option<KeyRingError>,
+}
+
+/// Everything of `group` that is kept, or everything of ours. Nothing is deleted: whoever reads may not wait for the end.
 ///
 /// # Errors
-/// [`KeyRingError`]
-pub async fn take_all(group: Option<&str>) -> Result<Vec<Secret>, KeyRingError> {
+/// [`KeyRingError`] when nothing can be read at all.
+pub async fn read_all(group: Option<&str>) -> Result<Everything, KeyRingError> {
     let prefix = group.map(|group| format!("{group} ")).unwrap_or_default();
     on_a_thread(move || {
-        let mut taken = Vec::new();
+        let mut all = Everything::default();
         for entry in Entry::search(&HashMap::from([("service", SERVICE)]))? {
-            // Somebody else may have been faster.
-            let Some((_, user)) = entry.get_specifiers() else { continue };
-            if user.starts_with(&prefix) {
-                taken.push(Zeroizing::new(entry.get_secret()?));
-                entry.delete_credential()?;
+            let user = entry.get_specifiers().map(|(_, user)| user);
+            if user.as_ref().is_some_and(|user| !user.starts_with(&prefix)) {
+                continue;
+            }
+            match (user, entry.get_secret()) {
+                (Some(user), Ok(secret)) => all.secrets.push((Item { user }, Zeroizing::new(secret))),
+                // Somebody else was faster.
+                (_, Err(Error::NoEntry)) => {}
+                (_, Err(error)) => all.unread = Some(error.into()),
+                (None, Ok(_)) => all.unread = Some(KeyRingError::Failed("one of its items has no name".to_owned())),
             }
         }
-        Ok(taken)
+        Ok(all)
     })
     .await
 }
@@ -91,15 +105,22 @@ pub async fn look() -> Result<(), KeyRingError> {
 async fn on_a_thread<T: Send + 'static>(
     work: impl FnOnce() -> keyring_core::Result<T> + Send + 'static,
 ) -> Result<T, KeyRingError> {
-    let (tell, told) = oneshot::channel();
-    let connected_then = move || match keyring::Entry::store_status() {
+    within(PATIENCE, move || match keyring::Entry::store_status() {
         Ok(()) => work().map_err(KeyRingError::from),
         Err(error) => Err(KeyRingError::NotThere(words(error))),
-    };
+    })
+    .await
+}
+
+async fn within<T: Send + 'static>(
+    patience: Duration,
+    work: impl FnOnce() -> Result<T, KeyRingError> + Send + 'static,
+) -> Result<T, KeyRingError> {
+    let (tell, told) = oneshot::channel();
     // Whoever gave up has no use for the answer.
-    let thread = move || drop(tell.send(connected_then()));
+    let thread = move || drop(tell.send(work()));
     std::thread::Builder::new().name("key ring".to_owned()).spawn(thread).map_err(KeyRingError::Thread)?;
-    match timeout(PATIENCE, told).await {
+    match timeout(patience, told).await {
         Ok(Ok(done)) => done,
         Ok(Err(_gone)) => Err(KeyRingError::Failed("its library has a bug".to_owned())),
         Err(_elapsed) => Err(KeyRingError::TooSlow),
@@ -172,9 +193,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_panics_is_an_error() {
-        // Where there is a bus or none: nobody hears of the library's bug but as an error.
-        let asked = on_a_thread::<()>(|| Err(Error::NoEntry)).await.unwrap_err();
-        assert!(matches!(asked, KeyRingError::NoItem | KeyRingError::NotThere(_)), "{asked}");
+    async fn what_panics_or_hangs_is_an_error() {
+        let panics = within::<()>(PATIENCE, || panic!("a bug of the library, wanted by this test")).await;
+        assert!(matches!(panics, Err(KeyRingError::Failed(_))), "{panics:?}");
+        let (_held, forever) = std::sync::mpsc::channel::<()>();
+        let hangs = within(Duration::from_millis(50), move || Ok(forever.recv().is_ok())).await;
+        assert!(matches!(hangs, Err(KeyRingError::TooSlow)), "{hangs:?}");
     }
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::net::UnixStream;
 
 use super::frame::{self, FrameError, MAX_PAYLOAD_BYTES};
-use super::kept::{self, Kept};
+use super::kept::Kept;
 use super::message::{
     Admission, Answer, Asked, Failure, Found, Hello, Hidden, PROTOCOL, Query, Request, SessionStatus, SharedInstance,
     SharedNetwork, Signed,
@@ -94,26 +94,18 @@ impl Login<'_> {
     pub async fn kept(&self, now: Timestamp) -> Result<Option<Kept>, KeyRingError> {
         Kept::find(&self.asked(), now).await
     }
-
-    /// Has the key ring forget it.
-    ///
-    /// # Errors
-    /// [`KeyRingError`]
-    pub async fn forget_kept(&self) -> Result<(), KeyRingError> {
-        kept::forget(&self.asked()).await
-    }
 }
 
 impl Connection {
     /// Connects to the agent if it runs.
     ///
     /// # Errors
-    /// [`AgentError`]
+    /// [`AgentError`]; [`AgentError::Older`] for one that can only be asked to end.
     pub async fn to_running(place: &Place) -> Result<Option<Self>, AgentError> {
         let Some(stream) = Self::reach(place).await? else { return Ok(None) };
         match Self::greet(stream).await? {
             Greeted::Ours(connection) => Ok(Some(connection)),
-            Greeted::Older(_) => Ok(None),
+            Greeted::Older { version, .. } => Err(AgentError::Older(version)),
         }
     }
 
@@ -126,7 +118,7 @@ impl Connection {
         if let Ok(stream) = folder.connect(AGENT.socket).await {
             match Self::greet(stream).await? {
                 Greeted::Ours(connection) => return Ok(connection),
-                Greeted::Older(mut older) => older.stop().await?,
+                Greeted::Older { mut connection, .. } => connection.stop().await?,
             }
         }
         Self::start(&folder).await
@@ -154,7 +146,7 @@ impl Connection {
     async fn start(folder: &Folder) -> Result<Self, AgentError> {
         match Self::greet(start(folder).await.map_err(AgentError::Start)?).await? {
             Greeted::Ours(connection) => Ok(connection),
-            Greeted::Older(_) => Err(AgentError::Stays),
+            Greeted::Older { .. } => Err(AgentError::Stays),
         }
     }
 
@@ -168,7 +160,7 @@ impl Connection {
         let hello = connection.hello().await?;
         match hello.protocol {
             PROTOCOL => Ok(Greeted::Ours(connection)),
-            older if older < PROTOCOL => Ok(Greeted::Older(connection)),
+            older if older < PROTOCOL => Ok(Greeted::Older { connection, version: hello.version }),
             _ => Err(AgentError::Newer(hello.version)),
         }
     }
@@ -179,7 +171,7 @@ impl Connection {
     }
 
     /// Who would sign; `None`: somebody has to log in, and it is our turn until this connection ends. Where another one has
-    /// it, `waiting` is told after a second, and two minutes are waited.
+    /// it, `waiting` is told soon, and it is waited for as long as a login takes ([`Waiting`]).
     ///
     /// # Errors
     /// [`AgentError`]
@@ -235,14 +227,14 @@ impl Connection {
         }
     }
 
-    /// Logs out of an instance, or of all: how many sessions there were, and why refresh tokens could not be revoked.
+    /// Logs out of an instance, or of all.
     ///
     /// # Errors
     /// [`AgentError`]
-    pub async fn forget(&mut self, instance: Option<&str>) -> Result<(usize, Vec<String>), AgentError> {
+    pub async fn forget(&mut self, instance: Option<&str>) -> Result<Forgotten, AgentError> {
         let request = Request::Forget { instance: instance.map(ToOwned::to_owned) };
         match self.ask(&request, FORGETTING).await? {
-            Answer::Forgotten { sessions, unrevoked } => Ok((sessions, unrevoked)),
+            Answer::Forgotten { sessions, unrevoked } => Ok(Forgotten { logins: sessions, unrevoked }),
             other => Err(unexpected(other)),
         }
     }
@@ -282,6 +274,15 @@ impl Connection {
     }
 }
 
+/// What was forgotten.
+#[derive(Debug, Default)]
+pub struct Forgotten {
+    /// How many logins there were.
+    pub logins: usize,
+    /// Why refresh tokens could not be revoked.
+    pub unrevoked: Vec<String>,
+}
+
 /// What is waited for: another program's login for the same, or what the agent does with it.
 #[derive(Clone, Copy, Debug)]
 pub struct Waiting {
@@ -300,7 +301,7 @@ impl fmt::Display for Waiting {
 }
 
 enum Greeted {
-    Older(Connection),
+    Older { connection: Connection, version: String },
     Ours(Connection),
 }
 
@@ -314,8 +315,11 @@ pub enum AgentError {
     #[error(transparent)]
     Failed(Failure),
     /// Of a version that is not ours to end.
-    #[error("an agent of waxseal {0} runs, which is newer")]
+    #[error("an agent of waxseal {} runs, which is newer", crate::escape::terminal(.0))]
     Newer(String),
+    /// Of a version that does not know what is asked.
+    #[error("an agent of waxseal {} runs, which is older", crate::escape::terminal(.0))]
+    Older(String),
     /// Where it would be found.
     #[error(transparent)]
     Place(#[from] PlaceError),

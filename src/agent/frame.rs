@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use super::message::to_json;
+
 /// Reads a message. `idle` is how long its first byte may take; the rest has to come at once.
 pub(super) async fn read<M: DeserializeOwned>(
     stream: &mut (impl AsyncRead + Unpin),
@@ -51,7 +53,7 @@ pub(super) async fn read_bytes(
 
 /// Writes a message.
 pub(super) async fn write(stream: &mut (impl AsyncWrite + Unpin), message: &impl Serialize) -> Result<(), FrameError> {
-    let bytes = Zeroizing::new(serde_json::to_vec(message).map_err(|_| FrameError::Malformed)?);
+    let bytes = to_json(message).map_err(|_| FrameError::Malformed)?;
     write_bytes(stream, &bytes).await
 }
 

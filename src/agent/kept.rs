@@ -2,12 +2,11 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
 
-use super::message::{Asked, Hidden};
+use super::message::{Asked, Hidden, to_json};
 use crate::crypto::Sha256Digest;
 use crate::identity_token::{IdentityToken, MalformedIdentityToken};
-use crate::key_ring::{self, Item, KeyRingError, Secret};
+use crate::key_ring::{self, Everything, Item, KeyRingError};
 use crate::oidc::RefreshToken;
 
 /// A login out of the key ring.
@@ -48,17 +47,9 @@ impl Kept {
 
     /// Puts it into the key ring, in the place of the one before.
     pub(super) async fn keep(&self) -> Result<(), KeyRingError> {
-        let secret: Secret = Zeroizing::new(serde_json::to_vec(self).unwrap_or_default());
+        let secret =
+            to_json(self).map_err(|error| KeyRingError::Failed(format!("a login cannot be written: {error}")))?;
         item(&self.asked).write(secret).await
-    }
-
-    /// Takes those of an instance, or all, out of the key ring.
-    ///
-    /// # Errors
-    /// [`KeyRingError`]
-    pub async fn take_all(instance: Option<&str>) -> Result<Vec<Self>, KeyRingError> {
-        let secrets = key_ring::take_all(instance).await?;
-        Ok(secrets.iter().filter_map(|secret| serde_json::from_slice(secret).ok()).collect())
     }
 
     /// The ID token, whether it still lives or not.
@@ -95,6 +86,45 @@ impl Kept {
 
     fn is_of_use(&self, now: Timestamp) -> bool {
         self.refresh_token.is_some() || self.token().is_ok_and(|token| token.claims().expires_at > now)
+    }
+}
+
+/// The logins in the key ring, of an instance or all.
+#[derive(Debug)]
+pub struct KeptLogins(Everything);
+
+impl KeptLogins {
+    /// Reads them, and deletes nothing.
+    ///
+    /// # Errors
+    /// [`KeyRingError`]
+    pub async fn read(instance: Option<&str>) -> Result<Self, KeyRingError> {
+        Ok(Self(key_ring::read_all(instance).await?))
+    }
+
+    /// How many items there are; what is none of ours in one of them is no login.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.secrets.len()
+    }
+
+    /// What can be read of them.
+    pub fn logins(&self) -> impl Iterator<Item = Kept> {
+        self.0.secrets.iter().filter_map(|(_, secret)| serde_json::from_slice(secret).ok())
+    }
+
+    /// Deletes each. Gives why there may still be one.
+    pub async fn forget(self) -> Option<KeyRingError> {
+        let mut trouble = self.0.unread;
+        for (item, _) in self.0.secrets {
+            match item.delete().await {
+                Ok(()) => {}
+                // The others would be waited for as long.
+                Err(KeyRingError::TooSlow) => return Some(KeyRingError::TooSlow),
+                Err(error) => trouble = Some(error),
+            }
+        }
+        trouble
     }
 }
 

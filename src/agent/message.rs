@@ -3,6 +3,7 @@
 //! [`Hello`] and [`Request::Stop`] stay as they are for ever: with them a client has an agent of another protocol end.
 
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 
 use base64::Engine as _;
@@ -35,6 +36,29 @@ impl Hello {
     }
 }
 
+/// `value` as JSON. It may hold tokens: they are written into one piece of memory, which is wiped.
+pub(super) fn to_json(value: &impl Serialize) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, value)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));
+    serde_json::to_writer(&mut *bytes, value)?;
+    Ok(bytes)
+}
+
+/// Counts what is written.
+struct Length(usize);
+
+impl io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// What a client asks for.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "kebab-case", deny_unknown_fields)]
@@ -42,8 +66,8 @@ pub(super) enum Request {
     /// Take a login, have a key certified for it: [`Answer::Found`].
     Admit { admission: Box<Admission> },
     /// Which session would sign: [`Answer::Found`] or [`Answer::Missing`]. Where somebody else is just logging in for the
-    /// same, [`Answer::Waiting`] comes soon, and the answer when that is over. After [`Answer::Missing`] it is this client's turn to log in, until
-    /// it admits or goes.
+    /// same, [`Answer::Waiting`] comes soon, and the answer when that is over. After [`Answer::Missing`] it is this
+    /// client's turn to log in, until it admits or goes.
     Find { query: Box<Query> },
     /// Forget sessions, and have their refresh tokens revoked: [`Answer::Forgotten`].
     Forget {

@@ -9,7 +9,7 @@ use tokio::net::UnixStream;
 pub struct OtherEnd {
     /// Its number; `None` where the kernel does not say, or it is in a container of its own.
     pub process: Option<i32>,
-    /// What it calls itself. A service manager has the socket where it started the agent.
+    /// What it calls itself, which may be anything. A service manager has the socket where it started the agent.
     pub name: Option<String>,
 }
 
@@ -43,7 +43,7 @@ impl OtherEnd {
 impl fmt::Display for OtherEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.process, &self.name) {
-            (Some(process), Some(name)) => write!(f, " (process {process}, {name})"),
+            (Some(process), Some(name)) => write!(f, " (process {process}, {})", crate::escape::terminal(name)),
             (Some(process), None) => write!(f, " (process {process})"),
             (None, _) => Ok(()),
         }
@@ -58,6 +58,7 @@ mod tests {
     fn what_is_known_is_said() {
         let of = |process, name: Option<&str>| OtherEnd { process, name: name.map(str::to_owned) };
         assert_eq!(of(Some(7), Some("waxseal")).to_string(), " (process 7, waxseal)");
+        assert_eq!(of(Some(7), Some("a\x1b[m")).to_string(), " (process 7, a%1B[m)");
         assert_eq!(of(None, None).to_string(), "");
         assert!(of(Some(7), Some("waxseal")).how_to_end().starts_with("\"kill -KILL 7\" "));
         // Not the manager of all of the user's services.

@@ -201,7 +201,7 @@ impl Session {
         self.is_over.store(true, Ordering::SeqCst);
         // Whoever has them now finds no session when that is over.
         let Ok(mut secrets) = timeout(LAST_RENEWAL, self.secrets.lock()).await else {
-            return Some("it is being renewed just now".to_owned());
+            return Some("it is being renewed just now; the new one is revoked as soon as it comes".to_owned());
         };
         secrets.credential = None;
         secrets.token = None;
@@ -239,7 +239,15 @@ impl Session {
         let refreshed = oidc::refresh(&secrets.http, &self.asked.issuer, &self.asked.client_id, &refresh_token).await;
         match refreshed {
             Ok(obtained) => {
-                secrets.refresh_token = Some(obtained.refresh_token.unwrap_or(refresh_token));
+                let refresh_token = obtained.refresh_token.unwrap_or(refresh_token);
+                // Whoever logged out did not wait for this answer.
+                if self.is_over.load(Ordering::SeqCst) {
+                    self.keep_no_longer(secrets).await;
+                    let Asked { issuer, client_id, .. } = &self.asked;
+                    drop(oidc::revoke(&secrets.http, issuer, client_id, &refresh_token).await);
+                    return Ok(Certified::No);
+                }
+                secrets.refresh_token = Some(refresh_token);
                 let claims = obtained.token.claims();
                 let is_same = claims.named_issuer() == self.issuer && claims.subject == self.subject;
                 if !is_same || credential::expected_name(claims) != self.name {

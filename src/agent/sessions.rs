@@ -137,7 +137,7 @@ impl Sessions {
 
 /// Far more than a person has identities.
 const MAX_SESSIONS: usize = 32;
-/// As long as a login may take: whoever had the turn before has ended by then.
+/// As long as a login may take. With a question besides it can take longer: then two are asked, and none waits for ever.
 pub(super) const LONGEST_TURN: Duration = Duration::from_secs(120);
 
 #[cfg(test)]

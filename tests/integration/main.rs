@@ -12,6 +12,7 @@
 
 mod agent;
 mod agent_secrets;
+mod agent_waits;
 mod ambient;
 mod callers;
 mod committer;

@@ -62,7 +62,7 @@ pub(super) async fn key_ring(settings: &Settings) -> Option<Finding> {
             Ok(()) => Finding::ok(KEY_RING, "it answers"),
             Err(error) => {
                 let what = format!("{error}; the agent alone keeps logins");
-                Finding::warning(KEY_RING, what, "start or unlock it, or unset waxseal.credentialStore")
+                Finding::warning(KEY_RING, what, "start or unlock it; or log out and unset waxseal.credentialStore")
             }
         }),
     }

@@ -65,11 +65,11 @@ pub(super) async fn findings(
     ));
     let stamps = services.timestamp_authority.iter();
     asked.extend(stamps.map(|at| (ServiceName::TimestampAuthority, join(at, "certchain"))));
-    let mut findings = Vec::new();
+    let mut unasked = None;
     if let Some(at) = source {
         match address::check("the address that trust material comes from", at) {
             Ok(()) => asked.push((ServiceName::TrustMaterial, at.clone())),
-            Err(error) => findings.push(Finding::of_error(SERVICE, error)),
+            Err(error) => unasked = Some(Finding::of_error(SERVICE, error)),
         }
     }
     let mut tasks = JoinSet::new();
@@ -89,9 +89,7 @@ pub(super) async fn findings(
         answers.push((place, reachable(service, &address, outcome)));
     }
     answers.sort_by_key(|(place, _)| *place);
-    findings.splice(0..0, answers.into_iter().map(|(_, finding)| finding));
-    findings.push(clock(offsets));
-    findings
+    answers.into_iter().map(|(_, finding)| finding).chain(unasked).chain([clock(offsets)]).collect()
 }
 
 struct Answer {
@@ -117,11 +115,12 @@ fn reachable(service: ServiceName, address: &str, outcome: Result<Answer, Servic
     let host = host(address);
     match outcome {
         Ok(Answer { status: 200, .. }) => Finding::ok(SERVICE, format!("{service} at {host} answers")),
-        Ok(Answer { status: 500.., .. }) | Err(_) if service == ServiceName::TrustMaterial => Finding::warning(
-            SERVICE,
-            format!("{service} at {host} does not answer"),
-            "signing and verifying go on without it; \"waxseal trust refresh\" needs it",
-        ),
+        Ok(Answer { status: status @ 500.., .. }) if service == ServiceName::TrustMaterial => {
+            Finding::warning(SERVICE, format!("{service} at {host} is down: status {status}"), WITHOUT_TRUST_MATERIAL)
+        }
+        Err(error) if service == ServiceName::TrustMaterial => {
+            Finding::warning(SERVICE, error.to_string(), WITHOUT_TRUST_MATERIAL)
+        }
         Ok(Answer { status: status @ 500.., .. }) => Finding::problem(
             SERVICE,
             format!("{service} at {host} is down: status {status}"),
@@ -164,6 +163,7 @@ fn host(address: &str) -> String {
 
 const NETWORK: &str = "network";
 const SERVICE: &str = "service";
+const WITHOUT_TRUST_MATERIAL: &str = "signing and verifying go on without it; \"waxseal trust refresh\" needs it";
 const CLOCK: &str = "clock";
 /// A person waits.
 const LIMITS: Limits =

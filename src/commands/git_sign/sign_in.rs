@@ -404,6 +404,7 @@ pub(in crate::commands) fn agent_error(error: AgentError) -> CommandError {
         }
         AgentError::Broken(_)
         | AgentError::Newer(_)
+        | AgentError::Older(_)
         | AgentError::OtherEnd(_)
         | AgentError::Stays
         | AgentError::Start(_) => CommandError::failed(error)

@@ -25,7 +25,8 @@ impl Output {
                     .hint("--output names a file in a folder that is there"))
             }
             Some(path) => Ok(Self::File(path.to_owned())),
-            None if stdout::was_closed() => Err(CommandError::failed("standard output is closed")),
+            None if stdout::was_closed() => Err(CommandError::failed("standard output is closed")
+                .hint("the signature is written there; --output FILE writes it to a file")),
             None => Ok(Self::Stdout),
         }
     }

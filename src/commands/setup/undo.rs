@@ -54,6 +54,7 @@ impl Run<'_> {
         }
         std::fs::remove_file(&path).map_err(|error| {
             CommandError::failed(format_args!("put back, but {} cannot be removed: {error}", path.display()))
+                .hint("remove it: otherwise the next --undo finds this run again")
         })?;
         if let (Scope::Local | Scope::Worktree, Some(folder)) = (self.scope, path.parent()) {
             // In a repository's Git folder it is ours; what is not empty stays.
