@@ -14,6 +14,7 @@ mod doctor_flags;
 mod evidence_flags;
 mod gpg_flags;
 mod manual;
+mod report_flags;
 mod serve_flags;
 mod setup_flags;
 mod show_flags;
@@ -25,6 +26,7 @@ pub use agent_flags::{Agent, LogIn, LogOut, WhoAmI};
 pub use doctor_flags::Doctor;
 pub use evidence_flags::EvidenceCommand;
 pub use manual::Manual;
+pub use report_flags::Reports;
 pub use serve_flags::{
     BadRateLimit, Client, LimitedClass, Listen, OneUser, RateLimit, Serve, ServeBackup, ServeClock, ServeCommand,
     ServeEnv, ServeInit, ServeRotate, ServeUser,
@@ -152,6 +154,8 @@ pub struct Verify {
     pub named: Named,
     /// JSON lines, not lines for people.
     pub json: bool,
+    /// What is written besides.
+    pub reports: Reports,
     /// What earlier runs found is not looked at, and what this one finds is not kept.
     pub no_cache: bool,
     /// The log is asked for what a signature does not carry.

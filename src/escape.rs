@@ -10,6 +10,10 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::ser::Formatter;
 
+mod markup;
+
+pub use self::markup::{markdown, markup, sarif_message, workflow_data, workflow_property};
+
 /// For a terminal, one line: what would move the cursor, turn the text or stay invisible is percent-escaped, and so is
 /// a `%` that would read as such an escape.
 #[must_use]

@@ -33,6 +33,7 @@ pub mod git;
 pub mod identity_token;
 pub mod instance;
 pub mod policy;
+pub mod report;
 pub mod signature;
 pub mod signing_config;
 pub mod timestamp;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use super::{AdmittedFlags, Named, Pattern, UsageError, Verify};
+use super::report_flags::ReportFlags;
+use super::{AdmittedFlags, Named, Pattern, Reports, UsageError, Verify};
 
 #[derive(Args)]
 pub(super) struct VerifyFlags {
@@ -29,6 +30,8 @@ pub(super) struct VerifyFlags {
     /// Succeed when there is no object to verify
     #[arg(long)]
     allow_empty: bool,
+    #[command(flatten)]
+    reports: ReportFlags,
 }
 
 #[derive(Args)]
@@ -103,7 +106,8 @@ struct JudgingFlags {
 impl VerifyFlags {
     pub(super) fn resolve(self) -> Result<Verify, UsageError> {
         let Self { all, tags, stdin, no_cache, allow_empty, .. } = self;
-        Ok(Verify { all, tags, stdin, no_cache, allow_empty, ..self.judging.resolve(self.revisions)? })
+        let reports = self.reports.resolve();
+        Ok(Verify { all, tags, stdin, no_cache, allow_empty, reports, ..self.judging.resolve(self.revisions)? })
     }
 }
 
@@ -153,6 +157,7 @@ impl JudgingFlags {
             stdin: false,
             named: Named::Revisions,
             json: self.json,
+            reports: Reports::default(),
             no_cache: false,
             online: self.online,
             offline: self.offline,

@@ -31,11 +31,14 @@ mod engine;
 pub(super) mod json;
 pub(super) mod judged;
 mod report;
+mod reports;
+mod row;
 pub(super) mod selection;
 pub(super) mod surroundings;
 
 use engine::{Engine, Verified};
 use judged::{Judged, Tally};
+use reports::Reports;
 use selection::Selection;
 use surroundings::Surroundings;
 
@@ -56,6 +59,7 @@ pub(super) struct Run<'a> {
     default_instance: InstanceName,
     pub(super) repository: Repository,
     hash: HashKind,
+    pub(super) now: Timestamp,
     pub(super) selection: Selection,
     pub(super) policy: IdentityPolicy,
     /// What the policy asks besides the signature.
@@ -117,6 +121,7 @@ impl<'a> Run<'a> {
             default_instance,
             repository,
             hash,
+            now,
             selection,
             policy,
             surroundings,
@@ -125,15 +130,16 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Prints the verdicts and returns the exit code.
+    /// Prints the verdicts, writes the reports, and returns the exit code.
     ///
     /// # Errors
-    /// [`ErrorKind::Undecided`] when the output cannot be written.
+    /// [`ErrorKind::Undecided`] when either cannot be written.
     pub(super) fn report(&self) -> Result<u8, CommandError> {
-        written(self.print(), ErrorKind::Undecided)
+        let reports = Reports::begin(self)?;
+        written(self.print(reports), ErrorKind::Undecided)
     }
 
-    fn print(&self) -> io::Result<u8> {
+    fn print(&self, mut reports: Option<Reports<'_>>) -> io::Result<u8> {
         if stdout::was_closed() {
             return Err(stdout::closed());
         }
@@ -144,9 +150,12 @@ impl<'a> Run<'a> {
         }
         let trouble = self.each(|judged| {
             tally.count(judged);
+            reports.as_mut().map_or(Ok(()), |reports| reports.add(judged))?;
             if self.request.json { json::object(&mut out, judged) } else { report::object(&mut out, judged) }
         })?;
         let exit_code = tally.exit_code(&self.policy, self.request.allow_empty);
+        // A stream without its footer is a failure, and so is a run without its reports.
+        reports.map_or(Ok(()), |reports| reports.finish(exit_code))?;
         if self.request.json {
             json::footer(&mut out, &tally, exit_code)?;
         } else {

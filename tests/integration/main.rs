@@ -41,6 +41,7 @@ mod online_evidence;
 mod outage;
 mod policy_file;
 mod rekor_v2;
+mod reports;
 mod rotation;
 mod sandbox;
 mod seen_checkpoints;

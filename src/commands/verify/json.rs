@@ -110,7 +110,7 @@ pub(super) fn header(out: &mut impl Write, run: &Run<'_>) -> io::Result<()> {
 }
 
 /// What was asked for, as it was typed.
-fn range(request: &Verify) -> Vec<u8> {
+pub(super) fn range(request: &Verify) -> Vec<u8> {
     let mut words: Vec<&[u8]> = Vec::new();
     words.extend(request.all.then_some(b"--all".as_slice()));
     words.extend(request.tags.iter().flat_map(|glob| [b"--tags".as_slice(), glob.as_bytes()]));
@@ -228,7 +228,7 @@ pub(in crate::commands) fn policy(run: &Run<'_>) -> Option<Policy> {
     Some(Policy { source: source.to_owned(), sha256: Sha256Digest::of_parts(&parts).to_string() })
 }
 
-fn verdict(verdict: &Verdict) -> &'static str {
+pub(super) fn verdict(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Verified(_) => "verified",
         Verdict::Rejected(_) => "rejected",
@@ -240,7 +240,7 @@ fn verdict(verdict: &Verdict) -> &'static str {
 
 /// The kind of signature. An X.509 one counts as keyless once a trusted authority is known to have issued its
 /// certificate.
-fn signature(judged: &Judged<'_>) -> Option<&'static str> {
+pub(super) fn signature(judged: &Judged<'_>) -> Option<&'static str> {
     let x509 = |findings: &Findings| Some(if findings.instance.is_some() { "keyless" } else { "x509" });
     match &judged.verdict {
         Verdict::Verified(_) => Some("keyless"),

@@ -18,7 +18,7 @@ pub(in crate::commands) struct Surroundings {
     /// For each argument the ref that it names.
     references: Vec<Option<String>>,
     /// The path of the policy file in the repository; `None` where no commit can change it.
-    path: Option<String>,
+    pub(in crate::commands) path: Option<String>,
     /// The commits before the policy's start; `None` where the history is incomplete.
     before_start: Option<HashSet<ObjectId>>,
     /// Where the policy came from, for the report.

@@ -1,0 +1,52 @@
+//! Reports for CI systems and people, besides what is printed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Args)]
+#[command(next_help_heading = "Reports")]
+pub(super) struct ReportFlags {
+    /// Write JUnit XML: a case an object
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write SARIF 2.1.0, for code scanning: a result a failure
+    #[arg(long, value_name = "FILE")]
+    sarif: Option<PathBuf>,
+    /// Write a summary in Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+    /// Print at most ten failures as GitHub's workflow commands, on standard error
+    #[arg(long)]
+    annotations: bool,
+}
+
+/// What is written besides what is printed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reports {
+    /// JUnit XML.
+    pub junit: Option<PathBuf>,
+    /// SARIF.
+    pub sarif: Option<PathBuf>,
+    /// A summary in Markdown, in the place of what the file holds.
+    pub markdown: Option<PathBuf>,
+    /// The same after what the file holds: `GITHUB_STEP_SUMMARY`.
+    pub step_summary: Option<PathBuf>,
+    /// GitHub's workflow commands.
+    pub annotations: bool,
+}
+
+impl ReportFlags {
+    pub(super) fn resolve(self) -> Reports {
+        let Self { junit, sarif, markdown, annotations } = self;
+        Reports { junit, sarif, markdown, step_summary: None, annotations }
+    }
+}
+
+impl Reports {
+    /// Whether none is wanted.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,141 @@
+//! The files that a run writes besides what it prints: rows go in as they are judged, and nothing is kept of what is in
+//! order.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::judged::Judged;
+use super::{Run, json};
+use crate::cli;
+use crate::command_error::{CommandError, ErrorKind};
+use crate::files::{self, Draft};
+use crate::report::{About, Failures, PolicySource, Totals, Trusted, annotations, junit, sarif, summary};
+use crate::verify::SctRequirement;
+
+/// Reports that are being written.
+pub(super) struct Reports<'a> {
+    wanted: &'a cli::Reports,
+    about: About,
+    totals: Totals,
+    failures: Failures,
+    junit: Option<Draft>,
+    /// Written at the end; that there is room for them is known from the beginning.
+    sarif: Option<Draft>,
+    markdown: Option<Draft>,
+}
+
+impl<'a> Reports<'a> {
+    /// Those that are wanted; `None` where none is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Undecided`] for a file that cannot be written, before anything is verified.
+    pub(super) fn begin(run: &Run<'a>) -> Result<Option<Self>, CommandError> {
+        let wanted = &run.request.reports;
+        if wanted.is_none() {
+            return Ok(None);
+        }
+        let draft = |path: &Option<PathBuf>| path.as_deref().map(begin).transpose();
+        Ok(Some(Self {
+            wanted,
+            about: about(run),
+            totals: Totals::default(),
+            failures: Failures::at_most(MAX_FAILURES),
+            junit: draft(&wanted.junit)?,
+            sarif: draft(&wanted.sarif)?,
+            markdown: draft(&wanted.markdown)?,
+        }))
+    }
+
+    /// Adds an object.
+    ///
+    /// # Errors
+    /// The disk's answer, with the name of the file.
+    pub(super) fn add(&mut self, judged: &Judged<'_>) -> io::Result<()> {
+        let standing = judged.standing();
+        if self.junit.is_none() && !(standing.is_failure() && self.failures.has_room()) {
+            let is_tag = judged.kind() == Some(crate::git::ObjectKind::Tag);
+            self.totals.count(standing, judged.label(), is_tag, judged.cached);
+            if standing.is_failure() {
+                self.failures.count_another();
+            }
+            return Ok(());
+        }
+        let row = judged.row();
+        self.totals.count_row(&row);
+        if standing.is_failure() {
+            self.failures.add(&row);
+        }
+        if let (Some(draft), Some(path)) = (&mut self.junit, &self.wanted.junit) {
+            draft.write_all(junit::case(&row).as_bytes()).map_err(|error| named(path, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Puts the files in their places.
+    ///
+    /// # Errors
+    /// The disk's answer, with the name of the file.
+    pub(super) fn finish(self, exit_code: u8) -> io::Result<()> {
+        let Self { wanted, about, totals, failures, .. } = self;
+        let finish = |draft: Option<Draft>, path: &Option<PathBuf>, head: &[u8], tail: &[u8]| match (draft, path) {
+            (Some(draft), Some(path)) => draft.finish(head, tail).map_err(|error| named(path, &error)),
+            _ => Ok(()),
+        };
+        finish(self.junit, &wanted.junit, junit::head(&about, &totals).as_bytes(), junit::TAIL.as_bytes())?;
+        if self.sarif.is_some() {
+            finish(self.sarif, &wanted.sarif, &sarif::document(&about, &failures, exit_code)?, b"")?;
+        }
+        let markdown = summary::text(&about, &totals, &failures, exit_code);
+        finish(self.markdown, &wanted.markdown, markdown.as_bytes(), b"")?;
+        if let Some(path) = &wanted.step_summary {
+            append(path, markdown.as_bytes()).map_err(|error| named(path, &error))?;
+        }
+        if wanted.annotations {
+            // A reader that is gone reads no annotations.
+            let _closed = io::stderr().lock().write_all(annotations::lines(&about, &failures).as_bytes());
+        }
+        Ok(())
+    }
+}
+
+/// What was asked, of whom, and when.
+pub(in crate::commands) fn about(run: &Run<'_>) -> About {
+    let policy = json::policy(run).map(|policy| PolicySource {
+        source: policy.source,
+        sha256: policy.sha256,
+        path: run.surroundings.path.clone(),
+    });
+    let trusted = run
+        .verifier
+        .instances()
+        .map(|instance| Trusted { name: instance.name.to_string(), newest: instance.trusted_root.newest_start() });
+    About {
+        tool: json::TOOL,
+        range: json::range(run.request),
+        policy,
+        instances: trusted.collect(),
+        network: run.asks_network(),
+        insecure_ignore_sct: run.verifier.scts() == SctRequirement::InsecureIgnore,
+        now: run.now,
+    }
+}
+
+fn begin(path: &Path) -> Result<Draft, CommandError> {
+    Draft::begin(path).map_err(|error| {
+        CommandError::new(ErrorKind::Undecided, format!("the report {} cannot be written: {error}", path.display()))
+            .hint("nothing was verified")
+    })
+}
+
+fn append(path: &Path, text: &[u8]) -> io::Result<()> {
+    files::open(OpenOptions::new().append(true).create(true), path)?.write_all(text)
+}
+
+/// Not the error of a pipe whose reader is gone.
+fn named(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::other(format!("{}: {error}", path.display()))
+}
+
+/// GitHub shows five thousand results of a run, and nobody reads more.
+const MAX_FAILURES: usize = 5_000;

@@ -1,0 +1,178 @@
+//! Every sink over the same rows, texts that want to be something else among them.
+
+use super::*;
+
+/// What would end a line, a cell, an element, a section, a command or a link.
+const HOSTILE: &[u8] =
+    b"x\n::error::y]]></failure><script>|`#1 @z [a](http://b) \x1b[2K%0A\0\xff\xef\xbf\xbe\xe2\x80\xae##[c]{0}";
+
+fn row(number: u32, standing: Standing, reason: Option<&'static str>) -> Row {
+    Row {
+        oid: format!("{number:040x}"),
+        kind: Some("commit"),
+        standing,
+        verdict: "verified",
+        rule: None,
+        reason,
+        detail: reason.map(|_| "because".to_owned()),
+        identity: None,
+        issuer: None,
+        instance: None,
+        signature: Some("keyless"),
+        time: None,
+        author: b"Alice <alice@example.org>".to_vec(),
+        subject: b"A change".to_vec(),
+        cached: false,
+    }
+}
+
+fn hostile() -> Row {
+    let text = || Some(String::from_utf8_lossy(HOSTILE).into_owned());
+    Row {
+        detail: text(),
+        identity: text(),
+        issuer: text(),
+        author: HOSTILE.to_vec(),
+        subject: HOSTILE.to_vec(),
+        ..row(0xbad, Standing::Failed, Some("identity-not-allowed"))
+    }
+}
+
+fn rows() -> Vec<Row> {
+    vec![
+        row(1, Standing::Ok, None),
+        row(2, Standing::Exempt, Some("exempt")),
+        hostile(),
+        row(4, Standing::Failed, Some("unsigned")),
+        row(5, Standing::Unknown, Some("log-entry-absent")),
+    ]
+}
+
+fn about() -> About {
+    About {
+        tool: "waxseal 0",
+        range: HOSTILE.to_vec(),
+        policy: Some(PolicySource {
+            source: String::from_utf8_lossy(HOSTILE).into_owned(),
+            sha256: String::new(),
+            path: Some("a folder/policy.toml".to_owned()),
+        }),
+        instances: vec![Trusted { name: "home".to_owned(), newest: Timestamp::from_second(1_700_000_000).ok() }],
+        network: false,
+        insecure_ignore_sct: true,
+        now: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn sums(rows: &[Row]) -> (Totals, Failures) {
+    let (mut totals, mut failures) = (Totals::default(), Failures::at_most(3));
+    for row in rows {
+        totals.count_row(row);
+        if row.standing.is_failure() {
+            failures.add(row);
+        }
+    }
+    (totals, failures)
+}
+
+#[test]
+fn the_answer_comes_first() {
+    let answer = |rows: &[Row]| sums(rows).0.answer();
+    let ok = row(1, Standing::Ok, None);
+    let unjudged = row(1, Standing::Unjudged, Some("no-policy"));
+    assert_eq!(answer(&rows()), "2 of 5 commits fail, 1 cannot be decided");
+    assert_eq!(answer(&rows()[4..]), "1 of 1 commit cannot be decided");
+    assert_eq!(answer(&[]), "nothing was there to verify");
+    assert_eq!(answer(std::slice::from_ref(&ok)), "1 commit is in order");
+    assert_eq!(answer(&[ok.clone(), Row { kind: Some("tag"), ..ok.clone() }]), "all 2 objects are in order");
+    assert_eq!(answer(&[ok.clone(), unjudged]), "1 of 2 commits is signed, and nobody said who may sign");
+    assert_eq!(answer(&vec![ok; 1_000]), "all 1,000 commits are in order");
+    assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+}
+
+#[test]
+fn sums_say_what_they_are_made_of() {
+    let (totals, _) = sums(&[rows(), vec![row(6, Standing::Failed, Some("unsigned"))]].concat());
+    assert_eq!(totals.breakdown(Standing::Failed), "unsigned 2 · identity not allowed 1");
+    assert_eq!(totals.breakdown(Standing::Ok), "keyless 1");
+}
+
+#[test]
+fn failures_are_bounded_and_the_worst_come_first() {
+    let mut rows = rows();
+    rows.rotate_left(4);
+    rows.push(row(6, Standing::Failed, Some("unsigned")));
+    let (_, failures) = sums(&rows);
+    assert_eq!((failures.rows().len(), failures.all()), (3, 4));
+    let shown: Vec<_> = failures.first(2).iter().map(|row| row.standing).collect();
+    assert_eq!(shown, [Standing::Failed; 2]);
+    assert_eq!(failures.first(9).last().unwrap().standing, Standing::Unknown);
+}
+
+#[test]
+fn junit() {
+    let (totals, _) = sums(&rows());
+    let cases: String = rows().iter().map(junit::case).collect();
+    let text = junit::head(&about(), &totals) + &cases + junit::TAIL;
+    assert!(text.contains("tests=\"5\" failures=\"2\" errors=\"1\" skipped=\"1\""), "{text}");
+    for (element, count) in [("testcase", 5), ("failure", 2), ("error", 1), ("skipped", 1), ("script", 0)] {
+        assert_eq!(text.matches(&format!("<{element}")).count(), count, "{element} in {text}");
+    }
+    assert!(text.contains("type=\"log-entry-absent\""), "{text}");
+    assert!(!text.contains("]]>") && text.contains("]]&gt;"), "{text}");
+    assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text}");
+    assert!(!text.contains(['\u{fffe}', '\u{202e}']), "{text}");
+}
+
+#[test]
+fn sarif() {
+    let (_, failures) = sums(&[rows(), rows()].concat());
+    let document = sarif::document(&about(), &failures, 1).unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&document).unwrap();
+    let run = &document["runs"][0];
+    let rules: Vec<_> = run["tool"]["driver"]["rules"].as_array().unwrap().iter().map(|rule| &rule["id"]).collect();
+    assert_eq!(rules, ["identity-not-allowed", "log-entry-absent", "unsigned"]);
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), 3);
+    let text = results[0]["message"]["text"].as_str().unwrap();
+    assert!(!text.contains("](") && !text.contains('{') && !text.contains('\n'), "{text}");
+    assert_eq!(results[0]["partialFingerprints"]["waxseal/v1"], format!("{:040x}:identity-not-allowed", 0xbad));
+    assert_eq!(results[2]["level"], "warning");
+    let location = &results[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"];
+    assert_eq!(location, "a%20folder/policy.toml");
+    let more = run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"].as_str().unwrap();
+    assert!(more.starts_with("3 more objects failed"), "{more}");
+}
+
+#[test]
+fn markdown() {
+    let (totals, failures) = sums(&[rows(), rows()].concat());
+    let text = summary::text(&about(), &totals, &failures, 1);
+    assert!(text.starts_with("## ❌ waxseal: 4 of 10 commits fail, 2 cannot be decided\n"), "{text}");
+    assert!(text.contains("| FAIL | 4 | identity not allowed 2 · unsigned 2 |\n"), "{text}");
+    assert!(text.contains("\nand 3 more: `waxseal verify --failed`\n"), "{text}");
+    assert!(text.contains("\nwaxseal explain 0000000000\n"), "{text}");
+    for row in text.lines().filter(|line| line.starts_with("| `")) {
+        assert_eq!(row.matches('|').count(), 4, "{row}");
+    }
+    assert!(!text.contains("<script") && !text.contains("](http"), "{text}");
+    let (totals, failures) = sums(&rows()[..2]);
+    let text = summary::text(&about(), &totals, &failures, 0);
+    assert!(text.starts_with("## ✅ waxseal: all 2 commits are in order\n"), "{text}");
+    assert!(!text.contains("What to do"), "{text}");
+}
+
+#[test]
+fn annotations_are_few() {
+    let (_, failures) = sums(&rows());
+    let lines = annotations::lines(&about(), &failures);
+    assert_eq!(lines.lines().count(), 3);
+    assert!(lines.starts_with("::error file=a folder/policy.toml,title=identity not allowed 0000000000::"), "{lines}");
+    assert!(lines.lines().all(|line| line.starts_with("::error ") || line.starts_with("::warning ")), "{lines}");
+    assert!(!lines.contains("##"), "{lines}");
+    let mut many = Failures::at_most(50);
+    (0..40).for_each(|_| many.add(&hostile()));
+    let lines = annotations::lines(&about(), &many);
+    assert_eq!(lines.lines().count(), annotations::MAX_ANNOTATIONS);
+    assert!(lines.ends_with("::and 31 more; \"waxseal verify --failed\" lists them\n"), "{lines}");
+}
