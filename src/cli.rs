@@ -14,6 +14,7 @@ mod doctor_flags;
 mod evidence_flags;
 mod gpg_flags;
 mod manual;
+mod policy_flags;
 mod report_flags;
 mod serve_flags;
 mod setup_flags;
@@ -26,6 +27,7 @@ pub use agent_flags::{Agent, LogIn, LogOut, WhoAmI};
 pub use doctor_flags::Doctor;
 pub use evidence_flags::EvidenceCommand;
 pub use manual::Manual;
+pub use policy_flags::PolicyCommand;
 pub use report_flags::Reports;
 pub use serve_flags::{
     BadRateLimit, Client, LimitedClass, Listen, OneUser, RateLimit, Serve, ServeBackup, ServeClock, ServeCommand,
@@ -39,6 +41,7 @@ pub use usage_error::UsageError;
 
 use completions::CompletionsFlags;
 use manual::{ManFlags, Pages};
+use policy_flags::PolicyLine;
 use serve_flags::ServeLine;
 use show_flags::ShowFlags;
 use verify_flags::{ExplainFlags, VerifyFlags, VerifyTagFlags};
@@ -140,7 +143,7 @@ pub enum StatusFd {
 }
 
 /// `waxseal verify`, `waxseal verify-tag`, `waxseal explain`
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verify {
     /// Revisions and ranges, or names of tags, as they were typed; empty: HEAD.
     pub revisions: Vec<OsString>,
@@ -179,16 +182,17 @@ pub struct Verify {
 }
 
 /// What the arguments name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Named {
     /// Whatever Git takes for a revision.
+    #[default]
     Revisions,
     /// What stands behind `refs/tags/`.
     Tags,
 }
 
 /// Who may sign, as far as flags say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AdmittedFlags {
     /// `--any-identity`
     Anyone,
@@ -202,6 +206,7 @@ pub enum AdmittedFlags {
     /// `--policy`: a path, or `REF:PATH`.
     Policy(PathBuf),
     /// No flag: the settings say.
+    #[default]
     Unsaid,
 }
 
@@ -212,20 +217,6 @@ pub enum Pattern {
     Exact(String),
     /// Must match the whole.
     Regexp(String),
-}
-
-/// `waxseal policy`
-#[derive(Debug, PartialEq, Eq, Subcommand)]
-pub enum PolicyCommand {
-    /// Say what a policy file means that its author may not have meant
-    Check {
-        /// The policy file: a path outside the work tree or inside it, or REF:PATH
-        #[arg(value_name = "FILE | REF:PATH")]
-        policy: PathBuf,
-        /// Print JSON, one finding a line
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// `waxseal follow-login`
@@ -288,7 +279,7 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
             OwnCommand::Serve(line) => {
                 line.resolve().ok_or_else(|| UsageError::Command("waxseal serve needs --data".to_owned()))
             }
-            OwnCommand::Policy { command } => Ok(Invocation::Policy(command)),
+            OwnCommand::Policy { command } => Ok(Invocation::Policy(command.resolve())),
             OwnCommand::Setup(setup) => Ok(Invocation::Setup(setup)),
             OwnCommand::Show(flags) => Ok(Invocation::Show(flags.resolve())),
             OwnCommand::Trust { command } => Ok(Invocation::Trust(command)),
@@ -358,7 +349,7 @@ enum OwnCommand {
     /// Look after policy files: who may sign
     Policy {
         #[command(subcommand)]
-        command: PolicyCommand,
+        command: PolicyLine,
     },
     /// Run a Sigstore of your own: login, certificate authority, logs
     Serve(ServeLine),

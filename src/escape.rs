@@ -80,6 +80,23 @@ pub fn json_indented(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(text)
 }
 
+/// For TOML: a basic string with its quotes, with invisible characters as `\u` escapes.
+#[must_use]
+pub fn toml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => out.extend(['\\', character]),
+            // Writing into a String cannot fail.
+            hidden if misleading(hidden) => write!(out, "\\U{:08x}", u32::from(hidden)).unwrap_or_default(),
+            shown => out.push(shown),
+        }
+    }
+    out.push('"');
+    out
+}
+
 struct VisibleJson;
 
 impl Formatter for VisibleJson {
@@ -178,6 +195,12 @@ mod tests {
     }
 
     #[test]
+    fn toml_says_the_same_with_nothing_invisible() {
+        let text = "é\u{202e}\u{e0041}\u{9b}\n\"\\";
+        assert_eq!(toml(text), r#""é\U0000202e\U000e0041\U0000009b\U0000000a\"\\""#);
+    }
+
+    #[test]
     fn indented_json_is_gos() {
         let out = json_indented(&serde_json::json!({ "a": ["x <a@b> & \u{202e}\n"] })).unwrap();
         assert_eq!(out, "{\n  \"a\": [\n    \"x \\u003ca@b\\u003e \\u0026 \\u202e\\n\"\n  ]\n}\n");
@@ -189,6 +212,14 @@ mod tests {
             for out in [terminal(&bytes), status_line(&bytes)] {
                 proptest::prop_assert!(!out.chars().any(misleading));
             }
+        }
+
+        #[test]
+        fn toml_reads_what_was_written(text: String) {
+            let line = toml(&text);
+            proptest::prop_assert!(!line.chars().any(misleading));
+            let read: std::collections::BTreeMap<String, String> = ::toml::from_str(&format!("a = {line}")).unwrap();
+            proptest::prop_assert_eq!(&read["a"], &text);
         }
 
         #[test]

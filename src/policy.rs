@@ -10,6 +10,7 @@ mod file;
 mod glob;
 mod pattern;
 mod rule;
+mod suggestion;
 
 pub use self::check::{Finding, Problem};
 pub use self::explain::RuleAnswer;
@@ -18,6 +19,7 @@ pub use self::file::{BadPolicy, BadRule, Exemption, PolicyFile};
 pub use self::glob::Glob;
 pub use self::pattern::{BadPattern, Pattern, RegexBudget};
 pub use self::rule::{Mismatch, Requirement, Rule, Signer, Validity, Who, Workflow};
+pub use self::suggestion::{Draft, LeftOut, Suggestion, Why};
 
 use crate::instance::InstanceName;
 use crate::verify::{Findings, VerifiedSignature};

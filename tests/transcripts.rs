@@ -104,6 +104,9 @@ impl World {
         let good = format!("version = 1\n{rule}instance = \"reads\"\nemail = [\"alice@example.org\"]\n");
         world.write("repository/policy.toml", good.as_bytes());
         world.write("policy.toml", good.as_bytes());
+        let head = world.git("repository", &["rev-parse", "HEAD"], b"");
+        let exempt = format!("version = 1\n[[exempt]]\nobject = \"{}\"\nreason = \"before the law\"\n", head.trim());
+        world.write("repository/exempting.toml", good.replace("version = 1\n", &exempt).as_bytes());
         let loose = format!("version = 1\n{rule}email = [\"regex:.*\"]\nuntil = 2020-01-01T00:00:00Z\n");
         world.write("repository/loose.toml", loose.as_bytes());
         world.write("repository/mistyped.toml", good.replace("email", "emial").as_bytes());

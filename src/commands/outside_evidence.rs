@@ -50,6 +50,7 @@ impl EntryFrom {
 }
 
 /// A verdict, and what outside evidence did to it.
+#[derive(Clone, Debug)]
 pub(super) struct Completed {
     pub verdict: Verdict,
     pub from: EntryFrom,

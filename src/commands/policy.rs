@@ -1,11 +1,13 @@
-//! `waxseal policy`: what a policy file means that its author may not have meant.
+//! `waxseal policy`: what a policy file means that its author may not have meant, and what it makes of a history.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::policy_source::LoadedPolicy;
+use super::verify::written;
 use super::{configured, identity_policy, stdout};
 use crate::cli::PolicyCommand;
 use crate::command_error::{CommandError, ErrorKind};
@@ -15,12 +17,27 @@ use crate::policy::{Finding, PolicyFile};
 use crate::settings::FoundRepository;
 use crate::trust_store::TrustStore;
 
-/// Runs the command. The exit code is 1 when there is something to look at.
+mod diff;
+mod outcome;
+mod suggest;
+mod test;
+
+/// Runs the command.
 ///
 /// # Errors
-/// [`CommandError`]: 5 for a policy that cannot be read, 3 when the output cannot be written.
+/// [`CommandError`]: 5 for a policy that cannot be read, 3 when the output cannot be written; for those that verify, as
+/// `waxseal verify`.
 pub fn run(command: &PolicyCommand, now: Timestamp) -> Result<u8, CommandError> {
-    let PolicyCommand::Check { policy, json } = command;
+    match command {
+        PolicyCommand::Check { policy, json } => check(policy, *json, now),
+        PolicyCommand::Diff { verify, new } => diff::run(verify, new, now),
+        PolicyCommand::Suggest { verify, at_least } => suggest::run(verify, *at_least, now),
+        PolicyCommand::Test(verify) => test::run(verify, now),
+    }
+}
+
+/// The exit code is 1 when there is something to look at.
+fn check(policy: &Path, json: bool, now: Timestamp) -> Result<u8, CommandError> {
     let settings = configured::settings()?;
     let repository = match &settings.repository {
         FoundRepository::At(git_dir) => Some(Repository::open(git_dir)?),
@@ -30,13 +47,8 @@ pub fn run(command: &PolicyCommand, now: Timestamp) -> Result<u8, CommandError> 
     let loaded =
         LoadedPolicy::read_anywhere(policy, repository.as_ref(), &identity_policy::default_instance(&settings)?)?;
     let findings = loaded.file.check(now, &TrustStore::new(&settings.folders).names()?);
-    let done = if *json { print_json(&findings) } else { print(&loaded.file, &findings) };
-    match done {
-        Ok(()) => Ok(u8::from(!findings.is_empty())),
-        // Whoever closed the pipe does not want to hear of it.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ErrorKind::Undecided.exit_code()),
-        Err(error) => Err(CommandError::new(ErrorKind::Undecided, format!("the output could not be written: {error}"))),
-    }
+    let done = if json { print_json(&findings) } else { print(&loaded.file, &findings) };
+    written(done.map(|()| u8::from(!findings.is_empty())), ErrorKind::Undecided)
 }
 
 fn print(policy: &PolicyFile, findings: &[Finding]) -> io::Result<()> {

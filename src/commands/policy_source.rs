@@ -1,7 +1,7 @@
 //! Where a policy file may come from: a path outside the work tree, or a file as a commit has it. Never the work tree, and
 //! never a commit that is itself judged: the judged branch may not write its own law.
 
-use std::path::Path;
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use crate::command_error::{CommandError, ErrorKind};
 use crate::files;
@@ -18,6 +18,9 @@ pub struct LoadedPolicy {
     pub source: String,
     /// Where in the repository, if there.
     pub in_repository: Option<InRepository>,
+    /// The path in the repository, with slashes, at which commits change it; of a file in the work tree, the one it would
+    /// be committed at.
+    pub path: Option<String>,
 }
 
 /// Where in the repository a policy file is.
@@ -43,6 +46,40 @@ impl LoadedPolicy {
             refuse_work_tree(path, repository)?;
         }
         Self::read_anywhere(source, repository, default)
+    }
+
+    /// Reads the policy that is to judge `selected`, and refuses one that lies there.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read) and [`refuse_if_judged`](Self::refuse_if_judged).
+    pub fn read_to_judge(
+        source: &Path,
+        repository: &Repository,
+        default: &InstanceName,
+        selected: &[Selected],
+    ) -> Result<Self, CommandError> {
+        let loaded = Self::read(source, Some(repository), default)?;
+        loaded.refuse_if_judged(repository, selected)?;
+        Ok(loaded)
+    }
+
+    /// Reads a policy that is tried out, from anywhere: what it says of `_selected` binds nobody. A file in the work tree is
+    /// taken as if it were committed.
+    ///
+    /// # Errors
+    /// As [`read_anywhere`](Self::read_anywhere).
+    pub fn read_on_trial(
+        source: &Path,
+        repository: &Repository,
+        default: &InstanceName,
+        _selected: &[Selected],
+    ) -> Result<Self, CommandError> {
+        let mut loaded = Self::read_anywhere(source, Some(repository), default)?;
+        if let Place::File(path) = Place::of(source) {
+            let inside = in_work_tree(path, repository).filter(|inside| !inside.starts_with(".git"));
+            loaded.path = inside.and_then(|inside| Some(inside.to_str()?.replace(MAIN_SEPARATOR, "/")));
+        }
+        Ok(loaded)
     }
 
     /// The same from anywhere: to look at a policy, not to judge by it.
@@ -87,7 +124,8 @@ impl LoadedPolicy {
         };
         let file = PolicyFile::read(&bytes, default)
             .map_err(|error| bad(error.to_string()).hint("docs/policy.md lists what a policy file may say"))?;
-        Ok(Self { file, source: shown, in_repository })
+        let path = in_repository.as_ref().map(|place: &InRepository| place.path.clone());
+        Ok(Self { file, source: shown, in_repository, path })
     }
 
     /// Refuses a policy that lies in what it is to judge.
@@ -144,21 +182,20 @@ fn split(text: &str) -> Option<(&str, &str)> {
 }
 
 fn refuse_work_tree(path: &Path, repository: &Repository) -> Result<(), CommandError> {
+    let Some(inside) = in_work_tree(path, repository) else { return Ok(()) };
+    let hint = if inside.starts_with(".git") {
+        // No commit has it.
+        "keep it in a folder outside, or have it in a commit that you trust and name that: REF:PATH".to_owned()
+    } else {
+        format!("name it as a commit that you trust has it, as in origin/main:{}", inside.display())
+    };
+    let what = "it lies in the work tree, where whoever is judged could have put it";
+    Err(CommandError::new(ErrorKind::Policy, format!("the policy {}: {what}", path.display())).hint(hint))
+}
+
+/// The path of a file within one of the repository's work trees, symbolic links resolved.
+fn in_work_tree(path: &Path, repository: &Repository) -> Option<PathBuf> {
     // What is not there has no place; reading it says so.
-    let Ok(real) = path.canonicalize() else { return Ok(()) };
-    for work_tree in repository.work_trees() {
-        if let Ok(inside) = real.strip_prefix(&work_tree) {
-            let hint = if inside.starts_with(".git") {
-                // No commit has it.
-                "keep it in a folder outside, or have it in a commit that you trust and name that: REF:PATH".to_owned()
-            } else {
-                format!("name it as a commit that you trust has it, as in origin/main:{}", inside.display())
-            };
-            let what = "it lies in the work tree, where whoever is judged could have put it";
-            return Err(
-                CommandError::new(ErrorKind::Policy, format!("the policy {}: {what}", path.display())).hint(hint)
-            );
-        }
-    }
-    Ok(())
+    let real = path.canonicalize().ok()?;
+    repository.work_trees().into_iter().find_map(|tree| real.strip_prefix(&tree).ok().map(Path::to_owned))
 }

@@ -16,10 +16,10 @@ use super::{configured, identity_policy, stdout, trust_age};
 use crate::cli::{AdmittedFlags, Named, Verify};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::finding_cache::CacheError;
-use crate::git::repository::{FoundObject, RawObject, Repository};
+use crate::git::repository::{FoundObject, RawObject, Repository, Selected};
 use crate::git::{HashKind, SignedObject};
 use crate::instance::{Instance, InstanceName};
-use crate::policy::IdentityPolicy;
+use crate::policy::{IdentityPolicy, PolicyFile};
 use crate::settings::{FoundRepository, Refusal, Settings};
 use crate::signature::payload::header;
 use crate::trust_age::MaxTrustAge;
@@ -79,6 +79,19 @@ impl<'a> Run<'a> {
         now: Timestamp,
         select: impl FnOnce(&Repository) -> Result<Selection, CommandError>,
     ) -> Result<Self, CommandError> {
+        Self::prepare_under(request, now, select, LoadedPolicy::read_to_judge)
+    }
+
+    /// The same under a policy file that `read` gets from wherever it may be.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub(super) fn prepare_under(
+        request: &'a Verify,
+        now: Timestamp,
+        select: impl FnOnce(&Repository) -> Result<Selection, CommandError>,
+        read: ReadPolicy,
+    ) -> Result<Self, CommandError> {
         let settings = configured::settings()?;
         let repository = open(&settings.repository)?;
         let hash = repository.hash_kind()?;
@@ -86,8 +99,7 @@ impl<'a> Run<'a> {
         let policy = default_instance(request, &settings).and_then(|default| {
             let (policy, surroundings) = match policy_file(request, &settings) {
                 Some(source) => {
-                    let loaded = LoadedPolicy::read(source, Some(&repository), &default)?;
-                    loaded.refuse_if_judged(&repository, &selection.selected)?;
+                    let loaded = read(source, &repository, &default, &selection.selected)?;
                     let surroundings = Surroundings::of(&loaded, request, &repository, &selection)?;
                     (IdentityPolicy::File(Box::new(loaded.file)), surroundings)
                 }
@@ -173,6 +185,19 @@ impl<'a> Run<'a> {
     /// # Errors
     /// That of `take`, after which nothing more is verified.
     pub(super) fn each(&self, mut take: impl FnMut(&Judged<'_>) -> io::Result<()>) -> io::Result<Option<CacheError>> {
+        self.each_unjudged(|Unjudged { found, completed, position, cached }| {
+            take(&Judged { cached, ..self.judged(&found, completed, position) })
+        })
+    }
+
+    /// The same without the policy's answer.
+    ///
+    /// # Errors
+    /// That of `take`.
+    pub(super) fn each_unjudged(
+        &self,
+        mut take: impl FnMut(Unjudged) -> io::Result<()>,
+    ) -> io::Result<Option<CacheError>> {
         let (findings, trouble) = self.findings();
         let engine = Engine { verifier: &self.verifier, hash: self.hash, findings };
         engine.run(&self.repository, &self.selection.selected, |verified| {
@@ -181,7 +206,7 @@ impl<'a> Run<'a> {
                 Ok(object) => self.completed(&found, &self.split(object), verdict),
                 Err(_unreadable) => Completed::of(verdict),
             };
-            take(&Judged { cached, ..self.judged(&found, completed, position) })
+            take(Unjudged { found, completed, position, cached })
         })?;
         Ok(trouble.or_else(|| engine.findings.as_ref()?.finish().err()))
     }
@@ -217,8 +242,20 @@ impl<'a> Run<'a> {
 
     /// The verdict with what the policy says of the signer. `position` is that of the argument that named the object.
     pub(super) fn judged<'f>(&self, found: &'f FoundObject, completed: Completed, position: usize) -> Judged<'f> {
+        self.judged_by(&self.policy, &self.surroundings, found, completed, position)
+    }
+
+    /// The verdict with what another policy says of the signer.
+    pub(super) fn judged_by<'f>(
+        &self,
+        policy: &IdentityPolicy,
+        surroundings: &Surroundings,
+        found: &'f FoundObject,
+        completed: Completed,
+        position: usize,
+    ) -> Judged<'f> {
         let object = found.id.to_string();
-        let mut circumstances = self.surroundings.circumstances(&self.repository, found, &object, position);
+        let mut circumstances = surroundings.circumstances(&self.repository, found, &object, position);
         let completed = match self.misnamed(found, position) {
             Some(error) => {
                 // An exemption is of the object, not of what somebody else made its name.
@@ -227,7 +264,21 @@ impl<'a> Run<'a> {
             }
             None => completed,
         };
-        Judged::new(found, completed, &self.policy, &circumstances)
+        Judged::new(found, completed, policy, &circumstances)
+    }
+
+    /// Another policy file, and what it asks besides the signature.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Policy`].
+    pub(super) fn another_policy(
+        &self,
+        source: &Path,
+        read: ReadPolicy,
+    ) -> Result<(PolicyFile, Surroundings), CommandError> {
+        let loaded = read(source, &self.repository, &self.default_instance, &self.selection.selected)?;
+        let surroundings = Surroundings::of(&loaded, self.request, &self.repository, &self.selection)?;
+        Ok((loaded.file, surroundings))
     }
 
     /// Whether a tag that was asked for by name says that it has another one.
@@ -240,6 +291,18 @@ impl<'a> Run<'a> {
         (says != named).then(|| VerifyError::TagName { named: text(named), says: text(says) })
     }
 }
+
+/// An object that was verified, and that no policy was asked about yet.
+pub(super) struct Unjudged {
+    pub(super) found: FoundObject,
+    pub(super) completed: Completed,
+    /// Which argument named it.
+    pub(super) position: usize,
+    pub(super) cached: bool,
+}
+
+/// Reads the policy file of this name, for what is selected. A rule without an instance means the one given.
+pub(super) type ReadPolicy = fn(&Path, &Repository, &InstanceName, &[Selected]) -> Result<LoadedPolicy, CommandError>;
 
 /// How writing ended, as an exit code: that of `failure` when the output could not be written, which leaves a verdict
 /// undecided and is the failure of anything else.

@@ -58,3 +58,4 @@ mod trust_import;
 mod trust_refresh;
 mod verify_tag;
 mod whole_history;
+mod workbench;

@@ -37,7 +37,8 @@ const UNITS: [Unit; 40] = [
         "verify",
         &["clock", "crypto", "evidence", "instance", "signature", "timestamp", "tlog", "trusted_root", "x509"],
     ),
-    pure("policy", &["crypto", "instance", "trust_age", "verify", "x509"]),
+    // A suggested policy has names in it.
+    pure("policy", &["crypto", "escape", "instance", "trust_age", "verify", "x509"]),
     pure("git", &["signature", "verify"]),
     pure("git::status_fd", &["crypto", "escape", "git", "policy", "signature", "verify", "x509"]),
     edge("files", &[]),

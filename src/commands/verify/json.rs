@@ -49,11 +49,11 @@ pub(in crate::commands) struct Object<'a> {
     r#type: &'static str,
     oid: String,
     kind: Option<&'static str>,
-    verdict: &'static str,
-    allowed: Option<bool>,
-    rule: Option<&'a str>,
-    reason: Option<&'static str>,
-    detail: Option<String>,
+    pub(in crate::commands) verdict: &'static str,
+    pub(in crate::commands) allowed: Option<bool>,
+    pub(in crate::commands) rule: Option<&'a str>,
+    pub(in crate::commands) reason: Option<&'static str>,
+    pub(in crate::commands) detail: Option<String>,
     identity: Option<&'a str>,
     identity_kind: Option<&'static str>,
     issuer: Option<&'a str>,
@@ -92,7 +92,7 @@ struct Counts {
     exempt: u64,
 }
 
-pub(super) fn header(out: &mut impl Write, run: &Run<'_>) -> io::Result<()> {
+pub(in crate::commands) fn header(out: &mut impl Write, run: &Run<'_>) -> io::Result<()> {
     let range = range(run.request);
     line(
         out,
@@ -110,7 +110,7 @@ pub(super) fn header(out: &mut impl Write, run: &Run<'_>) -> io::Result<()> {
 }
 
 /// What was asked for, as it was typed.
-pub(super) fn range(request: &Verify) -> Vec<u8> {
+pub(in crate::commands) fn range(request: &Verify) -> Vec<u8> {
     let mut words: Vec<&[u8]> = Vec::new();
     words.extend(request.all.then_some(b"--all".as_slice()));
     words.extend(request.tags.iter().flat_map(|glob| [b"--tags".as_slice(), glob.as_bytes()]));
@@ -119,7 +119,7 @@ pub(super) fn range(request: &Verify) -> Vec<u8> {
     if words.is_empty() { b"HEAD".to_vec() } else { words.join(&b' ') }
 }
 
-pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()> {
+pub(in crate::commands) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()> {
     line(out, &object_of(judged))
 }
 
@@ -172,7 +172,7 @@ pub(in crate::commands) fn object_of<'a>(judged: &'a Judged<'_>) -> Object<'a> {
     }
 }
 
-pub(super) fn footer(out: &mut impl Write, tally: &Tally, exit: u8) -> io::Result<()> {
+pub(in crate::commands) fn footer(out: &mut impl Write, tally: &Tally, exit: u8) -> io::Result<()> {
     // Each object is counted under its verdict, as its own line has it.
     let (judged, exempt) = (tally.judged, tally.exempt);
     let counts = Counts {

@@ -60,7 +60,7 @@ impl Surroundings {
         };
         Ok(Self {
             references: selection.names.iter().map(named).collect(),
-            path: policy.in_repository.as_ref().map(|place| place.path.clone()),
+            path: policy.path.clone(),
             before_start,
             source: Some(policy.source.clone()),
         })
