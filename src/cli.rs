@@ -28,7 +28,7 @@ pub use doctor_flags::Doctor;
 pub use evidence_flags::EvidenceCommand;
 pub use manual::Manual;
 pub use policy_flags::PolicyCommand;
-pub use report_flags::Reports;
+pub use report_flags::{Listing, Reports};
 pub use serve_flags::{
     BadRateLimit, Client, LimitedClass, Listen, OneUser, RateLimit, Serve, ServeBackup, ServeClock, ServeCommand,
     ServeEnv, ServeInit, ServeRotate, ServeUser,
@@ -157,6 +157,8 @@ pub struct Verify {
     pub named: Named,
     /// JSON lines, not lines for people.
     pub json: bool,
+    /// Which objects people see a line of.
+    pub listing: Listing,
     /// What is written besides.
     pub reports: Reports,
     /// What earlier runs found is not looked at, and what this one finds is not kept.

@@ -26,6 +26,7 @@ pub mod open_browser;
 mod outside_evidence;
 pub mod policy;
 pub mod policy_source;
+mod progress;
 pub mod serve;
 pub mod setup;
 pub mod show;

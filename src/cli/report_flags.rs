@@ -5,6 +5,28 @@ use std::path::PathBuf;
 use clap::Args;
 
 #[derive(Args)]
+pub(super) struct ListingFlags {
+    /// Print a line for each object, however many there are
+    #[arg(long, conflicts_with = "json")]
+    list: bool,
+    /// Print a line for each object that fails or cannot be decided, and for no other
+    #[arg(long, conflicts_with_all = ["json", "list"])]
+    failed: bool,
+}
+
+/// Which objects people see a line of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listing {
+    /// Each.
+    All,
+    /// Those that fail, and those that cannot be decided.
+    Failed,
+    /// Each where there are few, else the first failures.
+    #[default]
+    Few,
+}
+
+#[derive(Args)]
 #[command(next_help_heading = "Reports")]
 pub(super) struct ReportFlags {
     /// Write JUnit XML: a case an object
@@ -34,6 +56,16 @@ pub struct Reports {
     pub step_summary: Option<PathBuf>,
     /// GitHub's workflow commands.
     pub annotations: bool,
+}
+
+impl ListingFlags {
+    pub(super) fn resolve(&self) -> Listing {
+        match (self.list, self.failed) {
+            (true, _) => Listing::All,
+            (false, true) => Listing::Failed,
+            (false, false) => Listing::Few,
+        }
+    }
 }
 
 impl ReportFlags {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use super::report_flags::ReportFlags;
-use super::{AdmittedFlags, Named, Pattern, Reports, UsageError, Verify};
+use super::report_flags::{ListingFlags, ReportFlags};
+use super::{AdmittedFlags, Listing, Named, Pattern, Reports, UsageError, Verify};
 
 #[derive(Args)]
 pub(super) struct VerifyFlags {
@@ -25,6 +25,8 @@ pub(super) struct VerifyFlags {
     /// Verify everything anew, and keep nothing of what is found
     #[arg(long)]
     no_cache: bool,
+    #[command(flatten)]
+    listing: ListingFlags,
     #[command(flatten)]
     judging: JudgingFlags,
     /// Succeed when there is no object to verify
@@ -106,14 +108,24 @@ struct JudgingFlags {
 impl VerifyFlags {
     pub(super) fn resolve(self) -> Result<Verify, UsageError> {
         let Self { all, tags, stdin, no_cache, allow_empty, .. } = self;
-        let reports = self.reports.resolve();
-        Ok(Verify { all, tags, stdin, no_cache, allow_empty, reports, ..self.judging.resolve(self.revisions)? })
+        let (listing, reports) = (self.listing.resolve(), self.reports.resolve());
+        Ok(Verify {
+            all,
+            tags,
+            stdin,
+            no_cache,
+            allow_empty,
+            listing,
+            reports,
+            ..self.judging.resolve(self.revisions)?
+        })
     }
 }
 
 impl VerifyTagFlags {
     pub(super) fn resolve(self) -> Result<Verify, UsageError> {
-        Ok(Verify { named: Named::Tags, no_cache: self.no_cache, ..self.judging.resolve(self.names)? })
+        let (named, listing) = (Named::Tags, Listing::All);
+        Ok(Verify { named, listing, no_cache: self.no_cache, ..self.judging.resolve(self.names)? })
     }
 }
 
@@ -157,6 +169,7 @@ impl JudgingFlags {
             stdin: false,
             named: Named::Revisions,
             json: self.json,
+            listing: Listing::default(),
             reports: Reports::default(),
             no_cache: false,
             online: self.online,

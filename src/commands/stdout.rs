@@ -1,6 +1,7 @@
 //! Standard output: whether it is there, and whole texts on it.
 
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
+use std::time::{Duration, Instant};
 
 use crate::command_error::CommandError;
 
@@ -33,6 +34,42 @@ pub(super) fn print_to_reader(text: &str) -> Result<u8, CommandError> {
 fn unwritten(error: &io::Error) -> CommandError {
     CommandError::failed(format!("the output could not be written: {error}"))
 }
+
+/// Standard output for many lines: written at once where it is a terminal, else in blocks, so that a line costs no call
+/// of the system's, and every second, so that nobody who reads along waits.
+pub(super) struct Output {
+    inner: BufWriter<StdoutLock<'static>>,
+    flushed: Instant,
+}
+
+impl Output {
+    pub(super) fn stdout() -> Self {
+        let capacity = if io::stdout().is_terminal() { 0 } else { BLOCK };
+        Self { inner: BufWriter::with_capacity(capacity, io::stdout().lock()), flushed: Instant::now() }
+    }
+
+    /// Lets nothing wait for longer than a second.
+    pub(super) fn flush_now_and_then(&mut self) -> io::Result<()> {
+        if self.flushed.elapsed() < Duration::from_secs(1) {
+            return Ok(());
+        }
+        self.flush()
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.flushed = Instant::now();
+        self.inner.flush()
+    }
+}
+
+/// What a pipe holds.
+const BLOCK: usize = 1 << 16;
 
 /// What a shell says of a program that SIGPIPE ended, as it ends Git.
 const OF_SIGPIPE: u8 = 128 + 13;

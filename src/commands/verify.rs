@@ -12,6 +12,8 @@ use jiff::Timestamp;
 use super::findings::Findings;
 use super::outside_evidence::{self, Completed, Online, complete};
 use super::policy_source::LoadedPolicy;
+use super::progress::Progress;
+use super::stdout::Output;
 use super::{configured, identity_policy, stdout, trust_age};
 use crate::cli::{AdmittedFlags, Named, Verify};
 use crate::command_error::{CommandError, ErrorKind};
@@ -30,6 +32,7 @@ use crate::verify::{SctRequirement, Verdict, Verifier};
 mod engine;
 pub(super) mod json;
 pub(super) mod judged;
+mod people;
 mod report;
 mod reports;
 mod row;
@@ -38,6 +41,7 @@ pub(super) mod surroundings;
 
 use engine::{Engine, Verified};
 use judged::{Judged, Tally};
+use people::People;
 use reports::Reports;
 use selection::Selection;
 use surroundings::Surroundings;
@@ -155,25 +159,40 @@ impl<'a> Run<'a> {
         if stdout::was_closed() {
             return Err(stdout::closed());
         }
-        let mut out = io::stdout().lock();
+        let mut out = Output::stdout();
         let mut tally = Tally::default();
+        let mut people = (!self.request.json).then(|| People::new(self));
+        let mut progress = Progress::begin(people.as_ref().is_none_or(People::lists_all));
         if self.request.json {
             json::header(&mut out, self)?;
         }
         let trouble = self.each(|judged| {
             tally.count(judged);
+            progress.count();
             reports.as_mut().map_or(Ok(()), |reports| reports.add(judged))?;
-            if self.request.json { json::object(&mut out, judged) } else { report::object(&mut out, judged) }
+            match &mut people {
+                None => json::object(&mut out, judged)?,
+                Some(people) => {
+                    if let Some(line) = people.object(judged)? {
+                        progress.clear();
+                        out.write_all(&line)?;
+                    }
+                }
+            }
+            out.flush_now_and_then()
         })?;
+        progress.clear();
         let exit_code = tally.exit_code(&self.policy, self.request.allow_empty);
         // A stream without its footer is a failure, and so is a run without its reports.
         reports.map_or(Ok(()), |reports| reports.finish(exit_code))?;
-        if self.request.json {
-            json::footer(&mut out, &tally, exit_code)?;
-        } else {
-            report::totals(&mut out, &tally, self.verifier.scts())?;
-            // Advice is worth less than the exit code.
-            let _closed = report::advice(&mut io::stderr().lock(), &tally, self, trouble.as_ref());
+        match &people {
+            None => json::footer(&mut out, &tally, exit_code)?,
+            Some(people) => {
+                people.end(&mut out, &tally, self, progress.elapsed())?;
+                out.flush()?;
+                // Advice is worth less than the exit code.
+                let _closed = report::advice(&mut io::stderr().lock(), &tally, self, trouble.as_ref());
+            }
         }
         out.flush()?;
         Ok(exit_code)

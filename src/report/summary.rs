@@ -24,7 +24,7 @@ fn write_all(
 ) -> Result<(), std::fmt::Error> {
     let mark = if exit_code == 0 { "✅" } else { "❌" };
     writeln!(out, "## {mark} waxseal: {}\n", markdown(totals.answer()))?;
-    writeln!(out, "<code>{}</code>, exit code {exit_code}\n", markdown(&about.range))?;
+    writeln!(out, "{}, exit code {exit_code}\n", literal(&about.range))?;
     writeln!(out, "| | objects | |\n|---|---:|---|")?;
     for standing in [Standing::Ok, Standing::Exempt, Standing::Unjudged, Standing::Failed, Standing::Unknown] {
         let count = totals.of(standing);
@@ -34,7 +34,7 @@ fn write_all(
     }
     writeln!(out)?;
     for (name, value) in about.facts() {
-        writeln!(out, "- {name}: {}", markdown(value))?;
+        writeln!(out, "- {name}: {}", literal(value))?;
     }
     let shown = failures.first(MAX_SHOWN);
     if shown.is_empty() {
@@ -42,7 +42,7 @@ fn write_all(
     }
     writeln!(out, "\n### First failures\n\n| object | why | subject |\n|---|---|---|")?;
     for row in &shown {
-        writeln!(out, "| `{}` | {} | {} |", row.short_id(), why(row), markdown(&row.subject))?;
+        writeln!(out, "| `{}` | {} | {} |", row.short_id(), why(row), literal(&row.subject))?;
     }
     let more = failures.all().saturating_sub(u64::try_from(shown.len()).unwrap_or_default());
     if more > 0 {
@@ -60,9 +60,15 @@ fn write_all(
 }
 
 fn why(row: &Row) -> String {
-    let signer = row.signer().map(|signer| format!("<br>{}", markdown(signer))).unwrap_or_default();
-    let detail = row.detail.as_deref().map(|detail| format!(": {}", markdown(detail))).unwrap_or_default();
+    let signer = row.signer().map(|signer| format!("<br>{}", literal(signer))).unwrap_or_default();
+    let detail = row.detail.as_deref().map(|detail| format!("<br>{}", literal(detail))).unwrap_or_default();
     format!("**{}**{detail}{signer}", row.reason_words())
+}
+
+/// What others wrote. GitHub looks for mentions and issues in what Markdown became, but not in code.
+fn literal(text: impl AsRef<[u8]>) -> String {
+    let text = text.as_ref();
+    if text.is_empty() { String::new() } else { format!("<code>{}</code>", markdown(text)) }
 }
 
 /// A step's summary may have a megabyte, and a reader has less.

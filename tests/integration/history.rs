@@ -371,11 +371,8 @@ fn a_thousand_commits_take_one_process() {
     let mut import = sandbox.command("git");
     Ran::of(import.args(["fast-import", "--quiet"]), stream.as_bytes()).success();
     let verified = sandbox.waxseal(["verify", &format!("{}^..long", gallery.by_alice)]).code(1);
-    assert!(
-        verified.out().ends_with("\n1001 objects, 1 verified, 1000 unsigned\n"),
-        "{}",
-        verified.out().lines().last().unwrap()
-    );
+    assert!(verified.out().starts_with("1,000 of 1,001 commits fail\n"), "{}", verified.out());
+    assert!(verified.out().contains("   unsigned 1,000\n"), "{}", verified.out());
 }
 
 #[test]

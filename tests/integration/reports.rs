@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::sandbox::{ALICE, Sandbox};
+use super::sandbox::{ALICE, Ran, Sandbox, WAXSEAL};
 
 #[test]
 fn every_report_of_one_run() {
@@ -89,4 +89,60 @@ fn others_may_read_a_report() {
     sandbox.sh("umask 022; \"$WAXSEAL\" verify --junit j.xml").code(1);
     let metadata = fs::metadata(sandbox.path("repository/j.xml")).unwrap();
     assert_eq!(metadata.permissions().mode() & 0o777, 0o644);
+}
+
+#[test]
+fn a_long_history_is_a_table_and_a_short_one_a_line_each() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    let commit = |more: &[&str]| drop(sandbox.git(["commit", "-q", "--allow-empty"].iter().chain(more)).success());
+    commit(&["-S", "-m", "signed"]);
+    (0..19).for_each(|number| commit(&["-m", &format!("unsigned {number}")]));
+    let few = sandbox.waxseal(["verify", "--all"]).code(1);
+    assert_eq!(few.out().lines().count(), 21, "{}", few.out());
+    assert!(few.out().ends_with("\n20 objects, 1 verified, 19 unsigned\n"), "{}", few.out());
+
+    commit(&["-S", "-m", "signed too"]);
+    let many = sandbox.waxseal(["verify", "--all"]).code(1).out();
+    let lines: Vec<_> = many.lines().collect();
+    assert_eq!(lines[..2], ["19 of 21 commits fail", "policy   waxseal.allow"], "{many}");
+    assert!(lines[4].starts_with("21 commits in "), "{many}");
+    assert_eq!(
+        lines[5..8],
+        ["  ok                2   keyless 2", "  FAIL             19   unsigned 19", "  unknown           0"]
+    );
+    assert!(lines[8].starts_with("First failures (all: "), "{many}");
+    assert_eq!(lines.iter().filter(|line| line.starts_with("UNSIGNED ")).count(), 10, "{many}");
+
+    let lines_with = |flag: &str, word: &str| {
+        let out = sandbox.waxseal(["verify", "--all", flag]).code(1).out();
+        assert!(out.contains("\n19 of 21 commits fail\n") && !out.contains("First failures"), "{out}");
+        out.lines().filter(|line| line.starts_with(word)).count()
+    };
+    assert_eq!((lines_with("--failed", "UNSIGNED "), lines_with("--failed", "verified ")), (19, 0));
+    assert_eq!((lines_with("--list", "UNSIGNED "), lines_with("--list", "verified ")), (19, 2));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_found_before_an_interrupt_is_kept() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::process::Stdio;
+
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    sandbox.git(["commit", "-q", "--allow-empty", "-S", "-m", "signed"]).success();
+    let mut command = sandbox.command(WAXSEAL);
+    command.args(["verify", "--stdin", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut verify = command.spawn().unwrap();
+    verify.stdin.take().unwrap().write_all("HEAD\n".repeat(20_000).as_bytes()).unwrap();
+    // What reads no further is waited for: the run goes no further than what a pipe and its own queues hold.
+    let mut lines = BufReader::new(verify.stdout.take().unwrap()).lines();
+    assert_eq!(lines.by_ref().take(3_000).count(), 3_000);
+    assert!(Ran::of(sandbox.command("kill").args(["-INT", &verify.id().to_string()]), b"").success().err().is_empty());
+    assert!(!verify.wait().unwrap().success());
+    assert!(!lines.any(|line| line.is_ok_and(|line| line.contains("footer"))));
+
+    let again = sandbox.waxseal(["verify", "--json"]).success();
+    assert!(again.out().contains("\"cached\":true"), "{}", again.out());
 }

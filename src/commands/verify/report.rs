@@ -67,8 +67,8 @@ pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()
     writeln!(out, "{}", line.trim_end())
 }
 
-/// How many of each, and what the verdicts do not cover.
-pub(super) fn totals(out: &mut impl Write, tally: &Tally, scts: SctRequirement) -> io::Result<()> {
+/// How many of each.
+pub(super) fn totals(out: &mut impl Write, tally: &Tally) -> io::Result<()> {
     let objects = tally.objects();
     let mut line = format!("{objects} object{}", if objects == 1 { "" } else { "s" });
     for (count, word) in [
@@ -86,7 +86,11 @@ pub(super) fn totals(out: &mut impl Write, tally: &Tally, scts: SctRequirement) 
             write!(line, ", {count} {word}").unwrap_or_default();
         }
     }
-    writeln!(out, "{line}")?;
+    writeln!(out, "{line}")
+}
+
+/// What the verdicts do not cover.
+pub(super) fn limits(out: &mut impl Write, tally: &Tally, scts: SctRequirement) -> io::Result<()> {
     if tally.tags > 0 {
         writeln!(out, "of a tag the tag itself was judged, not what it points to")?;
     }
