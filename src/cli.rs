@@ -13,6 +13,7 @@ mod completions;
 mod doctor_flags;
 mod evidence_flags;
 mod gpg_flags;
+mod hook_flags;
 mod manual;
 mod policy_flags;
 mod report_flags;
@@ -26,6 +27,7 @@ mod verify_flags;
 pub use agent_flags::{Agent, LogIn, LogOut, WhoAmI};
 pub use doctor_flags::Doctor;
 pub use evidence_flags::EvidenceCommand;
+pub use hook_flags::{BadTime, Hook, HookEvent, MaxTime};
 pub use manual::Manual;
 pub use policy_flags::PolicyCommand;
 pub use report_flags::{Listing, Reports};
@@ -40,6 +42,7 @@ pub use show_flags::{Show, ShowFormat};
 pub use usage_error::UsageError;
 
 use completions::CompletionsFlags;
+use hook_flags::HookCommand;
 use manual::{ManFlags, Pages};
 use policy_flags::PolicyLine;
 use serve_flags::ServeLine;
@@ -63,6 +66,8 @@ pub enum Invocation {
     GitSign(GitSign),
     /// Verify one signature as Git asks for it.
     GitVerify(GitVerify),
+    /// Judge a push.
+    Hook(Hook),
     /// Write the manual pages.
     Man(Manual),
     /// Log in, for the signatures to come.
@@ -269,6 +274,7 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
             OwnCommand::Completions(flags) => Ok(Invocation::Print(flags.script(public_commands()))),
             OwnCommand::Doctor(doctor) => Ok(Invocation::Doctor(doctor)),
             OwnCommand::Evidence { command } => Ok(Invocation::Evidence(command)),
+            OwnCommand::Hook { command } => command.resolve().map(Invocation::Hook),
             OwnCommand::FollowLogin(follow) => Ok(Invocation::FollowLogin(follow)),
             OwnCommand::Man(flags) => Ok(match flags.pages(public_commands()) {
                 Pages::First(page) => Invocation::Print(page),
@@ -340,6 +346,11 @@ enum OwnCommand {
     Explain(ExplainFlags),
     #[command(hide = true)]
     FollowLogin(FollowLogin),
+    /// Judge a push, as a hook of Git's: before a server takes it, or before it leaves
+    Hook {
+        #[command(subcommand)]
+        command: HookCommand,
+    },
     /// Print or write the manual pages
     Man(ManFlags),
     /// Log in now, for the signatures to come

@@ -17,6 +17,7 @@ pub mod follow_login;
 pub mod git_sign;
 pub mod git_verify;
 mod hints;
+pub mod hook;
 pub mod identity_policy;
 mod log_watch;
 pub mod login;
@@ -51,6 +52,7 @@ pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> 
         Invocation::FollowLogin(request) => follow_login::run(request).map(|()| 0),
         Invocation::GitSign(request) => git_sign::run(request, now).map(|()| 0),
         Invocation::GitVerify(request) => git_verify::run(request, now),
+        Invocation::Hook(hook) => hook::run(hook, now),
         Invocation::Man(manual) => man::run(manual).map(|()| 0),
         Invocation::LogIn(request) => login::run(request, now).map(|()| 0),
         Invocation::LogOut(request) => logout::run(request).map(|()| 0),

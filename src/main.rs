@@ -38,6 +38,7 @@ fn prepare_for_bugs(invocation: &Invocation) {
         | Invocation::Evidence(_)
         | Invocation::Explain(_)
         | Invocation::FollowLogin(_)
+        | Invocation::Hook(_)
         | Invocation::Man(_)
         | Invocation::LogIn(_)
         | Invocation::LogOut(_)

@@ -20,6 +20,7 @@ mod error;
 mod git_config;
 mod git_parameters;
 pub mod gitsign;
+mod hook_variables;
 mod keys;
 mod network;
 pub mod programs;
@@ -29,6 +30,7 @@ mod surroundings;
 pub use choices::{CredentialStore, LogChoice, LoginChoice, MatchCommitter, TimestampChoice};
 pub use error::SettingsError;
 pub use git_config::{FoundRepository, Refusal};
+pub use hook_variables::HookVariables;
 pub use keys::{KEYS, Key, Shape};
 pub use network::{NetworkSettings, ProxySetting};
 pub use surroundings::{CiVariables, Surroundings};
@@ -91,6 +93,8 @@ pub struct Settings {
     pub verbose: bool,
     /// Where this runs, as far as variables tell.
     pub surroundings: Surroundings,
+    /// What Git tells the hooks of a push.
+    pub hook: HookVariables,
     /// Where waxseal keeps its files.
     pub folders: Folders,
     /// The repository that the working directory lies in, as far as git would use it.
@@ -143,7 +147,8 @@ impl Settings {
         let home = environment("HOME").map(PathBuf::from).or_else(std::env::home_dir);
         let settings = Self::resolve(&config, home.as_deref(), &environment)?;
         let surroundings = Surroundings::read(&environment, std::env::vars_os());
-        Ok(Self { folders: Folders::of_user(), repository, surroundings, ..settings })
+        let hook = HookVariables::read(&environment, &directory);
+        Ok(Self { folders: Folders::of_user(), repository, surroundings, hook, ..settings })
     }
 
     /// Everything that a key or a variable says.
@@ -192,6 +197,7 @@ impl Settings {
             may_prompt,
             verbose,
             surroundings: Surroundings::default(),
+            hook: HookVariables::default(),
             folders: Folders::default(),
             repository: FoundRepository::NotFound,
         })

@@ -57,52 +57,52 @@ pub(super) struct ExplainFlags {
     judging: JudgingFlags,
 }
 
-#[derive(Args)]
-struct JudgingFlags {
+#[derive(Args, Default)]
+pub(super) struct JudgingFlags {
     /// Print JSON, one object a line
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Ask the log for the entry that a signature of gitsign's online mode does not carry
     #[arg(long, conflicts_with = "offline")]
-    online: bool,
+    pub(super) online: bool,
     /// Open no connection, whatever waxseal.online says
     #[arg(long)]
-    offline: bool,
+    pub(super) offline: bool,
     /// Trust this trusted_root.json and nothing else
     #[arg(long, value_name = "FILE")]
-    trusted_root: Option<PathBuf>,
+    pub(super) trusted_root: Option<PathBuf>,
     /// The identity that must have signed: an e-mail address or URI, byte for byte
     #[arg(long, value_name = "IDENTITY", conflicts_with = "certificate_identity_regexp")]
-    certificate_identity: Option<String>,
+    pub(super) certificate_identity: Option<String>,
     /// The same as a regular expression for the whole identity
     #[arg(long, value_name = "REGEXP")]
-    certificate_identity_regexp: Option<String>,
+    pub(super) certificate_identity_regexp: Option<String>,
     /// The OIDC issuer that must have vouched for the identity
     #[arg(long, value_name = "URL", conflicts_with = "certificate_oidc_issuer_regexp")]
-    certificate_oidc_issuer: Option<String>,
+    pub(super) certificate_oidc_issuer: Option<String>,
     /// The same as a regular expression for the whole issuer
     #[arg(long, value_name = "REGEXP")]
-    certificate_oidc_issuer_regexp: Option<String>,
+    pub(super) certificate_oidc_issuer_regexp: Option<String>,
     /// Admit everyone: only the signatures count
     #[arg(long, conflicts_with_all = ["certificate_identity", "certificate_identity_regexp",
         "certificate_oidc_issuer", "certificate_oidc_issuer_regexp"])]
-    any_identity: bool,
+    pub(super) any_identity: bool,
     /// The policy file that says who may sign: a path outside the work tree, or REF:PATH
     #[arg(long, value_name = "FILE | REF:PATH", conflicts_with_all = ["certificate_identity", "certificate_identity_regexp",
         "certificate_oidc_issuer", "certificate_oidc_issuer_regexp", "any_identity"])]
-    policy: Option<PathBuf>,
+    pub(super) policy: Option<PathBuf>,
     /// The ref that rules of the policy are to judge for, as refs/heads/main; else the one that was named
     #[arg(long, value_name = "REF")]
-    r#ref: Option<String>,
+    pub(super) r#ref: Option<String>,
     /// The instance that must have issued the certificate
     #[arg(long, value_name = "NAME")]
-    instance: Option<String>,
+    pub(super) instance: Option<String>,
     /// Do not ask for proof that certificates were logged
     #[arg(long, action = ArgAction::SetTrue)]
-    insecure_ignore_sct: bool,
+    pub(super) insecure_ignore_sct: bool,
     /// Demand that the trust material was refreshed lately: 12h, 30d, 8w
     #[arg(long, value_name = "AGE", conflicts_with = "trusted_root")]
-    max_trust_age: Option<String>,
+    pub(super) max_trust_age: Option<String>,
 }
 
 impl VerifyFlags {
@@ -136,7 +136,7 @@ impl ExplainFlags {
 }
 
 impl JudgingFlags {
-    fn resolve(self, revisions: Vec<OsString>) -> Result<Verify, UsageError> {
+    pub(super) fn resolve(self, revisions: Vec<OsString>) -> Result<Verify, UsageError> {
         let pattern = |exact: Option<String>, regexp: Option<String>| {
             exact.map(Pattern::Exact).or_else(|| regexp.map(Pattern::Regexp))
         };

@@ -32,7 +32,7 @@ use steps::StepReport;
 /// # Errors
 /// [`CommandError`], as `waxseal verify`; 2 for a range and where HEAD has no commit yet.
 pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
-    let run = Run::prepare(request, now, |repository| {
+    let run = Run::prepare(request, now, |repository, _policy| {
         let selection = Selection::of(request, repository)?;
         match selection.selected.as_slice() {
             [Selected::History { .. }] => Err(CommandError::usage("a range has no one proof")

@@ -21,6 +21,8 @@ pub struct LoadedPolicy {
     /// The path in the repository, with slashes, at which commits change it; of a file in the work tree, the one it would
     /// be committed at.
     pub path: Option<String>,
+    /// It is only tried out.
+    on_trial: bool,
 }
 
 /// Where in the repository a policy file is.
@@ -30,6 +32,8 @@ pub struct InRepository {
     pub commit: ObjectId,
     /// The objects through which its name led to it, tags among them.
     pub through: Vec<ObjectId>,
+    /// What stands before the colon.
+    pub revision: String,
     /// The path in its tree, with slashes.
     pub path: String,
 }
@@ -48,34 +52,18 @@ impl LoadedPolicy {
         Self::read_anywhere(source, repository, default)
     }
 
-    /// Reads the policy that is to judge `selected`, and refuses one that lies there.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read) and [`refuse_if_judged`](Self::refuse_if_judged).
-    pub fn read_to_judge(
-        source: &Path,
-        repository: &Repository,
-        default: &InstanceName,
-        selected: &[Selected],
-    ) -> Result<Self, CommandError> {
-        let loaded = Self::read(source, Some(repository), default)?;
-        loaded.refuse_if_judged(repository, selected)?;
-        Ok(loaded)
-    }
-
-    /// Reads a policy that is tried out, from anywhere: what it says of `_selected` binds nobody. A file in the work tree is
+    /// Reads a policy that is tried out, from anywhere: it binds nobody, and may lie in what it judges. A file in the work tree is
     /// taken as if it were committed.
     ///
     /// # Errors
     /// As [`read_anywhere`](Self::read_anywhere).
     pub fn read_on_trial(
         source: &Path,
-        repository: &Repository,
+        repository: Option<&Repository>,
         default: &InstanceName,
-        _selected: &[Selected],
     ) -> Result<Self, CommandError> {
-        let mut loaded = Self::read_anywhere(source, Some(repository), default)?;
-        if let Place::File(path) = Place::of(source) {
+        let mut loaded = Self { on_trial: true, ..Self::read_anywhere(source, repository, default)? };
+        if let (Place::File(path), Some(repository)) = (Place::of(source), repository) {
             let inside = in_work_tree(path, repository).filter(|inside| !inside.starts_with(".git"));
             loaded.path = inside.and_then(|inside| Some(inside.to_str()?.replace(MAIN_SEPARATOR, "/")));
         }
@@ -113,7 +101,7 @@ impl LoadedPolicy {
                     };
                     bad(error.to_string()).hint(hint)
                 })?;
-                (found.bytes, Some(InRepository { commit: found.commit, through: found.through, path }))
+                (found.bytes, Some(InRepository { commit: found.commit, through: found.through, revision, path }))
             }
             Place::File(path) => {
                 let bytes = files::read(path, MAX_BYTES).map_err(|error| {
@@ -125,15 +113,18 @@ impl LoadedPolicy {
         let file = PolicyFile::read(&bytes, default)
             .map_err(|error| bad(error.to_string()).hint("docs/policy.md lists what a policy file may say"))?;
         let path = in_repository.as_ref().map(|place: &InRepository| place.path.clone());
-        Ok(Self { file, source: shown, in_repository, path })
+        Ok(Self { file, source: shown, in_repository, path, on_trial: false })
     }
 
-    /// Refuses a policy that lies in what it is to judge.
+    /// Refuses a policy that lies in what it is to judge, unless it is only tried out.
     ///
     /// # Errors
     /// [`ErrorKind::Policy`].
     pub fn refuse_if_judged(&self, repository: &Repository, selected: &[Selected]) -> Result<(), CommandError> {
         let Some(InRepository { commit, through, .. }) = &self.in_repository else { return Ok(()) };
+        if self.on_trial {
+            return Ok(());
+        }
         let contains = repository.contains(selected, *commit);
         let what = if contains == Some(true) {
             format!("its commit {commit} is among those to judge, or a tag among them names it")

@@ -18,11 +18,11 @@ use super::{configured, identity_policy, stdout, trust_age};
 use crate::cli::{AdmittedFlags, Named, Verify};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::finding_cache::CacheError;
-use crate::git::repository::{FoundObject, RawObject, Repository, Selected};
+use crate::git::repository::{FoundObject, RawObject, Repository};
 use crate::git::{HashKind, SignedObject};
 use crate::instance::{Instance, InstanceName};
 use crate::policy::{IdentityPolicy, PolicyFile};
-use crate::settings::{FoundRepository, Refusal, Settings};
+use crate::settings::{FoundRepository, HookVariables, Refusal, Settings};
 use crate::signature::payload::header;
 use crate::trust_age::MaxTrustAge;
 use crate::trust_store;
@@ -52,7 +52,7 @@ use surroundings::Surroundings;
 /// [`CommandError`]: 2 for arguments, repository and revisions, 4 for trust material, 5 for a policy that is invalid,
 /// 3 when the output cannot be written.
 pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
-    Run::prepare(request, now, |repository| Selection::of(request, repository))?.report()
+    Run::prepare(request, now, |repository, _policy| Selection::of(request, repository))?.report()
 }
 
 /// Everything that one run needs, ready: what is asked for is in the repository, and what it is judged by can be read.
@@ -74,16 +74,17 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Reads settings, repository, policy and trust material; `select` finds what is asked for.
+    /// Reads settings, repository, policy and trust material; `select` finds what is asked for, and is told the policy file
+    /// if there is one that can be read.
     ///
     /// # Errors
     /// As [`run`].
     pub(super) fn prepare(
         request: &'a Verify,
         now: Timestamp,
-        select: impl FnOnce(&Repository) -> Result<Selection, CommandError>,
+        select: impl FnOnce(&Repository, Option<&LoadedPolicy>) -> Result<Selection, CommandError>,
     ) -> Result<Self, CommandError> {
-        Self::prepare_under(request, now, select, LoadedPolicy::read_to_judge)
+        Self::prepare_under(request, now, select, LoadedPolicy::read)
     }
 
     /// The same under a policy file that `read` gets from wherever it may be.
@@ -93,17 +94,22 @@ impl<'a> Run<'a> {
     pub(super) fn prepare_under(
         request: &'a Verify,
         now: Timestamp,
-        select: impl FnOnce(&Repository) -> Result<Selection, CommandError>,
+        select: impl FnOnce(&Repository, Option<&LoadedPolicy>) -> Result<Selection, CommandError>,
         read: ReadPolicy,
     ) -> Result<Self, CommandError> {
         let settings = configured::settings()?;
-        let repository = open(&settings.repository)?;
+        let repository = with_quarantine(open(&settings.repository)?, &settings.hook)?;
         let hash = repository.hash_kind()?;
-        let selection = select(&repository)?;
-        let policy = default_instance(request, &settings).and_then(|default| {
-            let (policy, surroundings) = match policy_file(request, &settings) {
-                Some(source) => {
-                    let loaded = read(source, &repository, &default, &selection.selected)?;
+        let loaded = default_instance(request, &settings).and_then(|default| {
+            let source = policy_file(request, &settings);
+            let loaded = source.map(|source| read(source, Some(&repository), &default)).transpose()?;
+            Ok((default, loaded))
+        });
+        let selection = select(&repository, loaded.as_ref().ok().and_then(|(_, loaded)| loaded.as_ref()))?;
+        let policy = loaded.and_then(|(default, loaded)| {
+            let (policy, surroundings) = match loaded {
+                Some(loaded) => {
+                    loaded.refuse_if_judged(&repository, &selection.selected)?;
                     let surroundings = Surroundings::of(&loaded, request, &repository, &selection)?;
                     (IdentityPolicy::File(Box::new(loaded.file)), surroundings)
                 }
@@ -295,7 +301,8 @@ impl<'a> Run<'a> {
         source: &Path,
         read: ReadPolicy,
     ) -> Result<(PolicyFile, Surroundings), CommandError> {
-        let loaded = read(source, &self.repository, &self.default_instance, &self.selection.selected)?;
+        let loaded = read(source, Some(&self.repository), &self.default_instance)?;
+        loaded.refuse_if_judged(&self.repository, &self.selection.selected)?;
         let surroundings = Surroundings::of(&loaded, self.request, &self.repository, &self.selection)?;
         Ok((loaded.file, surroundings))
     }
@@ -320,8 +327,8 @@ pub(super) struct Unjudged {
     pub(super) cached: bool,
 }
 
-/// Reads the policy file of this name, for what is selected. A rule without an instance means the one given.
-pub(super) type ReadPolicy = fn(&Path, &Repository, &InstanceName, &[Selected]) -> Result<LoadedPolicy, CommandError>;
+/// Reads the policy file of this name. A rule without an instance means the one given.
+pub(super) type ReadPolicy = fn(&Path, Option<&Repository>, &InstanceName) -> Result<LoadedPolicy, CommandError>;
 
 /// How writing ended, as an exit code: that of `failure` when the output could not be written, which leaves a verdict
 /// undecided and is the failure of anything else.
@@ -354,6 +361,13 @@ pub(super) fn open(found: &FoundRepository) -> Result<Repository, CommandError> 
                 .hint(format!("if you trust it: git config --global --add safe.directory {}", path.display())))
         }
     }
+}
+
+/// The repository with the objects of a push that is not yet accepted, where Git says that they are elsewhere.
+fn with_quarantine(repository: Repository, hook: &HookVariables) -> Result<Repository, CommandError> {
+    let HookVariables { object_folder, other_object_folders, quarantine, .. } = hook;
+    // What lies there goes with a push that is refused, whatever becomes of this process.
+    Ok(repository.with_objects(object_folder.as_deref(), other_object_folders, quarantine.as_deref())?)
 }
 
 /// The policy file, if flags or settings name one: identity flags take its place.

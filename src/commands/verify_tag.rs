@@ -5,6 +5,7 @@ use std::ffi::OsString;
 
 use jiff::Timestamp;
 
+use super::policy_source::LoadedPolicy;
 use super::verify::selection::Selection;
 use super::verify::{Run, TAGS};
 use crate::cli::Verify;
@@ -22,10 +23,10 @@ pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
         full
     };
     let request = Verify { revisions: request.revisions.iter().map(full).collect(), ..request.clone() };
-    let tags = |repository: &Repository| {
+    let tags = |repository: &Repository, _policy: Option<&LoadedPolicy>| {
         let tag = |name: &OsString| Ok(Selected::Object(repository.annotated_tag(name)?));
         let selected = request.revisions.iter().map(tag).collect::<Result<_, CommandError>>()?;
-        Ok(Selection { names: request.revisions.clone(), selected })
+        Ok(Selection { names: request.revisions.clone(), selected, ..Selection::default() })
     };
     Run::prepare(&request, now, tags)?.report()
 }

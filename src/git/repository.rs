@@ -8,6 +8,8 @@ use std::cell::Cell;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
 use gix::bstr::{BStr, ByteSlice as _};
 use gix::objs::Kind;
@@ -17,20 +19,24 @@ pub use gix::ObjectId;
 
 mod every;
 mod history;
+mod joined;
 mod merges;
 mod notes;
 mod peel;
+mod pushed;
 mod remote;
 mod special;
 mod walk;
 
 use super::{HashKind, ObjectKind};
 use crate::causes::causes;
+use joined::Joined;
 use walk::Walk;
 
 pub use history::{FileAt, HistoryError};
 pub use notes::{EVIDENCE_REF, EvidenceNote, NotesError};
 pub use peel::Peeled;
+pub use pushed::{Pushed, PushedEnd};
 pub use special::SpecialFile;
 
 /// An opened repository.
@@ -40,6 +46,10 @@ pub struct Repository {
     shallow: HashSet<ObjectId>,
     /// How many commits may still be looked at for merge bases.
     merge_budget: Cell<usize>,
+    /// When nothing more is read.
+    deadline: Cell<Option<Instant>>,
+    /// Where several folders of objects are one.
+    joined: Option<Arc<Joined>>,
 }
 
 impl Repository {
@@ -63,13 +73,30 @@ impl Repository {
         }
         let shallow = inner.shallow_commits().map_err(unusable)?;
         let shallow = shallow.map(|commits| commits.iter().copied().collect()).unwrap_or_default();
-        Ok(Self { inner, shallow, merge_budget: Cell::new(merges::MAX_COMMITS_OF_ALL) })
+        let merge_budget = Cell::new(merges::MAX_COMMITS_OF_ALL);
+        Ok(Self { inner, shallow, merge_budget, deadline: Cell::default(), joined: None })
     }
 
     /// The same repository, for a thread of its own.
     #[must_use]
     pub fn for_another_thread(&self) -> Self {
-        Self { inner: self.inner.clone(), shallow: self.shallow.clone(), merge_budget: self.merge_budget.clone() }
+        Self {
+            inner: self.inner.clone(),
+            shallow: self.shallow.clone(),
+            merge_budget: self.merge_budget.clone(),
+            deadline: self.deadline.clone(),
+            joined: self.joined.clone(),
+        }
+    }
+
+    /// From `deadline` on no commits and tags are read any more: they count as unreadable.
+    pub fn read_until(&self, deadline: Instant) {
+        self.deadline.set(Some(deadline));
+    }
+
+    /// Whether that time has come.
+    fn is_late(&self) -> bool {
+        self.deadline.get().is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// How the repository hashes.
@@ -141,6 +168,9 @@ impl Repository {
 
     /// One object. Its bytes are hashed again: what does not hash to its name is not what was asked for.
     fn read(&self, id: ObjectId) -> FoundObject {
+        if self.is_late() {
+            return FoundObject { id, content: Err(UnreadableObject::OutOfTime) };
+        }
         let content = match self.inner.try_find_object(id) {
             Ok(Some(object)) => {
                 let (kind, bytes) = (object.kind, object.detach().data);
@@ -255,6 +285,9 @@ pub enum UnreadableObject {
     /// Something points to it as a commit, and it is none.
     #[error("the object is neither a commit nor a tag")]
     OtherKind,
+    /// The time that there was is spent.
+    #[error("there was no time left to read the object")]
+    OutOfTime,
     /// It cannot be read from disk.
     #[error("the object cannot be read: {0}")]
     Storage(String),

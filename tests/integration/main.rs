@@ -29,6 +29,7 @@ mod forward;
 mod from_gitsign;
 mod git_sign;
 mod history;
+mod hooks;
 mod identity_policy;
 mod issuers;
 mod key_ring;

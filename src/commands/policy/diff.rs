@@ -26,7 +26,7 @@ mod lines;
 /// # Errors
 /// [`CommandError`], as `waxseal verify`.
 pub(super) fn run(request: &Verify, new: &Path, now: Timestamp) -> Result<u8, CommandError> {
-    let select = |repository: &_| Selection::of(request, repository);
+    let select = |repository: &_, _policy: Option<&_>| Selection::of(request, repository);
     let run = Run::prepare_under(request, now, select, LoadedPolicy::read_on_trial)?;
     let (file, surroundings) = run.another_policy(new, LoadedPolicy::read_on_trial)?;
     let sha256 = file.sha256().to_string();

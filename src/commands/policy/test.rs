@@ -21,7 +21,7 @@ use crate::policy::{Allowed, IdentityPolicy};
 /// # Errors
 /// [`CommandError`], as `waxseal verify`.
 pub(super) fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
-    let select = |repository: &_| Selection::of(request, repository);
+    let select = |repository: &_, _policy: Option<&_>| Selection::of(request, repository);
     let run = Run::prepare_under(request, now, select, LoadedPolicy::read_on_trial)?;
     if matches!(run.policy, IdentityPolicy::NotGiven) {
         return Err(CommandError::new(ErrorKind::Policy, "there is no policy to test")

@@ -14,6 +14,8 @@ pub(in crate::commands) struct Selection {
     pub names: Vec<OsString>,
     /// None of it read yet.
     pub selected: Vec<Selected>,
+    /// For each of `selected` the full name of the ref that rules judge for; empty where the names say it.
+    pub references: Vec<String>,
 }
 
 impl Selection {

@@ -58,12 +58,11 @@ impl Surroundings {
             })?,
             None => Some(HashSet::new()),
         };
-        Ok(Self {
-            references: selection.names.iter().map(named).collect(),
-            path: policy.path.clone(),
-            before_start,
-            source: Some(policy.source.clone()),
-        })
+        let references = match selection.references.as_slice() {
+            [] => selection.names.iter().map(named).collect(),
+            known => known.iter().cloned().map(Some).collect(),
+        };
+        Ok(Self { references, path: policy.path.clone(), before_start, source: Some(policy.source.clone()) })
     }
 
     /// Those of one object, which the argument at `position` named.

@@ -133,7 +133,7 @@ impl Repository {
         let mut before = HashSet::new();
         let mut pending = vec![start];
         while let Some(id) = pending.pop() {
-            if self.shallow.contains(&id) {
+            if self.shallow.contains(&id) || self.is_late() {
                 return Ok(None);
             }
             let Ok(commit) = self.inner.find_commit(id) else { return Ok(None) };

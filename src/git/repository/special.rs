@@ -35,6 +35,12 @@ pub(super) fn check_folder(git_dir: &Path) -> Result<(), SpecialFile> {
     folders.find_map(|folder| special_below(&folder)).map_or(Ok(()), |path| Err(SpecialFile::at(path)))
 }
 
+/// Looks at what is read of a folder of objects.
+pub(super) fn check_objects(objects: &Path) -> Result<(), SpecialFile> {
+    let folders = ["info", "pack"].map(|name| objects.join(name));
+    folders.iter().find_map(|folder| special_below(folder)).map_or(Ok(()), |path| Err(SpecialFile::at(path)))
+}
+
 fn check(folder: &Path, names: &[&str]) -> Result<(), SpecialFile> {
     let mut paths = names.iter().map(|name| folder.join(name));
     paths.find(|path| files::is_special(path)).map_or(Ok(()), |path| Err(SpecialFile::at(path)))

@@ -1,0 +1,194 @@
+//! `waxseal hook`: the hooks of a push, called as githooks(5) says.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::verify_flags::JudgingFlags;
+use super::{Named, UsageError, Verify};
+
+/// `waxseal hook`
+#[derive(Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// Which hook.
+    pub event: HookEvent,
+    /// What is judged, by whose rules and under which trust; no revisions yet, and never online.
+    pub judging: Verify,
+    /// What would be refused is said, and not refused.
+    pub report_only: bool,
+    /// How long it may take.
+    pub max_time: Duration,
+    /// How many objects are judged.
+    pub max_objects: u64,
+    /// How many failures are shown.
+    pub max_failures: usize,
+    /// The push must be signed, too.
+    pub require_signed_push: bool,
+}
+
+/// Which hook.
+#[derive(Debug, PartialEq, Eq)]
+pub enum HookEvent {
+    /// Before anything leaves: standard input names the refs.
+    PrePush {
+        /// The remote's name; `None` where the push is to an address.
+        remote: Option<OsString>,
+    },
+    /// Before anything is taken: standard input names the refs.
+    PreReceive,
+    /// Before one ref is updated.
+    Update {
+        /// Its full name.
+        reference: OsString,
+        /// What it points at.
+        old: OsString,
+        /// What it is to point at.
+        new: OsString,
+    },
+}
+
+#[derive(Subcommand)]
+pub(super) enum HookCommand {
+    /// Judge a push before it leaves; never changes anything
+    PrePush {
+        /// The remote's name
+        #[arg(value_name = "REMOTE")]
+        remote: Option<OsString>,
+        /// Its address
+        #[arg(value_name = "URL")]
+        url: Option<OsString>,
+        #[command(flatten)]
+        flags: HookFlags,
+    },
+    /// Judge a whole push on the server: all of it is taken or nothing
+    PreReceive {
+        #[command(flatten)]
+        flags: HookFlags,
+        /// The push itself must be signed (git push --signed) by somebody who may sign
+        #[arg(long)]
+        require_signed_push: bool,
+    },
+    /// Judge one ref of a push on the server
+    Update {
+        /// Its full name
+        #[arg(value_name = "REF")]
+        reference: OsString,
+        /// What it points at
+        #[arg(value_name = "OLD")]
+        old: OsString,
+        /// What it is to point at
+        #[arg(value_name = "NEW")]
+        new: OsString,
+        #[command(flatten)]
+        flags: HookFlags,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct HookFlags {
+    /// The policy file that says who may sign: a path, or REF:PATH as it is before the push
+    #[arg(long, value_name = "FILE | REF:PATH")]
+    policy: Option<PathBuf>,
+    /// Admit everyone: only the signatures count
+    #[arg(long, conflicts_with = "policy")]
+    any_identity: bool,
+    /// Trust this trusted_root.json and nothing else
+    #[arg(long, value_name = "FILE")]
+    trusted_root: Option<PathBuf>,
+    /// Demand that the trust material was refreshed lately: 12h, 30d, 8w
+    #[arg(long, value_name = "AGE", conflicts_with = "trusted_root")]
+    max_trust_age: Option<String>,
+    /// Say what would be refused, and refuse nothing
+    #[arg(long)]
+    report_only: bool,
+    /// Refuse what is not judged after this time: 30s, 5m
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    max_time: MaxTime,
+    /// Refuse a push of more objects to judge
+    #[arg(long, value_name = "COUNT", default_value_t = 100_000)]
+    max_objects: u64,
+    /// Show no more failures than these
+    #[arg(long, value_name = "COUNT", default_value_t = 10)]
+    max_failures: usize,
+    /// Verify everything anew, and keep nothing of what is found
+    #[arg(long)]
+    no_cache: bool,
+}
+
+impl HookCommand {
+    pub(super) fn resolve(self) -> Result<Hook, UsageError> {
+        let (event, flags, require_signed_push) = match self {
+            Self::PrePush { remote, url, flags } => {
+                // Of an address Git says the same twice.
+                (HookEvent::PrePush { remote: remote.filter(|remote| Some(remote) != url.as_ref()) }, flags, false)
+            }
+            Self::PreReceive { flags, require_signed_push } => (HookEvent::PreReceive, flags, require_signed_push),
+            // Git shows the certificate of a push to pre-receive alone.
+            Self::Update { reference, old, new, flags } => (HookEvent::Update { reference, old, new }, flags, false),
+        };
+        let judging = JudgingFlags {
+            offline: true,
+            trusted_root: flags.trusted_root,
+            any_identity: flags.any_identity,
+            policy: flags.policy,
+            max_trust_age: flags.max_trust_age,
+            ..JudgingFlags::default()
+        };
+        let judging = judging.resolve(Vec::new())?;
+        let judging = Verify { named: Named::Tags, no_cache: flags.no_cache, allow_empty: true, ..judging };
+        Ok(Hook {
+            event,
+            judging,
+            report_only: flags.report_only,
+            max_time: flags.max_time.0,
+            max_objects: flags.max_objects,
+            max_failures: flags.max_failures,
+            require_signed_push,
+        })
+    }
+}
+
+/// A time as `30s` or `5m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxTime(pub Duration);
+
+impl FromStr for MaxTime {
+    type Err = BadTime;
+
+    fn from_str(text: &str) -> Result<Self, BadTime> {
+        let (number, seconds) = match (text.strip_suffix('s'), text.strip_suffix('m')) {
+            (Some(number), _) => (number, 1),
+            (None, Some(number)) => (number, 60),
+            (None, None) => return Err(BadTime),
+        };
+        // `parse` alone also reads "+7" and "007".
+        let count = number.parse().ok().filter(|count: &u64| count.to_string() == number);
+        let count = count.filter(|count| (1..=MAX_COUNT).contains(count)).ok_or(BadTime)?;
+        Ok(Self(Duration::from_secs(count * seconds)))
+    }
+}
+
+/// Not a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a time is a number and a unit, as 30s or 5m")]
+pub struct BadTime;
+
+/// Nobody waits longer for a push.
+const MAX_COUNT: u64 = 86_400;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_a_unit() {
+        assert_eq!("30s".parse(), Ok(MaxTime(Duration::from_secs(30))));
+        assert_eq!("5m".parse(), Ok(MaxTime(Duration::from_secs(300))));
+        for bad in ["", "30", "s", "0s", "+3s", "03s", "1h", "99999999999999999999s", "5 m"] {
+            assert_eq!(bad.parse::<MaxTime>(), Err(BadTime), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! `waxseal hook pre-receive | update | pre-push`: what a push brings is verified before a server takes it, or before it
+//! leaves.
+//!
+//! No connection is opened. The policy is the receiving repository's as it is before the push: what is pushed has no say in
+//! it. What cannot be judged in the time that there is counts as undecided, and is refused.
+
+use std::io::{self, Write as _};
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::policy_source::LoadedPolicy;
+use super::verify::judged::Tally;
+use super::verify::{Run, Unjudged};
+use crate::cli::{Hook, HookEvent};
+use crate::command_error::{CommandError, ErrorKind};
+use crate::escape;
+use crate::git::repository::{Repository, Selected};
+use crate::policy::IdentityPolicy;
+
+mod certificate;
+mod parts;
+mod report;
+mod updates;
+
+use parts::Parts;
+use report::Report;
+use updates::Update;
+
+/// Judges the push and returns the exit code of `docs/errors.md`: Git refuses the push for any but 0.
+///
+/// # Errors
+/// [`CommandError`], as `waxseal verify`; with `--report-only` it is said and is none.
+pub fn run(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
+    let done = judge(hook, now);
+    if !hook.report_only || matches!(done, Ok(0)) {
+        return done;
+    }
+    let mut stderr = io::stderr().lock();
+    let said = match &done {
+        Ok(_exit_code) => Ok(()),
+        Err(error) => error.print(&mut stderr),
+    };
+    let _closed = said.and_then(|()| writeln!(stderr, "waxseal: report only: the push goes on"));
+    Ok(0)
+}
+
+fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
+    let deadline = Instant::now() + hook.max_time;
+    let updates = updates::of(&hook.event)?;
+    let mut parts = Parts::default();
+    let mut law = None;
+    let run = Run::prepare(&hook.judging, now, |repository, policy| {
+        repository.read_until(deadline);
+        law = policy.and_then(|policy| Law::of(policy, repository));
+        let (found, selection) = Parts::of(&updates, &hook.event, repository, policy)?;
+        parts = found;
+        Ok(selection)
+    });
+    let run = run.map_err(|error| match error.kind() {
+        ErrorKind::Policy => error.hint(BEGIN),
+        ErrorKind::Failed | ErrorKind::TrustMaterial | ErrorKind::Undecided | ErrorKind::Usage => error,
+    })?;
+    if matches!(run.policy, IdentityPolicy::NotGiven) {
+        return Err(CommandError::new(ErrorKind::Policy, "nobody said who may sign here").hint(BEGIN));
+    }
+    if let (Some(law), HookEvent::PreReceive | HookEvent::Update { .. }) = (law, &hook.event) {
+        law.refuse_change_of_history(&updates, &run.repository)?;
+    }
+    let mut report = Report::new(hook, &run, &parts);
+    if hook.require_signed_push {
+        report.pusher = Some(certificate::check(&run, &updates)?);
+    }
+    let mut tally = Tally::default();
+    let stopped = run.each_unjudged(|Unjudged { found, completed, position, .. }| {
+        if tally.objects() >= hook.max_objects {
+            return Err(io::Error::other(format!("there are more than {} objects to judge", hook.max_objects)));
+        }
+        let judged = run.judged(&found, completed, position);
+        tally.count(&judged);
+        report.take(&judged, position);
+        if Instant::now() >= deadline {
+            return Err(io::Error::other(format!("{} seconds are spent", hook.max_time.as_secs())));
+        }
+        Ok(())
+    });
+    let stopped = stopped.err().map(|why| why.to_string());
+    let judged = tally.exit_code(&run.policy, true);
+    let exit_code = match (judged, &stopped) {
+        (1, _) => 1,
+        _ if report.has_unsignable() => 1,
+        (_, Some(_)) => ErrorKind::Undecided.exit_code(),
+        (exit_code, None) => exit_code,
+    };
+    // Whoever does not listen is refused all the same.
+    let _closed = report.print(&mut io::stderr().lock(), exit_code, stopped.as_deref());
+    Ok(exit_code)
+}
+
+/// The policy of a commit to which one of the refs leads.
+struct Law {
+    reference: String,
+    path: String,
+}
+
+impl Law {
+    fn of(policy: &LoadedPolicy, repository: &Repository) -> Option<Self> {
+        let place = policy.in_repository.as_ref()?;
+        let name = place.revision.split(['~', '^']).next().unwrap_or_default();
+        let name = name.split_once("@{").map_or(name, |(name, _)| name);
+        Some(Self { reference: repository.reference(name.as_ref())?, path: place.path.clone() })
+    }
+
+    /// Nobody takes the policy away, or puts back an older one, by moving its ref elsewhere.
+    fn refuse_change_of_history(&self, updates: &[Update], repository: &Repository) -> Result<(), CommandError> {
+        for update in updates.iter().filter(|update| update.reference == self.reference) {
+            let Some(old) = update.old else { continue };
+            let what = match update.new {
+                None => "deletes",
+                Some(new) => match (repository.pushed(old).commit(), repository.pushed(new).commit()) {
+                    (Some(old), Some(new)) => {
+                        let history = [Selected::History { hidden: Vec::new(), tips: vec![new] }];
+                        let same = repository.same_at(old, new, &self.path) == Some(true);
+                        if same || repository.contains(&history, old) == Some(true) {
+                            continue;
+                        }
+                        "forces another policy file on"
+                    }
+                    _ => "replaces",
+                },
+            };
+            let name = escape::terminal(&self.reference);
+            return Err(CommandError::failed(format!("the push {what} {name}, where the policy comes from"))
+                .hint("change the policy with a new commit; who looks after the server can do it there"));
+        }
+        Ok(())
+    }
+}
+
+/// How to get from nothing to a policy.
+const BEGIN: &str = "to begin, whoever looks after the repository says who may: \"git config --add waxseal.allow 'IDENTITY ISSUER'\" \
+                     or \"git config waxseal.policy /PATH/policy.toml\" in it; once a branch has the file, waxseal.policy can be REF:PATH";

@@ -1,0 +1,252 @@
+//! What a push brings that has to be judged, ref by ref.
+//!
+//! Judged are the tag objects that the refs name and the commits behind them, without what the repository has and has
+//! judged. Where rules ask for a ref, one that admits more than another does not vouch for it: a commit that may be on
+//! `wip` is judged again on its way to `main`. So a part of a push are the refs for which the same rules count, and left
+//! out is what is behind refs for which no others count, and behind the policy's own commit. A tag object is judged itself
+//! and stands for what it names: of its history nothing is judged that any ref has, and so it vouches for nothing elsewhere.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+
+use super::updates::Update;
+use crate::cli::HookEvent;
+use crate::command_error::CommandError;
+use crate::commands::policy_source::LoadedPolicy;
+use crate::commands::verify::selection::Selection;
+use crate::git::repository::{ObjectId, Pushed, PushedEnd, Repository, Selected};
+
+/// Refs that are judged together.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) references: Vec<String>,
+    law: Law,
+    /// They name tag objects.
+    annotated: bool,
+    tips: Vec<ObjectId>,
+    tags: Vec<(String, ObjectId)>,
+    old: Vec<ObjectId>,
+    /// Refs among them that nobody can sign anything for.
+    pub(super) not_signable: Vec<String>,
+}
+
+/// Which rules count for a ref, by their order; without a policy file there are none.
+type Law = Vec<bool>;
+
+/// A ref that is there already.
+struct Known {
+    law: Law,
+    annotated: bool,
+    commit: ObjectId,
+}
+
+/// The push, taken apart.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    pub(super) parts: Vec<Part>,
+    /// For each of what is selected the part that it belongs to.
+    owners: Vec<usize>,
+}
+
+impl Parts {
+    /// Takes the updates apart, and says what of them is to be judged.
+    ///
+    /// # Errors
+    /// [`CommandError`] when refs cannot be read.
+    pub(super) fn of(
+        updates: &[Update],
+        event: &HookEvent,
+        repository: &Repository,
+        policy: Option<&LoadedPolicy>,
+    ) -> Result<(Self, Selection), CommandError> {
+        let mut parts: Vec<Part> = Vec::new();
+        for update in updates {
+            let Some(new) = update.new.filter(|_| is_judged(&update.reference)) else { continue };
+            let pushed = repository.pushed(new);
+            let (law, annotated) = (law(policy, &update.reference), !pushed.tags.is_empty());
+            let at = parts.iter().position(|part| part.law == law && part.annotated == annotated);
+            let at = at.unwrap_or_else(|| {
+                parts.push(Part::new(law, annotated));
+                parts.len() - 1
+            });
+            let Some(part) = parts.get_mut(at) else { continue };
+            let old = update.old.map(|old| repository.pushed(old)).filter(|old| annotated || old.tags.is_empty());
+            part.old.extend(old.and_then(|old| old.commit()));
+            for (number, tag) in pushed.tags.into_iter().enumerate() {
+                // The name of the ref is the outermost tag's.
+                let name = if number == 0 { update.reference.clone() } else { behind(&update.reference) };
+                part.tags.push((name, tag));
+            }
+            match pushed.end {
+                PushedEnd::Commit(commit) => part.tips.push(commit),
+                PushedEnd::NotSignable if annotated => {}
+                PushedEnd::NotSignable => part.not_signable.push(update.reference.clone()),
+                PushedEnd::Unreadable(id) => part.tags.push((behind(&update.reference), id)),
+            }
+            part.references.push(update.reference.clone());
+        }
+        let known =
+            known(repository, event)?.into_iter().filter(|(name, _)| is_judged(name)).filter_map(|(name, there)| {
+                Some(Known { law: law(policy, &name), annotated: !there.tags.is_empty(), commit: there.commit()? })
+            });
+        let known: Vec<Known> = known.collect();
+        let source = policy.and_then(|policy| policy.in_repository.as_ref()).map(|place| place.commit);
+        Ok(Self::select(parts, &known, source))
+    }
+
+    fn select(parts: Vec<Part>, known: &[Known], source: Option<ObjectId>) -> (Self, Selection) {
+        let mut selection = Selection::default();
+        let mut owners = Vec::new();
+        for (number, part) in parts.iter().enumerate() {
+            let Some(reference) = part.references.first() else { continue };
+            let mut select = |name: &str, selected: Selected| {
+                selection.names.push(OsString::from(name));
+                selection.references.push(reference.clone());
+                selection.selected.push(selected);
+                owners.push(number);
+            };
+            for (name, tag) in &part.tags {
+                select(name, Selected::Object(*tag));
+            }
+            if part.tips.is_empty() {
+                continue;
+            }
+            let mut hidden: HashSet<ObjectId> = part.old.iter().copied().chain(source).collect();
+            hidden.extend(
+                known.iter().filter(|known| part.believes(&known.law, known.annotated)).map(|known| known.commit),
+            );
+            for earlier in parts.iter().take(number).filter(|earlier| part.believes(&earlier.law, earlier.annotated)) {
+                hidden.extend(&earlier.tips);
+            }
+            let mut tips = part.tips.clone();
+            tips.sort_unstable();
+            tips.dedup();
+            let mut hidden: Vec<ObjectId> = hidden.into_iter().collect();
+            hidden.sort_unstable();
+            select(&behind(reference), Selected::History { hidden, tips });
+        }
+        (Self { parts, owners }, selection)
+    }
+
+    /// The part that the argument at `position` belongs to.
+    pub(super) fn owner(&self, position: usize) -> usize {
+        self.owners.get(position).copied().unwrap_or_default()
+    }
+}
+
+impl Part {
+    fn new(law: Law, annotated: bool) -> Self {
+        let (references, tips, tags, old, not_signable) = (vec![], vec![], vec![], vec![], vec![]);
+        Self { references, law, annotated, tips, tags, old, not_signable }
+    }
+
+    /// Whether what a ref has, by its rules, need not be judged again.
+    fn believes(&self, law: &Law, annotated: bool) -> bool {
+        let admits_all = self.law.iter().all(|counts| *counts);
+        self.annotated || admits_all || (!annotated && law.iter().zip(&self.law).all(|(theirs, own)| !theirs || *own))
+    }
+
+    /// Whether a ref is to point at this commit itself.
+    pub(super) fn has_tip(&self, id: ObjectId) -> bool {
+        self.tips.contains(&id)
+    }
+}
+
+/// What nobody signs, and waxseal's own, is not judged, and vouches for nothing.
+pub(super) fn is_judged(reference: &str) -> bool {
+    !["refs/notes/", "refs/waxseal/"].iter().any(|own| reference.starts_with(own)) && reference != "refs/stash"
+}
+
+/// What the other end has, by the names that it has there.
+fn known(repository: &Repository, event: &HookEvent) -> Result<Vec<(String, Pushed)>, CommandError> {
+    let prefix = match event {
+        HookEvent::PreReceive | HookEvent::Update { .. } => "refs/".to_owned(),
+        HookEvent::PrePush { remote } => match remote.as_ref().and_then(|remote| remote.to_str()) {
+            Some(remote) if is_name(remote) => format!("refs/remotes/{remote}/"),
+            Some(_) | None => return Ok(Vec::new()),
+        },
+    };
+    let found = repository.refs_below(&prefix)?.into_iter();
+    // What cannot be named in a policy vouches for nothing.
+    let named = found.filter_map(|(name, there)| Some((std::str::from_utf8(&name).ok()?.to_owned(), there)));
+    Ok(match event {
+        HookEvent::PreReceive | HookEvent::Update { .. } => named.collect(),
+        HookEvent::PrePush { .. } => {
+            let branch = |name: &str| name.strip_prefix(&prefix).map(|branch| format!("refs/heads/{branch}"));
+            named.filter_map(|(name, there)| Some((branch(&name)?, there))).collect()
+        }
+    })
+}
+
+/// Whether it can be part of a ref's name; an address cannot, or leads to no ref.
+fn is_name(remote: &str) -> bool {
+    let is_word = |part: &str| !part.is_empty() && !part.starts_with('.');
+    remote.split('/').all(is_word)
+        && !remote.contains(|char: char| char.is_ascii_control() || " :?[\\^~*".contains(char))
+}
+
+fn law(policy: Option<&LoadedPolicy>, reference: &str) -> Law {
+    let rules = policy.map(|policy| policy.file.rules()).unwrap_or_default();
+    rules.iter().map(|rule| rule.refs.is_empty() || rule.refs.iter().any(|one| one.matches(reference))).collect()
+}
+
+/// The history behind a ref, which is no tag that could have the wrong name.
+fn behind(reference: &str) -> String {
+    format!("history of {reference}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(digit: char) -> ObjectId {
+        String::from_iter([digit; 40]).parse().unwrap()
+    }
+
+    fn part(name: &str, law: &[bool], annotated: bool, tip: char) -> Part {
+        let mut part = Part::new(law.to_vec(), annotated);
+        part.references.push(name.to_owned());
+        part.tips.push(id(tip));
+        part
+    }
+
+    #[test]
+    fn only_a_ref_that_admits_no_more_vouches_for_another() {
+        // Maintainers everywhere, contributors on wip.
+        let (main, wip) = ([true, false], [true, true]);
+        let there = |law: &[bool], annotated, tip| Known { law: law.to_vec(), annotated, commit: id(tip) };
+        let known = [there(&main, false, 'a'), there(&wip, false, 'b'), there(&main, true, 'c')];
+        let hidden = |parts: Vec<Part>| -> Vec<Vec<ObjectId>> {
+            let (_, selection) = Parts::select(parts, &known, Some(id('9')));
+            let each = selection.selected.into_iter().filter_map(|selected| match selected {
+                Selected::History { hidden, .. } => Some(hidden),
+                Selected::Object(_) => None,
+            });
+            each.collect()
+        };
+        assert_eq!(hidden(vec![part("refs/heads/main", &main, false, '1')]), [[id('9'), id('a')]]);
+        assert_eq!(hidden(vec![part("refs/heads/wip", &wip, false, '1')]), [[id('9'), id('a'), id('b'), id('c')]]);
+        assert_eq!(hidden(vec![part("refs/tags/v1", &main, true, '1')]), [[id('9'), id('a'), id('b'), id('c')]]);
+        // Of the same push what was judged before.
+        let both = vec![part("refs/heads/main", &main, false, '1'), part("refs/heads/wip", &wip, false, '2')];
+        assert_eq!(hidden(both)[1], [id('1'), id('9'), id('a'), id('b'), id('c')]);
+        let both = vec![part("refs/heads/a", &wip, false, '2'), part("refs/heads/main", &main, false, '1')];
+        assert_eq!(hidden(both)[1], [id('9'), id('a')]);
+    }
+
+    #[test]
+    fn an_address_is_no_name() {
+        assert!(is_name("origin") && is_name("team/origin"));
+        for address in
+            ["", "../server", "/server", "./x", "https://example.org/x", "git@example.org:x", "a//b", "C:\\x"]
+        {
+            assert!(!is_name(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn notes_are_not_judged() {
+        assert!(is_judged("refs/heads/main") && is_judged("refs/heads/refs/notes/x") && is_judged("refs/changes/1"));
+        assert!(!is_judged("refs/notes/waxseal-evidence") && !is_judged("refs/stash") && !is_judged("refs/waxseal/x"));
+    }
+}
