@@ -23,6 +23,7 @@ mod show_flags;
 mod trust_flags;
 mod usage_error;
 mod verify_flags;
+mod who_flags;
 
 pub use agent_flags::{Agent, LogIn, LogOut, WhoAmI};
 pub use doctor_flags::Doctor;
@@ -40,6 +41,7 @@ pub use trust_flags::{Trust, TrustAdd, TrustImport, TrustRefresh, TrustSource};
 pub use setup_flags::Setup;
 pub use show_flags::{Show, ShowFormat};
 pub use usage_error::UsageError;
+pub use who_flags::Who;
 
 use completions::CompletionsFlags;
 use hook_flags::HookCommand;
@@ -48,6 +50,7 @@ use policy_flags::PolicyLine;
 use serve_flags::ServeLine;
 use show_flags::ShowFlags;
 use verify_flags::{ExplainFlags, VerifyFlags, VerifyTagFlags};
+use who_flags::WhoFlags;
 
 /// What one run of the program is to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -94,6 +97,8 @@ pub enum Invocation {
     Verify(Verify),
     /// Verify tags by name.
     VerifyTag(Verify),
+    /// Say who signed a history.
+    Who(Who),
     /// Say who is logged in.
     WhoAmI(WhoAmI),
 }
@@ -294,6 +299,7 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
             OwnCommand::Explain(flags) => flags.resolve().map(Invocation::Explain),
             OwnCommand::Verify(flags) => flags.resolve().map(Invocation::Verify),
             OwnCommand::VerifyTag(flags) => flags.resolve().map(Invocation::VerifyTag),
+            OwnCommand::Who(flags) => flags.resolve().map(Invocation::Who),
             OwnCommand::Whoami(whoami) => Ok(Invocation::WhoAmI(whoami)),
         },
         Err(error) if error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -379,6 +385,8 @@ enum OwnCommand {
     Verify(VerifyFlags),
     /// Verify signed tags by name
     VerifyTag(VerifyTagFlags),
+    /// Show who signed a history, how much, and when that is proven to have been
+    Who(WhoFlags),
     /// Show who is logged in, and for how long
     Whoami(WhoAmI),
 }

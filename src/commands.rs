@@ -37,6 +37,7 @@ pub mod trust;
 mod trust_age;
 pub mod verify;
 pub mod verify_tag;
+pub mod who;
 pub mod whoami;
 
 /// Runs one invocation and returns the program's exit code.
@@ -64,6 +65,7 @@ pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> 
         Invocation::Trust(request) => trust::run(request, now),
         Invocation::Verify(request) => verify::run(request, now),
         Invocation::VerifyTag(request) => verify_tag::run(request, now),
+        Invocation::Who(request) => who::run(request, now),
         Invocation::WhoAmI(request) => whoami::run(request, now).map(|()| 0),
         Invocation::Serve(request) => serve::run(request, now).map(|()| 0),
         Invocation::ServeCommand(request) => serve::command(request, now).map(|()| 0),

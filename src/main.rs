@@ -52,6 +52,7 @@ fn prepare_for_bugs(invocation: &Invocation) {
         | Invocation::Trust(_)
         | Invocation::Verify(_)
         | Invocation::VerifyTag(_)
+        | Invocation::Who(_)
         | Invocation::WhoAmI(_) => {}
     }
 }

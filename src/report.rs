@@ -11,6 +11,7 @@ pub mod junit;
 pub mod reasons;
 mod row;
 pub mod sarif;
+pub mod signers;
 pub mod summary;
 mod totals;
 

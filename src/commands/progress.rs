@@ -60,6 +60,13 @@ impl Progress {
     }
 }
 
+/// What ends early leaves no line behind.
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
 /// How many there will be nobody knows before the walk is over.
 fn line(done: u64, elapsed: Duration) -> String {
     let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);

@@ -42,6 +42,7 @@ pub(super) mod surroundings;
 use engine::{Engine, Verified};
 use judged::{Judged, Tally};
 use people::People;
+pub(super) use report::object as line_for_people;
 use reports::Reports;
 use selection::Selection;
 use surroundings::Surroundings;

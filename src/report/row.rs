@@ -21,6 +21,8 @@ pub struct Row {
     pub detail: Option<String>,
     /// Whom a verified certificate or key names; of anything else `None`.
     pub identity: Option<String>,
+    /// What kind of name that is.
+    pub identity_kind: Option<&'static str>,
     /// Who vouched for it to the instance.
     pub issuer: Option<String>,
     /// The instance that vouches.

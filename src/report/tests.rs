@@ -6,7 +6,7 @@ use super::*;
 const HOSTILE: &[u8] =
     b"x\n::error::y]]></failure><script>|`#1 @z [a](http://b) \x1b[2K%0A\0\xff\xef\xbf\xbe\xe2\x80\xae##[c]{0}";
 
-fn row(number: u32, standing: Standing, reason: Option<&'static str>) -> Row {
+pub(super) fn row(number: u32, standing: Standing, reason: Option<&'static str>) -> Row {
     Row {
         oid: format!("{number:040x}"),
         kind: Some("commit"),
@@ -16,6 +16,7 @@ fn row(number: u32, standing: Standing, reason: Option<&'static str>) -> Row {
         reason,
         detail: reason.map(|_| "because".to_owned()),
         identity: None,
+        identity_kind: None,
         issuer: None,
         instance: None,
         signature: Some("keyless"),
@@ -23,6 +24,17 @@ fn row(number: u32, standing: Standing, reason: Option<&'static str>) -> Row {
         author: b"Alice <alice@example.org>".to_vec(),
         subject: b"A change".to_vec(),
         cached: false,
+    }
+}
+
+pub(super) fn signed(name: &str, issuer: &str, day: i64) -> Row {
+    Row {
+        identity: Some(name.to_owned()),
+        identity_kind: Some("email"),
+        issuer: Some(issuer.to_owned()),
+        instance: Some("home".to_owned()),
+        time: Timestamp::from_second(day * signers::DAY).ok(),
+        ..row(1, Standing::Ok, None)
     }
 }
 

@@ -58,5 +58,6 @@ mod trust_age;
 mod trust_import;
 mod trust_refresh;
 mod verify_tag;
+mod who;
 mod whole_history;
 mod workbench;

@@ -16,7 +16,7 @@ use crate::verify::{SctRequirement, Verdict};
 use crate::x509::CertificateClaims;
 
 /// One line: verdict, short id, who and when where that was proven, subject.
-pub(super) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()> {
+pub(in crate::commands) fn object(out: &mut impl Write, judged: &Judged<'_>) -> io::Result<()> {
     let id = judged.found.id.to_hex_with_len(SHORT_ID);
     let (word, what) = match &judged.verdict {
         Verdict::Verified(signature) => {

@@ -52,6 +52,7 @@ impl Judged<'_> {
             reason: self.reason(),
             detail: self.detail().as_deref().map(bounded),
             identity: verified.map(|signature| bounded(signature.san().as_str())),
+            identity_kind: verified.map(|signature| signature.san().kind()),
             issuer: verified.map(|signature| bounded(signature.issuer())),
             instance: verified.map(|signature| signature.instance().to_string()),
             signature: json::signature(self),
