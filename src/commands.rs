@@ -6,6 +6,7 @@ use crate::cli::Invocation;
 use crate::command_error::CommandError;
 
 pub mod agent;
+mod agent_error;
 mod claims;
 mod configured;
 pub mod doctor;

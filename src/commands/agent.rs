@@ -7,7 +7,8 @@ use crate::services::event_loop::EventLoop;
 use crate::settings::Folders;
 use crate::terminal::{Attendant, Terminal};
 
-use super::git_sign::{agent_error, clock};
+use super::agent_error::agent_error;
+use super::git_sign::clock;
 use super::{configured, stdout};
 
 /// Runs the agent until it has nothing more to do, or has the one that runs end. It reads nothing of a repository.

@@ -16,8 +16,8 @@ use std::io;
 use jiff::Timestamp;
 
 use self::public_consent::{PublicConsent, Purpose};
+pub(super) use self::sign_in::SignIn;
 use self::sign_in::Signature;
-pub(super) use self::sign_in::{SignIn, agent_error};
 use super::configured;
 use super::status_fd::{self, StatusOutput};
 use crate::agent;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::task::{JoinSet, LocalSet};
 
-use super::git_sign::agent_error;
+use super::agent_error::agent_error;
 use super::{configured, stdout};
 use crate::agent::{AgentError, Connection, Forgotten, KeptLogins, Place};
 use crate::cli::LogOut;

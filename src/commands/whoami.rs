@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use super::git_sign::agent_error;
+use super::agent_error::agent_error;
 use super::stdout;
 use crate::agent::{Connection, Place, SessionStatus};
 use crate::cli::WhoAmI;

@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::agent::{Connection, Place};
-use crate::commands::git_sign::agent_error;
+use crate::commands::agent_error::agent_error;
 use crate::settings::Settings;
 
 pub(super) async fn finding(settings: &Settings) -> Finding {

@@ -268,5 +268,5 @@ pub(in crate::commands) fn of_self_check(
     Err(error.hint("the finished signature did not pass its check, so it was not written"))
 }
 
-pub(super) const UP_TO_DATE: &str = "nothing was signed; is the instance's trusted root up to date?";
+pub(in crate::commands) const UP_TO_DATE: &str = "nothing was signed; is the instance's trusted root up to date?";
 const LAST_ERROR: &str = "last-error";

@@ -7,13 +7,12 @@ use super::claims;
 use super::clock;
 use super::failure;
 use super::public_consent::{Consent, PublicConsent};
-use crate::agent::{
-    Admission, AgentError, Connection, Failure, Forwarded, Found, Login as AgentLogin, Place, PlaceError, Wanted,
-};
+use crate::agent::{Admission, AgentError, Connection, Failure, Forwarded, Found, Login as AgentLogin, Place, Wanted};
 use crate::cms::attributes::SignedAttributes;
 use crate::command_error::CommandError;
+use crate::commands::agent_error::{agent_error, of_agent};
 use crate::credential::{self, Issuance, RequestedSigner, SigningCredential};
-use crate::identity_token::IdentityToken;
+use crate::identity_token::{Claims, IdentityToken};
 use crate::instance::Instance;
 use crate::oidc::{self, Login, Obtained, UnattendedSources};
 use crate::services::Services;
@@ -196,8 +195,7 @@ impl SignIn<'_> {
             return Ok(None);
         }
         // Before it is admitted, which has a certificate made.
-        let identity = name.as_deref().unwrap_or_else(|| claims.identity());
-        self.consent.obtain(identity, claims.named_issuer()).await?;
+        self.consent_of(claims).await?;
         let admission = login.admission(&token, kept.refresh_token().as_ref());
         match connection.admit(Admission { until: Some(kept.until()), ..admission }).await {
             Ok(found) => {
@@ -260,13 +258,16 @@ impl SignIn<'_> {
         now: Timestamp,
     ) -> Result<Timestamp, CommandError> {
         self.issuance(requested).check(token, now).map_err(failure::credential)?;
-        let claims = token.claims();
-        let name = credential::expected_name(claims);
-        let identity = name.as_deref().unwrap_or_else(|| claims.identity());
-        Ok(match self.consent.obtain(identity, claims.named_issuer()).await? {
+        Ok(match self.consent_of(token.claims()).await? {
             Consent::NotAsked => now,
             Consent::Given => clock(),
         })
+    }
+
+    async fn consent_of(&self, claims: &Claims) -> Result<Consent, CommandError> {
+        let name = credential::expected_name(claims);
+        let identity = name.as_deref().unwrap_or_else(|| claims.identity());
+        self.consent.obtain(identity, claims.named_issuer()).await
     }
 
     async fn login(&self) -> Result<(Obtained, Timestamp), CommandError> {
@@ -365,51 +366,6 @@ fn agents_signature(payload: &[u8], signed: crate::agent::Signed) -> Result<Sign
     let attributes = SignedAttributes::for_payload(payload, signed.at).map_err(failure::bug)?;
     let certificate = Certificate::from_der(&signed.certificate.0).map_err(failure::bug)?;
     Ok(Signature { attributes, certificate, octets: signed.signature.0, at: signed.at })
-}
-
-/// What the agent says happened to it while it did our work.
-fn of_agent(failure: Failure) -> CommandError {
-    match failure {
-        Failure::Service(error) => failure::service(error),
-        Failure::Certificate(_) => CommandError::failed(failure).hint(failure::UP_TO_DATE),
-        Failure::NotConfirmed(_) => {
-            CommandError::failed(failure).hint("answer with y at the terminal where \"waxseal agent --forward\" runs")
-        }
-        Failure::Refused(_) | Failure::Token(_) => {
-            CommandError::failed(failure).hint("\"waxseal logout\" forgets the login; then try again")
-        }
-    }
-}
-
-/// An agent without which nothing goes on.
-pub(in crate::commands) fn agent_error(error: AgentError) -> CommandError {
-    match error {
-        AgentError::Failed(failure) => of_agent(failure),
-        AgentError::Place(error) => {
-            let hint = match &error {
-                PlaceError::Foreign(_) | PlaceError::NotAFolder(_) => {
-                    "it must be the user's own folder, with mode 0700: move what is there away, and waxseal makes it"
-                }
-                PlaceError::Io { .. } => "the agent's socket is there, in the user's own folder with mode 0700",
-                PlaceError::NoFolder => "set HOME or XDG_RUNTIME_DIR",
-                PlaceError::Open(_) => {
-                    "it must be the user's own folder, with mode 0700: \"chmod 700\" closes it to others"
-                }
-            };
-            CommandError::failed(error).hint(hint)
-        }
-        AgentError::Silent { ref who, .. } => {
-            let hint = who.how_to_end();
-            CommandError::failed(error).hint(hint)
-        }
-        AgentError::Broken(_)
-        | AgentError::Newer(_)
-        | AgentError::Older(_)
-        | AgentError::OtherEnd(_)
-        | AgentError::Stays
-        | AgentError::Start(_) => CommandError::failed(error)
-            .hint("\"waxseal agent --stop\" ends it, \"waxseal agent\" shows why it does not run"),
-    }
 }
 
 fn no_session() -> AgentError {
