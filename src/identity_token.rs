@@ -28,8 +28,15 @@ impl IdentityToken {
     /// # Errors
     /// [`MalformedIdentityToken`] when it is not a JWT with the claims that every ID token has.
     pub fn parse(compact: String) -> Result<Self, MalformedIdentityToken> {
-        let compact = Zeroizing::new(compact);
+        let mut compact = Zeroizing::new(compact);
+        // Whoever prints or answers with a token may end the line.
+        let end = compact.trim_end().len();
+        compact.truncate(end);
         let claims = Parts::split(&compact)?.claims()?;
+        let is_compact = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if !compact.bytes().all(is_compact) {
+            return Err(MalformedIdentityToken::Signature);
+        }
         Ok(Self { compact, claims })
     }
 
@@ -255,6 +262,16 @@ mod tests {
         assert_eq!(claims.identity(), "a@example.org");
         assert_eq!(claims.connector_id.as_deref(), Some("https://github.com/login/oauth"));
         assert_eq!(claims.extra.keys().collect::<Vec<_>>(), ["federated_claims", "groups"]);
+    }
+
+    #[test]
+    fn a_line_may_end_after_a_token_and_nothing_follows() {
+        let token = token(r#"{"iss":"i","sub":"s","aud":"sigstore","exp":1,"iat":1}"#);
+        assert_eq!(IdentityToken::parse(format!("{token}\r\n")).unwrap().expose(), token);
+        for more in ["\nmore", " more", "\u{e9}"] {
+            let error = IdentityToken::parse(format!("{token}{more}")).unwrap_err();
+            assert_eq!(error, MalformedIdentityToken::Signature, "{more:?}");
+        }
     }
 
     #[test]

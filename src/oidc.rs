@@ -31,7 +31,7 @@ pub use opener::{OPEN_BROWSER, Opener};
 pub use openidconnect::ClaimsVerificationError;
 pub use refresh::refresh;
 pub use revocation::revoke;
-pub use template::BadTemplate;
+pub use template::{BadTemplate, words};
 pub use unattended::{UnattendedSources, unattended};
 
 use self::choose::{Here, Way};

@@ -139,13 +139,34 @@ impl Settings {
     ///
     /// # Errors
     /// [`SettingsError`], naming the key or file.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn read() -> Result<Self, SettingsError> {
-        let environment = |name: &str| std::env::var_os(name);
+        Self::read_without(&[])
+    }
+
+    /// The same without those settings that cannot be read, and why they cannot.
+    ///
+    /// # Errors
+    /// [`SettingsError`] where it is no single setting.
+    pub fn read_what_can_be() -> Result<(Self, Vec<SettingsError>), SettingsError> {
+        let mut unreadable: Vec<SettingsError> = Vec::new();
+        loop {
+            let without: Vec<&str> = unreadable.iter().filter_map(SettingsError::setting).collect();
+            match Self::read_without(&without) {
+                Ok(settings) => return Ok((settings, unreadable)),
+                Err(error) if error.setting().is_some_and(|name| !without.contains(&name)) => unreadable.push(error),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// `without`: keys and variables that are taken as not set.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    fn read_without(without: &[&str]) -> Result<Self, SettingsError> {
+        let environment = |name: &str| if without.contains(&name) { None } else { std::env::var_os(name) };
         let directory = std::env::current_dir().map_err(SettingsError::WorkingDirectory)?;
         let (config, repository) = git_config::read(&directory, &environment)?;
         let home = environment("HOME").map(PathBuf::from).or_else(std::env::home_dir);
-        let settings = Self::resolve(&config, home.as_deref(), &environment)?;
+        let settings = Self::resolve(&config, without, home.as_deref(), &environment)?;
         let surroundings = Surroundings::read(&environment, std::env::vars_os());
         let hook = HookVariables::read(&environment, &directory);
         Ok(Self { folders: Folders::of_user(), repository, surroundings, hook, ..settings })
@@ -154,10 +175,11 @@ impl Settings {
     /// Everything that a key or a variable says.
     fn resolve(
         config: &File,
+        without: &[&str],
         home: Option<&Path>,
         environment: &impl Fn(&str) -> Option<OsString>,
     ) -> Result<Self, SettingsError> {
-        let source = Source { config, environment };
+        let source = Source { config, without, environment };
         let identity_token = match source.variable("WAXSEAL_ID_TOKEN")? {
             Some(token) => Some(token),
             None => source.variable("SIGSTORE_ID_TOKEN")?,
@@ -211,7 +233,8 @@ impl NetworkSettings {
     /// [`SettingsError::NotUtf8`], naming the variable.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn of_environment() -> Result<Self, SettingsError> {
-        Source { config: &File::default(), environment: &|name: &str| std::env::var_os(name) }.network(None)
+        Source { config: &File::default(), without: &[], environment: &|name: &str| std::env::var_os(name) }
+            .network(None)
     }
 }
 

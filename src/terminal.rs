@@ -7,6 +7,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use rustix::termios::tcgetwinsize;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use url::Url;
@@ -105,6 +106,13 @@ impl Terminal {
         }
     }
 
+    /// How many columns it has, if it says.
+    #[must_use]
+    pub fn columns(&self) -> Option<usize> {
+        let (_, output) = self.lines.as_ref()?;
+        tcgetwinsize(output).ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
+    }
+
     /// Asks a question that is answered with yes or no; anything but a plain yes is a no. Not for ever. What was typed
     /// before the question is no answer to it.
     #[must_use]
@@ -116,7 +124,7 @@ impl Terminal {
         self.answer(receiver.recv_timeout(ANSWER_TIME).ok())
     }
 
-    /// The same for who waits for more than an answer.
+    /// [`Self::ask`] for whoever has an event loop, where other tasks go on.
     pub async fn ask_meanwhile(&self, question: impl Display) -> Answer {
         let (sender, receiver) = oneshot::channel();
         if !self.put(question, move |line| drop(sender.send(line))) {
@@ -161,9 +169,10 @@ impl Terminal {
     fn read_line(&self, limit: u64, tell: impl FnOnce(Option<String>) + Send + 'static) {
         let Some(Ok(input)) = self.lines.as_ref().map(|(input, _)| input.try_clone()) else { return tell(None) };
         std::thread::spawn(move || {
-            let mut line = String::new();
-            let read = BufReader::new(input).take(limit).read_line(&mut line);
-            tell(read.is_ok_and(|read| read > 0).then_some(line));
+            let mut line = Vec::new();
+            let read = BufReader::new(input).take(limit).read_until(b'\n', &mut line);
+            // What is not text is an answer that means nothing, not nobody's.
+            tell(read.is_ok_and(|read| read > 0).then(|| String::from_utf8_lossy(&line).into_owned()));
         });
     }
 
@@ -258,6 +267,7 @@ mod tests {
             ("yes please\n", Answer::No),
             ("\n", Answer::No),
             ("n\n", Answer::No),
+            ("\u{fffd}y\n", Answer::No),
             ("", Answer::NobodyThere),
         ] {
             let mut input = tempfile::tempfile().unwrap();

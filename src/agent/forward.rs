@@ -34,6 +34,7 @@ use super::session::is_signable;
 use crate::terminal::{self, Attendant};
 
 pub use client::Forwarded;
+use question::Layout;
 
 /// What another machine may ask for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -163,13 +164,16 @@ impl Desk {
         let Some(found) = agent.find(query, |wait| attendant.news(wait)).await.map_err(of_agent)? else {
             return Ok(Answer::Missing);
         };
+        let Some(layout) = Layout::of(attendant.columns()) else {
+            return Err(Failure::NotConfirmed("the terminal there is too narrow for the question".to_owned()));
+        };
         let wanted_by_whom = [&found.identity, &found.issuer, &wanted.asked.instance];
         attendant.news("another machine wants a signature; what is to be signed says:");
-        attendant.show(&question::proved(payload));
+        attendant.show(&layout.proved(payload));
         attendant.news("it would be made with this login:");
-        attendant.show(&question::login(wanted_by_whom));
+        attendant.show(&layout.login(wanted_by_whom));
         attendant.news("the other machine says of itself, and nothing proves it:");
-        attendant.show(&question::claimed(&wanted.claims));
+        attendant.show(&layout.claimed(&wanted.claims));
         is_asking.set(true);
         let answer = attendant.ask("sign that?").await;
         is_asking.set(false);

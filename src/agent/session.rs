@@ -68,8 +68,13 @@ struct Known {
 }
 
 impl Session {
-    /// Takes a login in, and has a key certified for it at once: some tokens live for a minute.
-    pub(super) async fn admit(id: u64, admission: &Admission, now: Timestamp) -> Result<Self, Failure> {
+    /// Takes a login in, and has a key certified for it at once: some tokens live for a minute. Beside the session stands why
+    /// it has no certificate yet.
+    pub(super) async fn admit(
+        id: u64,
+        admission: &Admission,
+        now: Timestamp,
+    ) -> Result<(Self, Option<Failure>), Failure> {
         let refused = |error: &dyn std::fmt::Display| Failure::Refused(error.to_string());
         let instance = admission.instance.instance().map_err(|error| refused(&error))?;
         let token = IdentityToken::parse(admission.token.expose().to_owned()).map_err(|error| refused(&error))?;
@@ -105,9 +110,12 @@ impl Session {
         }
         session.note(&secrets);
         drop(secrets);
-        match certified? {
-            Certified::Yes => Ok(session),
-            Certified::No => Err(Failure::Token("the identity token gets no certificate".to_owned())),
+        match certified {
+            Ok(Certified::Yes) => Ok((session, None)),
+            Ok(Certified::No) => Err(Failure::Token("the identity token gets no certificate".to_owned())),
+            // The next signature asks it again, and nobody has to log in for that.
+            Err(Failure::Service(error)) if !is_refusal(&error.problem) => Ok((session, Some(Failure::Service(error)))),
+            Err(failure) => Err(failure),
         }
     }
 

@@ -81,10 +81,12 @@ impl Sessions {
         Some(self.queue(&query.asked).process.load(Ordering::Relaxed)).filter(|process| *process != 0)
     }
 
-    /// Takes a login in; an older one of the same person for the same is forgotten.
+    /// Takes a login in; an older one of the same person for the same is forgotten. A login that has no certificate only
+    /// because the authority is down is taken in, too, and that is the failure.
     pub(super) async fn admit(&self, admission: &Admission, now: Timestamp) -> Result<Arc<Session>, Failure> {
         let id = self.count.fetch_add(1, Ordering::Relaxed);
-        let session = Arc::new(Session::admit(id, admission, now).await?);
+        let (session, failure) = Session::admit(id, admission, now).await?;
+        let session = Arc::new(session);
         let mut live = self.live();
         live.retain(|other| !other.is_same_login(&session) && other.is_alive(now));
         if live.len() >= MAX_SESSIONS {
@@ -92,7 +94,7 @@ impl Sessions {
         }
         live.push(Arc::clone(&session));
         self.admitted.notify_waiters();
-        Ok(session)
+        failure.map_or(Ok(session), Err)
     }
 
     pub(super) fn by_id(&self, id: u64) -> Option<Arc<Session>> {

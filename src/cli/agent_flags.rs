@@ -26,6 +26,9 @@ pub struct LogIn {
     /// The instance; without it, the one that signs
     #[arg(long, value_name = "NAME")]
     pub instance: Option<String>,
+    /// Say why the login is done as it is
+    #[arg(long, short)]
+    pub verbose: bool,
 }
 
 /// `waxseal logout`

@@ -18,7 +18,19 @@ use crate::trust_store::{TrustStore, TrustStoreError};
 /// # Errors
 /// [`SettingsError`] names the setting.
 pub(super) fn settings() -> Result<Settings, SettingsError> {
-    let mut settings = Settings::read()?;
+    Settings::read().map(with_gitsign_s_instance)
+}
+
+/// The same without those settings that cannot be read, and why they cannot.
+///
+/// # Errors
+/// [`SettingsError`] where nothing can be read.
+pub(super) fn settings_that_can_be_read() -> Result<(Settings, Vec<SettingsError>), SettingsError> {
+    let (settings, unreadable) = Settings::read_what_can_be()?;
+    Ok((with_gitsign_s_instance(settings), unreadable))
+}
+
+fn with_gitsign_s_instance(mut settings: Settings) -> Settings {
     if let GitsignServices { fulcio: Some(fulcio), rekor: Some(rekor) } = &settings.gitsign {
         let store = TrustStore::new(&settings.folders);
         // An instance that cannot be read is none that could sign, and whoever asks for it by name will hear why.
@@ -31,7 +43,7 @@ pub(super) fn settings() -> Result<Settings, SettingsError> {
             _ => None,
         };
     }
-    Ok(settings)
+    settings
 }
 
 /// The instances that the settings trust. Where an age is demanded at a time, each must have been refreshed lately enough.

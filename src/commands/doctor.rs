@@ -8,6 +8,7 @@ mod credentials;
 mod dry_signature;
 mod finding;
 mod git;
+mod policy;
 mod services;
 mod trust;
 
@@ -32,8 +33,11 @@ use crate::settings::{Folders, FoundRepository, Settings};
 pub fn run(request: &Doctor, now: Timestamp) -> Result<u8, CommandError> {
     let mut report = Report::begin(request.json, !request.offline)?;
     let began = Instant::now();
-    let settings = match configured::settings() {
-        Ok(settings) => settings,
+    let settings = match configured::settings_that_can_be_read() {
+        Ok((settings, unreadable)) => {
+            report.all(unreadable.into_iter().map(|error| Finding::of_error("settings", error)).collect())?;
+            settings
+        }
         Err(error) => {
             report.add(Finding::of_error("settings", error))?;
             Settings { folders: Folders::of_user(), may_prompt: true, ..Settings::default() }
@@ -51,6 +55,7 @@ pub fn run(request: &Doctor, now: Timestamp) -> Result<u8, CommandError> {
     report.all(findings)?;
     report.all(trust::findings(&settings, now))?;
     report.all(checkpoints::findings(&settings))?;
+    report.add(policy::finding(&settings))?;
     report.all(credentials::findings(&settings, signing.as_ref(), now))?;
     let event_loop = EventLoop::new().map_err(CommandError::no_event_loop)?;
     report.add(event_loop.run(agent::finding(&settings)))?;

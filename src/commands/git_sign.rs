@@ -57,6 +57,8 @@ pub fn run(request: &GitSign, now: Timestamp) -> Result<(), CommandError> {
         signing.run(&payload, now).map_err(|error| failure::meanwhile(error, &payload))
     });
     if let Err(error) = &outcome {
+        // Who wants no questions wants to know why there is no signature.
+        let terminal = if may_ask { terminal } else { Terminal::open_if(true) };
         failure::tell(error, &terminal, state.as_deref(), now);
     }
     outcome

@@ -25,7 +25,7 @@ pub fn run(request: &LogIn, now: Timestamp) -> Result<(), CommandError> {
         settings.instance = Some(name.clone());
     }
     let terminal = Terminal::open_if(settings.may_prompt);
-    let terminal = terminal.that_says_why(settings.verbose);
+    let terminal = terminal.that_says_why(request.verbose || settings.verbose);
     // What Git would then not verify is not worth a login.
     let (instance, _trusted) = instances(&settings, now)?;
     let config = instance.signing_config.as_ref().ok_or_else(|| failure::no_signing_config(&instance.name))?;

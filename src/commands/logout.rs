@@ -16,11 +16,13 @@ use crate::oidc;
 use crate::services::event_loop::EventLoop;
 use crate::services::http::{Http, Network};
 use crate::settings::{CredentialStore, Folders, Settings};
+use crate::trust_store::TrustStore;
 
 /// Logs out. Where nobody is logged in, there is nothing to do.
 ///
 /// # Errors
-/// [`CommandError`] for settings and the runtime folder, when the agent does not answer, and when stdout cannot be written.
+/// [`CommandError`] for settings, the runtime folder and an instance that is not there, when the agent or a key ring that is
+/// wanted does not answer, and when stdout cannot be written.
 pub fn run(request: &LogOut) -> Result<(), CommandError> {
     let place = Place::of_user(&Folders::of_user()).map_err(|error| agent_error(error.into()))?;
     let event_loop = EventLoop::new().map_err(CommandError::no_event_loop)?;
@@ -28,15 +30,36 @@ pub fn run(request: &LogOut) -> Result<(), CommandError> {
     // Neither an agent that does not answer nor a setting that cannot be read is a reason to keep what can be forgotten.
     let agent = event_loop.run(forget(&place, instance));
     let settings = configured::settings();
-    let key_ring = settings
-        .as_ref()
-        .map_or_else(|_unreadable| Forgotten::default(), |settings| event_loop.run(empty_key_ring(settings, instance)));
+    let key_ring = match &settings {
+        Ok(settings) => event_loop.run(empty_key_ring(settings, instance)),
+        Err(_unreadable) => Emptied::default(),
+    };
     let agent = agent?;
-    for why in agent.unrevoked.iter().chain(&key_ring.unrevoked) {
+    for why in agent.unrevoked.iter().chain(&key_ring.forgotten.unrevoked) {
         warn(&format!("the login is forgotten here, but its token could not be revoked at the issuer: {why}"));
     }
-    stdout::print(if agent.logins + key_ring.logins > 0 { "logged out\n" } else { "nobody was logged in\n" })?;
-    settings.map_or_else(|error| Err(error.into()), |_read| Ok(()))
+    let was_anybody = agent.logins + key_ring.forgotten.logins > 0;
+    if let (false, Some(name), Ok(settings)) = (was_anybody, instance, &settings) {
+        // What is mistyped leaves somebody logged in.
+        let name = name.parse().map_err(|error| CommandError::usage(format!("--instance {name:?}: {error}")))?;
+        let known = TrustStore::new(&settings.folders).load(&name);
+        drop(known.map_err(|error| CommandError::usage(error).hint("\"waxseal trust list\" lists the instances"))?);
+    }
+    stdout::print(if was_anybody { "logged out\n" } else { "nobody was logged in\n" })?;
+    drop(settings?);
+    match key_ring.rest {
+        None => Ok(()),
+        Some(error) => Err(CommandError::failed(format!("the key ring may still keep a login: {error}"))
+            .hint("unlock it, and log out again")),
+    }
+}
+
+/// What became of the key ring's logins.
+#[derive(Default)]
+struct Emptied {
+    forgotten: Forgotten,
+    /// Why there may be more.
+    rest: Option<KeyRingError>,
 }
 
 async fn forget(place: &Place, instance: Option<&str>) -> Result<Forgotten, CommandError> {
@@ -53,27 +76,18 @@ async fn forget(place: &Place, instance: Option<&str>) -> Result<Forgotten, Comm
     }
 }
 
-/// What no agent had, whatever `waxseal.credentialStore` says here and now. What could not be forgotten is said; not where
-/// no key ring was wanted, and none answers.
-async fn empty_key_ring(settings: &Settings, instance: Option<&str>) -> Forgotten {
+/// What no agent had, whatever `waxseal.credentialStore` says here and now. Where no key
+/// ring was wanted, one that does not answer keeps nothing.
+async fn empty_key_ring(settings: &Settings, instance: Option<&str>) -> Emptied {
     let is_wanted = settings.credential_store == CredentialStore::KeyRing;
     let kept = match KeptLogins::read(instance).await {
         Ok(kept) => kept,
         // There is none, so it keeps nothing.
-        Err(KeyRingError::NotThere(_)) => return Forgotten::default(),
-        Err(error) => {
-            if is_wanted {
-                warn_of_rest(&error);
-            }
-            return Forgotten::default();
-        }
+        Err(KeyRingError::NotThere(_)) => return Emptied::default(),
+        Err(error) => return Emptied { rest: is_wanted.then_some(error), ..Emptied::default() },
     };
-    let unrevoked = revoke(settings, &kept).await;
-    let logins = kept.count();
-    if let Some(error) = kept.forget().await {
-        warn_of_rest(&error);
-    }
-    Forgotten { logins, unrevoked }
+    let forgotten = Forgotten { logins: kept.count(), unrevoked: revoke(settings, &kept).await };
+    Emptied { forgotten, rest: kept.forget().await }
 }
 
 /// Has the issuers forget them. Gives why they did not.
@@ -94,10 +108,6 @@ async fn revoke(settings: &Settings, kept: &KeptLogins) -> Vec<String> {
     }
     // All at once: issuers that are down are waited for together.
     here.run_until(revocations.join_all()).await.into_iter().flatten().collect()
-}
-
-fn warn_of_rest(error: &KeyRingError) {
-    warn(&format!("the key ring may still keep a login: {error}"));
 }
 
 fn warn(what: &str) {

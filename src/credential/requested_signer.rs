@@ -43,10 +43,16 @@ impl RequestedSigner {
     }
 
     /// Who stands in a header such as `committer`: the address, or the name where that is a URI, as machines have one. A
-    /// pusher may be any key; `None` where it, or nobody, is named.
+    /// pusher may be any key; `None` where it, or nobody, is named, or where several addresses could be meant: Git takes the
+    /// first, others the last.
     #[must_use]
     pub fn of_person(person: &[u8]) -> Option<Self> {
         let ident = without_date(person);
+        if ident.iter().filter(|byte| **byte == b'<').count() > 1
+            || ident.iter().filter(|byte| **byte == b'>').count() > 1
+        {
+            return None;
+        }
         let name = ident.split(|byte| *byte == b'<').next().unwrap_or_default().trim_ascii();
         let wanted = if is_uri(name) { name } else { address(ident) };
         let names_someone = wanted.contains(&b'@') || is_uri(wanted);
@@ -134,7 +140,8 @@ mod tests {
             ("C O Mitter <c@example.org> 1700000000 +0100", Some("c@example.org")),
             ("<c@example.org> 1700000000 -0100", Some("c@example.org")),
             ("c@example.org 1700000000 +0100", Some("c@example.org")),
-            ("a <b@example.org> c <c@example.org> 1 +0000", Some("c@example.org")),
+            ("a <b@example.org> c <c@example.org> 1 +0000", None),
+            ("a <b@example.org> c@example.org> 1 +0000", None),
             (
                 "https://github.com/o/r/w@refs/heads/main <bot@example.org> 1 +0000",
                 Some("https://github.com/o/r/w@refs/heads/main"),

@@ -8,7 +8,6 @@ mod google;
 mod tests;
 
 use std::fmt;
-use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,9 +15,11 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, StatusCode};
 use serde_json::{Value, json};
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::command::{self, CommandProblem};
 use super::{LoginError, UnattendedSources};
+use crate::files::{self, ReadError};
 use crate::identity_token::{IdentityToken, MalformedIdentityToken};
 use crate::services::ServiceError;
 use crate::services::http::{Http, Problem, Repeat, ServiceName};
@@ -183,12 +184,9 @@ impl Job<'_> {
 
     fn filesystem(&self) -> Result<IdentityToken, AmbientProblem> {
         let path = &self.places.token_file;
-        let read = || {
-            let mut text = String::new();
-            std::fs::File::open(path)?.take(MAX_FILE_BYTES).read_to_string(&mut text)?;
-            Ok(text)
-        };
-        let text = read().map_err(|error| AmbientProblem::File { path: path.clone(), error })?;
+        let failed = |error| AmbientProblem::File { path: path.clone(), error };
+        let bytes = Zeroizing::new(files::read(path, MAX_FILE_BYTES).map_err(failed)?);
+        let text = std::str::from_utf8(&bytes).map_err(|_| MalformedIdentityToken::Parts)?;
         Ok(IdentityToken::parse(text.trim().to_owned())?)
     }
 
@@ -248,8 +246,8 @@ pub enum AmbientProblem {
     File {
         /// Where it is mounted.
         path: PathBuf,
-        /// The disk's answer.
-        error: io::Error,
+        /// Why.
+        error: ReadError,
     },
     /// What it gave is no token.
     #[error("{0}")]

@@ -161,7 +161,7 @@ struct Expected {
 
 impl Expected {
     /// The request line, where it was sent and by whom, and the state decide: another path is 404, another method 405,
-    /// another host 421, another site's script or form 403, another state 400.
+    /// another host 421, another site's script, form or frame 403, another state 400.
     fn parameters(&self, head: &str) -> Result<Parameters, Page> {
         let refusal = |status, why| Err(Page::refusal(status, why));
         let mut lines = head.lines();
@@ -187,6 +187,10 @@ impl Expected {
         }
         // A browser that is led here says none, or ours; only scripts and forms of a page say that page's.
         if !values("origin").all(|origin| origin.strip_prefix("http://").is_some_and(|host| self.is_own(host))) {
+            return refusal(403, "Another site may not answer a login.");
+        }
+        // Nor does a page load the way back as an image or in a frame: a login ends in a window (Fetch Metadata).
+        if !values("sec-fetch-dest").all(|destination| destination == "document") {
             return refusal(403, "Another site may not answer a login.");
         }
         let Some(query) = Query::parse(query) else {

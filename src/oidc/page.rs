@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::escape;
+
 /// A page with its HTTP status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Page {
@@ -26,7 +28,7 @@ impl Page {
     /// The login ended without a token; `why` may come from anywhere.
     pub(super) fn failed(why: &str) -> Self {
         let text = vec![
-            format!("Signing in did not work: {why}."),
+            format!("Signing in did not work: {}.", why.trim_end_matches('.')),
             "What to do next is said where you began. You may close this page.".to_owned(),
         ];
         Self { status: 400, title: NOT_SIGNED_IN, text, closes: false }
@@ -76,10 +78,11 @@ impl Page {
     }
 }
 
-/// `text` for an HTML element: everything but letters, digits, spaces and a few harmless marks as a character reference.
+/// `text` for an HTML element: what is invisible or turns the text as for a terminal, everything else but letters, digits,
+/// spaces and a few harmless marks as a character reference.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
+    for character in escape::terminal(text).chars() {
         if character.is_alphanumeric() || " .,:@/-_+".contains(character) {
             out.push(character);
         } else {
@@ -116,9 +119,10 @@ mod tests {
 
     #[test]
     fn nothing_in_a_page_becomes_markup() {
-        let page = String::from_utf8(Page::failed("<script>alert('x')&\"\r\n").to_http()).unwrap();
+        let page = String::from_utf8(Page::failed("<script>alert('x')&\"\r\n\u{202e}..").to_http()).unwrap();
         assert!(!page.contains("<script"), "{page}");
-        assert!(page.contains("&#60;script&#62;alert&#40;&#39;x&#39;&#41;&#38;&#34;&#13;&#10;"), "{page}");
+        let shown = "&#60;script&#62;alert&#40;&#39;x&#39;&#41;&#38;&#34;&#37;0D&#37;0A&#37;E2&#37;80&#37;AE.</p>";
+        assert!(page.contains(shown), "{page}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 ///
 /// # Errors
 /// [`BadTemplate`]
-pub(super) fn words(template: &str, placeholder: &str) -> Result<Vec<String>, BadTemplate> {
+pub fn words(template: &str, placeholder: &str) -> Result<Vec<String>, BadTemplate> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = None;

@@ -55,3 +55,15 @@ pub enum SettingsError {
     #[error("the working directory cannot be found: {0}")]
     WorkingDirectory(std::io::Error),
 }
+
+impl SettingsError {
+    /// The key or variable that is wrong, where the others can be read without it.
+    #[must_use]
+    pub fn setting(&self) -> Option<&str> {
+        match self {
+            Self::NoHome(name) | Self::NoValue(name) | Self::NotUtf8(name) => Some(name),
+            Self::NotAChoice { name, .. } | Self::NotAnAge { name, .. } | Self::NotBoolean { name, .. } => Some(name),
+            Self::GitConfig(_) | Self::GitParameters(_) | Self::Special(_) | Self::WorkingDirectory(_) => None,
+        }
+    }
+}

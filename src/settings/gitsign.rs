@@ -119,9 +119,13 @@ impl<E: Fn(&str) -> Option<OsString>> Source<'_, E> {
         if let Some((_, value)) = self.first_of(key.variables)? {
             return Ok(Some(value));
         }
+        let name = format!("gitsign.{}", key.name);
+        if self.without.contains(&name.as_str()) {
+            return Ok(None);
+        }
         let value = self.config.string_implicit_by("gitsign", None, key.name).flatten();
         let value = value.filter(|value| !value.is_empty()).map(|value| String::from_utf8(value.into()));
-        value.transpose().map_err(|_bytes| SettingsError::NotUtf8(format!("gitsign.{}", key.name)))
+        value.transpose().map_err(|_bytes| SettingsError::NotUtf8(name))
     }
 }
 

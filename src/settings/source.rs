@@ -16,10 +16,17 @@ use crate::trust_age::MaxTrustAge;
 /// Both places where a value may stand.
 pub(super) struct Source<'a, E> {
     pub(super) config: &'a File,
+    /// Keys that are taken as not set, with their section.
+    pub(super) without: &'a [&'a str],
     pub(super) environment: &'a E,
 }
 
 impl<E: Fn(&str) -> Option<OsString>> Source<'_, E> {
+    /// Git config, unless the key is taken as not set.
+    fn config_for(&self, key: &Key) -> Option<&File> {
+        (!self.without.contains(&full_name(key).as_str())).then_some(self.config)
+    }
+
     /// A variable of the environment; an empty one is not set.
     pub(super) fn variable(&self, name: &'static str) -> Result<Option<String>, SettingsError> {
         match (self.environment)(name).filter(|value| !value.is_empty()) {
@@ -33,7 +40,7 @@ impl<E: Fn(&str) -> Option<OsString>> Source<'_, E> {
         if let Some(value) = self.variable(key.variable)? {
             return Ok(Some(value));
         }
-        match self.config.string_implicit_by("waxseal", None, key.name) {
+        match self.config_for(key).and_then(|config| config.string_implicit_by("waxseal", None, key.name)) {
             Some(Some(value)) if value.is_empty() => Ok(None),
             Some(Some(value)) => utf8(key, value.into()).map(Some),
             Some(None) => Err(SettingsError::NoValue(full_name(key))),
@@ -93,7 +100,9 @@ impl<E: Fn(&str) -> Option<OsString>> Source<'_, E> {
         if self.text(key)?.is_none() {
             return Ok(None);
         }
-        let Some(path) = self.config.path_by("waxseal", None, key.name) else { return Ok(None) };
+        let Some(path) = self.config_for(key).and_then(|config| config.path_by("waxseal", None, key.name)) else {
+            return Ok(None);
+        };
         let context = Context { git_install_dir: None, home_dir: home, home_for_user: Some(home_for_user) };
         let path = path.interpolate(context).map_err(|_error| SettingsError::NoHome(full_name(key)))?;
         Ok(Some(path))
@@ -104,7 +113,9 @@ impl<E: Fn(&str) -> Option<OsString>> Source<'_, E> {
             let items = lines.lines().map(str::trim).filter(|line| !line.is_empty());
             return Ok(Some(items.map(str::to_owned).collect()));
         }
-        let Some(values) = self.config.strings_by("waxseal", None, key.name) else { return Ok(None) };
+        let Some(values) = self.config_for(key).and_then(|config| config.strings_by("waxseal", None, key.name)) else {
+            return Ok(None);
+        };
         let mut items = Vec::new();
         for value in values {
             if value.is_empty() {
@@ -120,7 +131,7 @@ impl<E: Fn(&str) -> Option<OsString>> Source<'_, E> {
         if let Some(value) = self.variable(key.variable)? {
             return boolean(key.variable, &value);
         }
-        match self.config.string_implicit_by("waxseal", None, key.name) {
+        match self.config_for(key).and_then(|config| config.string_implicit_by("waxseal", None, key.name)) {
             Some(Some(value)) => boolean(&full_name(key), &utf8(key, value.into())?),
             Some(None) => Ok(true),
             None => Ok(false),

@@ -10,7 +10,7 @@ pub(super) fn path_of_programs() -> OsString {
 
 fn settings(config: &str, environment: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     let config = File::try_from(config).unwrap();
-    Settings::resolve(&config, Some(Path::new("/home/alice")), &|name| {
+    Settings::resolve(&config, &[], Some(Path::new("/home/alice")), &|name| {
         environment.iter().find(|(variable, _)| *variable == name).map(|(_, value)| value.into())
     })
 }
@@ -66,7 +66,7 @@ fn booleans_are_gits() {
 fn a_text_is_a_text() {
     assert_eq!(settings("[waxseal]\ninstance\n", &[]).unwrap_err().to_string(), "waxseal.instance has no value");
     let config = File::try_from(gix::bstr::BStr::new(b"[waxseal]\nbrowser = \xff\n")).unwrap();
-    let error = Settings::resolve(&config, None, &|_| None).unwrap_err();
+    let error = Settings::resolve(&config, &[], None, &|_| None).unwrap_err();
     assert_eq!(error.to_string(), "waxseal.browser is not UTF-8");
 }
 

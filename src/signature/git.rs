@@ -141,7 +141,7 @@ pub enum BindingError {
     #[error("the signature names two different digest algorithms")]
     DigestsDiffer,
     /// Two trees, or headers where Git has them otherwise.
-    #[error("the object's headers stand twice or out of order")]
+    #[error("the object's headers are missing, stand twice or are out of order")]
     Headers,
     /// The CMS has another form than the one that waxseal believes.
     #[error(transparent)]

@@ -45,9 +45,15 @@ impl Attendant {
         self.terminal.news(line);
     }
 
+    /// How many columns a line of [`Self::show`] has; `None`: the terminal does not say.
+    #[must_use]
+    pub fn columns(&self) -> Option<usize> {
+        Some(self.terminal.columns()?.saturating_sub(INDENTATION.len()))
+    }
+
     /// Shows lines that are escaped already.
     pub fn show(&self, lines: &[String]) {
-        self.terminal.write(&lines.iter().map(|line| format!("waxseal:   {line}\n")).collect::<String>());
+        self.terminal.write(&lines.iter().map(|line| format!("{INDENTATION}{line}\n")).collect::<String>());
     }
 
     /// Asks a question that is answered with yes or no; anything but a plain yes is a no. Not for ever. What was typed
@@ -67,6 +73,8 @@ impl Attendant {
         }
     }
 }
+
+const INDENTATION: &str = "waxseal:   ";
 
 /// Drops what was typed and not yet read. Not every terminal has such a queue to be emptied.
 pub(super) fn drop_typed(input: &File) {

@@ -5,7 +5,8 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +14,8 @@ use serde_json::Value;
 use waxseal::agent::{self, Idle, Place};
 use waxseal::settings::Folders;
 
+use super::outage::services;
+use super::sandbox::front::{Front, Reply, reply};
 use super::sandbox::{ALICE, BOB, Ran, Sandbox, WAXSEAL};
 
 #[test]
@@ -131,12 +134,41 @@ fn who_logs_in_and_out() {
     // The issuer forgets them, too: what it keeps of a login is a file.
     let kept = || std::fs::read_dir(sandbox.path("sigstore/refresh-tokens")).unwrap().count();
     assert_eq!(kept(), 2);
-    assert_eq!(sandbox.waxseal(["logout", "--instance", "other"]).success().out(), "nobody was logged in\n");
+    assert_eq!(
+        sandbox.waxseal(["logout", "--instance", "other"]).code(2).err(),
+        "waxseal: error: there is no instance other\nwaxseal: hint: \"waxseal trust list\" lists the instances\n"
+    );
+    assert_eq!(sandbox.waxseal(["logout", "--instance", "public-good"]).success().out(), "nobody was logged in\n");
     assert_eq!(sandbox.waxseal(["logout"]).success().out(), "logged out\n");
     assert_eq!(kept(), 0);
     assert_eq!(sandbox.waxseal(["whoami"]).code(1).err(), NOBODY);
     commit(&sandbox, "three").success();
     assert_eq!(counted(&sandbox).logins, 3);
+}
+
+#[test]
+fn an_authority_that_is_down_costs_no_second_login() {
+    let sandbox = world();
+    let is_down = Arc::new(AtomicBool::new(true));
+    let down = Arc::clone(&is_down);
+    let front = Front::new(sandbox.url(), move |request| {
+        if request.line.starts_with("POST /api/v2/signingCert") && down.load(Ordering::SeqCst) {
+            Reply::Bytes(reply("503 Service Unavailable", "", b""))
+        } else {
+            Reply::Pass
+        }
+    });
+    services(&sandbox, "caUrls", &front.url);
+    let bounds = format!("oidc_issuers = [\"{}\"]\n", sandbox.issuer());
+    sandbox.write("home/.local/share/waxseal/instances/home/instance.toml", bounds);
+    for _try in ["one", "two"] {
+        let failed = sign(&sandbox).code(1).err();
+        assert!(failed.contains("failed with status 503"), "{failed}");
+    }
+    assert_eq!(counted(&sandbox), Counts { logins: 1, tokens: 1, certificates: 0 });
+    is_down.store(false, Ordering::SeqCst);
+    sign(&sandbox).success();
+    assert_eq!(counted(&sandbox), Counts { logins: 1, tokens: 1, certificates: 1 });
 }
 
 #[test]

@@ -89,6 +89,23 @@ fn whatever_is_wrong_with_git_is_found() {
     let findings = with("waxseal.timestamp", "perhaps", 1);
     finds(&findings, "settings", "problem", "waxseal.timestamp cannot be \"perhaps\"");
     finds(&findings, "dry-signature", "ok", "");
+    // Each by its name, and what can be read besides is looked at.
+    let two = [
+        ("GIT_CONFIG_COUNT", "2"),
+        ("GIT_CONFIG_KEY_0", "waxseal.login"),
+        ("GIT_CONFIG_VALUE_0", "foo"),
+        ("GIT_CONFIG_KEY_1", "waxseal.policy"),
+        ("GIT_CONFIG_VALUE_1", "/no/such.toml"),
+        ("WAXSEAL_MATCH_COMMITTER", "perhaps"),
+    ];
+    let findings = doctor(&sandbox, &two, 1);
+    finds(&findings, "settings", "problem", "waxseal.login cannot be \"foo\"");
+    finds(&findings, "settings", "problem", "WAXSEAL_MATCH_COMMITTER cannot be \"perhaps\"");
+    finds(&findings, "instance", "ok", "home");
+    finds(&findings, "policy", "problem", "/no/such.toml");
+    finds(&with("waxseal.allow", "foo", 1), "policy", "problem", "waxseal.allow");
+    finds(&with("waxseal.tokenCommand", "sh \"", 1), "token-command", "problem", "a quote that is not closed");
+    finds(&with("waxseal.browser", "no-such-program {url}", 1), "browser", "problem", "no-such-program");
 
     let other = sandbox.path("other");
     std::fs::create_dir(&other).unwrap();
@@ -147,7 +164,7 @@ fn whatever_is_wrong_with_the_rest_is_found() {
     sandbox.kill_stack();
     let findings = doctor(&sandbox, &[], 1);
     finds(&findings, "service", "problem", "the certificate authority");
-    finds(&findings, "service", "warning", "the source of trust material at 127.0.0.1:");
+    finds(&findings, "service", "warning", "the source of trust material at http://127.0.0.1:");
     finds(&findings, "clock", "skipped", "no service said what time it is");
     sandbox.write("home/.local/share/waxseal/instances/home/trusted_root.json", "{");
     finds(&doctor(&sandbox, &[], 1), "trust", "problem", "the trusted root of instance home cannot be used");

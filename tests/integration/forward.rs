@@ -89,6 +89,23 @@ fn a_signature_for_another_machine_needs_a_yes_here() {
     assert_eq!(person.leaves().0, 0);
 }
 
+/// Who presses Ctrl-C at the question did not say yes, and another login would pass them over.
+#[test]
+fn who_ends_it_at_the_question_has_not_said_yes() {
+    let sandbox = world();
+    sandbox.waxseal(["login"]).success();
+    let Some(mut person) = person(&sandbox) else { return };
+    let _ssh = ssh(&sandbox);
+    let mut git = far_commit(&sandbox, "one");
+    person.sees(r"sign that\? \[y/N\] $");
+    person.types("\u{3}");
+    assert_eq!(git.wait().unwrap().code(), Some(128));
+    let said = std::fs::read_to_string(sandbox.path("far-home/.local/state/waxseal/last-error")).unwrap();
+    assert!(said.contains("not confirmed where the login is: no answer came: the connection was closed\n"), "{said}");
+    let audit = std::fs::read_to_string(sandbox.path("audit.log")).unwrap();
+    assert_eq!(audit.matches("\"event\":\"logged-in\"").count(), 1);
+}
+
 #[test]
 fn nothing_but_signatures_is_to_be_had_there() {
     let sandbox = world();

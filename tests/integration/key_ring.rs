@@ -47,10 +47,10 @@ fn a_bus_that_does_not_answer_is_waited_for_and_no_longer() {
     sign(with_bus(&sandbox, &mut sandbox.command(WAXSEAL))).success();
     assert!(began.elapsed() < ONE_CALL, "the agent has the login: {:?}", began.elapsed());
     // This one cannot be quiet: what is not deleted may still be used.
-    let logout = Ran::of(with_bus(&sandbox, &mut sandbox.command(WAXSEAL)).arg("logout"), b"").success();
-    let warning =
-        "waxseal: warning: the key ring may still keep a login: the key ring has not answered within 5 seconds\n";
-    assert_eq!((logout.out().as_str(), logout.err().as_str()), ("logged out\n", warning));
+    let logout = Ran::of(with_bus(&sandbox, &mut sandbox.command(WAXSEAL)).arg("logout"), b"").code(1);
+    let error = "waxseal: error: the key ring may still keep a login: the key ring has not answered within 5 seconds\n\
+                 waxseal: hint: unlock it, and log out again\n";
+    assert_eq!((logout.out().as_str(), logout.err().as_str()), ("logged out\n", error));
 }
 
 fn world() -> Sandbox {

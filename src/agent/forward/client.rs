@@ -7,7 +7,7 @@ use tokio::net::UnixStream;
 use super::{ForwardedRequest, Wanted};
 use crate::agent::client::{AgentError, broken, unexpected};
 use crate::agent::frame::{self, FrameError};
-use crate::agent::message::{Answer, Hello, PROTOCOL, Signed};
+use crate::agent::message::{Answer, Failure, Hello, PROTOCOL, Signed};
 use crate::agent::place::{FORWARDED, Place};
 use crate::settings::Folders;
 
@@ -49,7 +49,9 @@ impl Forwarded {
         let request = ForwardedRequest::Sign { wanted: Box::new(wanted) };
         frame::write(&mut self.stream, &request).await.map_err(broken)?;
         frame::write_bytes(&mut self.stream, payload).await.map_err(broken)?;
-        match frame::read(&mut self.stream, SOMEBODY_THINKS).await.map_err(broken)? {
+        // Somebody may have been asked, and may have meant no.
+        let unanswered = |error| AgentError::Failed(Failure::NotConfirmed(format!("no answer came: {error}")));
+        match frame::read(&mut self.stream, SOMEBODY_THINKS).await.map_err(unanswered)? {
             Answer::Signed { signed } => Ok(Some(signed)),
             Answer::Missing => Ok(None),
             other => Err(unexpected(other)),

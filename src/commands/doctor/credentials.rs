@@ -9,12 +9,14 @@ use crate::credential::Issuance;
 use crate::files;
 use crate::identity_token::IdentityToken;
 use crate::key_ring;
+use crate::oidc;
 use crate::settings::{CredentialStore, DEFAULT_CLIENT_ID, Settings, programs};
 
 pub(super) fn findings(settings: &Settings, signing: Option<&Signing>, now: Timestamp) -> Vec<Finding> {
     let mut findings = Vec::new();
     findings.extend(token(settings, signing, now));
     findings.extend(token_command(settings));
+    findings.extend(browser(settings));
     findings.extend(last_error(settings, now));
     findings
 }
@@ -43,15 +45,29 @@ fn token(settings: &Settings, signing: Option<&Signing>, now: Timestamp) -> Opti
 /// The program that prints tokens is not started: it may ask somebody, or cost something.
 fn token_command(settings: &Settings) -> Option<Finding> {
     let command = settings.token_command.as_deref()?;
-    let program = command.split_whitespace().next().unwrap_or_default();
-    // What is quoted is read when it is started.
-    let is_plain = !program.contains(['"', '\'', '\\']);
-    Some(if is_plain && programs::find(Path::new(program)).is_none() {
-        let what = format!("waxseal.tokenCommand: there is no program {program}");
-        Finding::problem(TOKEN_COMMAND, what, "give its whole path, or put it on PATH")
+    Some(program(TOKEN_COMMAND, "waxseal.tokenCommand", command, "{audience}"))
+}
+
+/// Nor is the browser.
+fn browser(settings: &Settings) -> Option<Finding> {
+    let command = settings.browser.as_deref()?;
+    Some(program(BROWSER, "waxseal.browser", command, "{url}"))
+}
+
+fn program(check: &'static str, key: &str, command: &str, placeholder: &str) -> Finding {
+    let program = match oidc::words(command, placeholder) {
+        Ok(words) => words.into_iter().next().unwrap_or_default(),
+        Err(error) => {
+            let fix = "a program and its arguments, split at white space, without a shell; docs/login.md";
+            return Finding::problem(check, format!("{key} cannot be {command:?}: {error}"), fix);
+        }
+    };
+    if programs::find(Path::new(&program)).is_none() {
+        let what = format!("{key}: there is no program {program}");
+        Finding::problem(check, what, "give its whole path, or put it on PATH")
     } else {
-        Finding::ok(TOKEN_COMMAND, "waxseal.tokenCommand is set; it is not started here")
-    })
+        Finding::ok(check, format!("{key} is set; it is not started here"))
+    }
 }
 
 /// Whether it answers, where it is wanted. It is not unlocked.
@@ -91,6 +107,7 @@ fn last_error(settings: &Settings, now: Timestamp) -> Option<Finding> {
 
 const TOKEN: &str = "identity-token";
 const TOKEN_COMMAND: &str = "token-command";
+const BROWSER: &str = "browser";
 const KEY_RING: &str = "key-ring";
 const LAST_ERROR: &str = "last-error";
 const ANOTHER: &str = "give another one in WAXSEAL_ID_TOKEN, or unset it to log in";

@@ -93,7 +93,12 @@ fn signing_key(config: &EffectiveConfig) -> Option<Finding> {
         None => Finding::warning(
             KEY,
             format!("{said}: a key of another tool, which waxseal does not look at"),
-            format!("\"git config --{} --unset user.signingKey\", unless the other tool needs it", set.scope),
+            match &set.path {
+                Some(_) => {
+                    format!("\"git config --{} --unset user.signingKey\", unless the other tool needs it", set.scope)
+                }
+                None => "unset it where Git is called, unless the other tool needs it".to_owned(),
+            },
         ),
     })
 }

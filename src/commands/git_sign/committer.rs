@@ -17,7 +17,7 @@ pub(super) fn required(payload: &[u8], by_key: Option<&RequestedSigner>) -> Resu
     let Some(wanted) = RequestedSigner::of_person(person) else {
         let person = String::from_utf8_lossy(person);
         return Err(CommandError::failed(format_args!(
-            "waxseal.matchCommitter is \"require\", and the {word} has no address: {person:?}"
+            "waxseal.matchCommitter is \"require\", and the {word} has not one address: {person:?}"
         ))
         .hint("set user.email; for a signed push, user.signingKey is the pusher"));
     };
@@ -34,12 +34,14 @@ pub(super) fn required(payload: &[u8], by_key: Option<&RequestedSigner>) -> Resu
 pub(super) fn difference(payload: &[u8], signer: &SubjectAlternativeName, chosen: MatchCommitter) -> Option<String> {
     let (MatchCommitter::Warn, SubjectAlternativeName::Email(address)) = (chosen, signer) else { return None };
     let (word, person) = payload::maker(payload)?;
-    let named = RequestedSigner::of_person(person)?;
-    (!named.is(address)).then(|| {
-        format!(
-            "the signature is by {address}, and the {word} is {named}; waxseal.matchCommitter = require refuses that"
-        )
-    })
+    let is = match RequestedSigner::of_person(person) {
+        Some(named) if named.is(address) => return None,
+        Some(named) => format!("is {named}"),
+        // It is whatever names a key.
+        None if word == "pusher" => return None,
+        None => "has no address that everybody would read the same".to_owned(),
+    };
+    Some(format!("the signature is by {address}, and the {word} {is}; waxseal.matchCommitter = require refuses that"))
 }
 
 #[cfg(test)]
@@ -61,6 +63,12 @@ mod tests {
             );
             assert_eq!(said("b@x"), Some(expected));
             assert_eq!(required(payload, None).unwrap().to_string(), "c@x");
+        }
+        for person in ["A <b@x> <c@x> 1 +0000", "A <> 1 +0000"] {
+            let payload = format!("tree 1\nauthor A <c@x> 1 +0000\ncommitter {person}\n\nm\n");
+            let said = difference(payload.as_bytes(), &email("c@x"), MatchCommitter::Warn).unwrap();
+            assert!(said.contains("and the committer has no address that everybody"), "{said}");
+            assert!(required(payload.as_bytes(), None).is_err(), "{person}");
         }
         let machine = SubjectAlternativeName::Uri("https://ci/x".to_owned());
         assert_eq!(difference(COMMIT, &machine, MatchCommitter::Warn), None);

@@ -37,7 +37,7 @@ pub(super) fn check(payload: &[u8]) -> Result<(), CommandError> {
         );
     }
     if !has_ordered_headers(payload) {
-        let error = "the object's headers stand twice or out of order, so its signature could not be believed";
+        let error = "headers of the object are missing, stand twice or are out of order, so its signature could not be believed";
         return Err(CommandError::failed(error).hint("look at it with \"git cat-file -p\" and make it anew"));
     }
     Ok(())

@@ -292,5 +292,14 @@ async fn a_mounted_file() {
     assert_eq!(obtained(CiVariables::default(), &places).await, Ok(Some(AmbientProvider::Filesystem)));
     std::fs::write(&places.token_file, "x".repeat(1 << 20)).unwrap();
     let error = obtained(CiVariables::default(), &places).await.unwrap_err();
-    assert_eq!(error, "the mounted token file gives no identity token: the identity token has more than 65536 bytes");
+    let expected = format!(
+        "the mounted token file gives no identity token: {}: it has more than 65538 bytes",
+        places.token_file.display()
+    );
+    assert_eq!(error, expected);
+    // A FIFO is not waited for.
+    let fifo = Places { token_file: folder.path().join("fifo"), ..nowhere() };
+    assert!(std::process::Command::new("mkfifo").arg(&fifo.token_file).status().unwrap().success());
+    let error = obtained(CiVariables::default(), &fifo).await.unwrap_err();
+    assert!(error.ends_with("it is not a regular file"), "{error}");
 }
