@@ -64,7 +64,7 @@ const UNITS: [Unit; 40] = [
             "x509",
         ],
     ),
-    edge("oidc", &["escape", "identity_token", "services", "settings", "terminal"]),
+    edge("oidc", &["escape", "files", "identity_token", "services", "settings", "terminal"]),
     edge(
         "trust_store",
         &[
