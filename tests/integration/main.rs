@@ -10,6 +10,14 @@
     reason = "a test fails by panicking, says what it skips, and writes files that nobody else reads"
 )]
 
+use sandbox::der;
+
+#[expect(dead_code, reason = "the strict reading's tests make other signatures, too")]
+#[path = "../strict/forge.rs"]
+mod forge;
+#[path = "../../examples/history/pack.rs"]
+mod pack;
+
 mod agent;
 mod agent_secrets;
 mod agent_waits;
@@ -29,6 +37,7 @@ mod forward;
 mod from_gitsign;
 mod git_sign;
 mod history;
+mod history_truth;
 mod hooks;
 mod identity_policy;
 mod issuers;

@@ -18,9 +18,8 @@ use waxseal::signature;
 
 mod authority;
 mod client;
-#[expect(dead_code, reason = "those who forge need more of it")]
 #[path = "../strict/der.rs"]
-mod der;
+pub(crate) mod der;
 pub(crate) mod front;
 pub(crate) mod made;
 mod online;
