@@ -13,7 +13,9 @@ pub use mac::MacKey;
 pub use password::{HashedPassword, PasswordHashError};
 pub use service_key::{ServiceKey, ServiceKeyError, ServiceKeyKind};
 pub use signing_key::SigningKey;
-pub use verifying_key::{BadSignature, KeyKind, SignatureAlgorithm, UnsupportedKey, VerifyingKey};
+pub use verifying_key::{
+    BadSignature, Curve, KeyKind, PublicKeyParts, SignatureAlgorithm, UnsupportedKey, VerifyingKey, ecdsa_signature,
+};
 
 /// `N` bytes from the operating system's random number generator.
 ///

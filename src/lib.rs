@@ -9,7 +9,7 @@
 //!
 //! - **pure**: bytes, trust, policy and time in, values out. [`signature`] opens the CMS envelope that Git stores into a
 //!   message and its verification material; [`verify`] runs the pipeline over them, and [`policy`] says who may sign;
-//!   [`x509`], [`tlog`], [`cms`], [`crypto`], [`trusted_root`] know one standard each. Nothing here reads a clock, a file or
+//!   [`x509`], [`tlog`], [`cms`], [`ssh`], [`crypto`], [`trusted_root`] know one standard each. Nothing here reads a clock, a file or
 //!   a socket.
 //! - **edge**: [`services`], [`oidc`] and [`credential`] talk to an instance; [`agent`] keeps a login for the next
 //!   signature, [`key_ring`] for the next agent; [`sign`] turns a signature into verification material; [`settings`], [`trust_store`] and [`git::repository`] read what the user has.
@@ -36,6 +36,7 @@ pub mod policy;
 pub mod report;
 pub mod signature;
 pub mod signing_config;
+pub mod ssh;
 pub mod timestamp;
 pub mod tlog;
 pub mod trust_age;

@@ -8,6 +8,7 @@ mod check;
 mod explain;
 mod file;
 mod glob;
+mod key_rule;
 mod pattern;
 mod rule;
 mod suggestion;
@@ -15,14 +16,15 @@ mod suggestion;
 pub use self::check::{Finding, Problem};
 pub use self::explain::RuleAnswer;
 pub(crate) use self::file::MAX_BYTES;
-pub use self::file::{BadPolicy, BadRule, Exemption, PolicyFile};
+pub use self::file::{BadPolicy, BadRule, Exemption, Pinned, PolicyFile, ReadFile};
 pub use self::glob::Glob;
+pub use self::key_rule::{Bounds, KeyRule, Place};
 pub use self::pattern::{BadPattern, Pattern, RegexBudget};
 pub use self::rule::{Mismatch, Requirement, Rule, Signer, Validity, Who, Workflow};
 pub use self::suggestion::{Draft, LeftOut, Suggestion, Why};
 
 use crate::instance::InstanceName;
-use crate::verify::{Findings, VerifiedSignature};
+use crate::verify::{Findings, KeySignature, VerifiedSignature};
 use crate::x509::{CertificateClaims, SubjectAlternativeName};
 
 /// Which identities are admitted.
@@ -58,6 +60,18 @@ impl IdentityPolicy {
         Allowed::Yes(rule.name.clone())
     }
 
+    /// The same of a signature by a key. Whose key it is comes to be what the rule that admits it says.
+    #[must_use]
+    pub fn judge_key(&self, signature: &mut KeySignature, circumstances: &Circumstances<'_>) -> Allowed {
+        match self {
+            Self::AnyIdentity => Allowed::AnyIdentity,
+            Self::File(file) => file.judge_key(signature, circumstances),
+            Self::NotGiven => Allowed::NobodyAsked,
+            // They are about certificates.
+            Self::OneOf(_) => Allowed::No(None),
+        }
+    }
+
     /// Whether some rule could admit a *claimed* identity, were the evidence there: an undecided object of which no rule
     /// could ever admit the signer counts as not allowed. True where the object shows no claim.
     #[must_use]
@@ -88,6 +102,28 @@ pub struct Circumstances<'a> {
     pub object: Option<&'a str>,
     /// Where it stands as to the policy's start commit.
     pub start: Start,
+    /// Where it stands between the bounds of each rule about keys, in the order of the rules.
+    pub places: &'a [Place],
+}
+
+impl Circumstances<'_> {
+    /// Whether they are those of a rule for `refs`, with this leave to change the policy.
+    fn admit(&self, refs: &[Pattern], may_change_policy: bool) -> Result<(), Mismatch> {
+        if self.changes_policy == Some(true) && !may_change_policy {
+            return Err(Mismatch::ChangesPolicy);
+        }
+        if !refs.is_empty() {
+            match self.reference {
+                Some(reference) if refs.iter().any(|pattern| pattern.matches(reference)) => {}
+                Some(reference) => return Err(Mismatch::Reference(reference.to_owned())),
+                None => return Err(Mismatch::ReferenceUnknown),
+            }
+        }
+        if self.changes_policy.is_none() && !may_change_policy {
+            return Err(Mismatch::ChangeOfPolicyUnknown);
+        }
+        Ok(())
+    }
 }
 
 /// Where an object stands as to the policy's start commit.

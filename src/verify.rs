@@ -3,6 +3,7 @@
 //! Every step is run, whatever the others found, and what is wrong outweighs what is missing: whoever strips the log
 //! entry from a tampered commit must not turn "rejected" into "undecided".
 
+pub mod by_key;
 pub mod error;
 pub mod findings;
 pub mod kept;
@@ -14,6 +15,7 @@ mod weighing;
 
 use jiff::Timestamp;
 
+pub use self::by_key::{KeyFormat, KeySignature};
 pub use self::findings::Findings;
 pub use self::log_entry::{BodyVersion, RekorVersion};
 pub use self::outside::{Given, Refusal};

@@ -132,7 +132,11 @@ impl Fetch<'_> {
                 line("rejected", found, &rejection.error().to_string())
             }
             Verdict::Undecided(_) if !carries_entry(object) => self.lacking(found, verdict),
-            Verdict::OtherFormat(_) | Verdict::Undecided(_) | Verdict::Unsigned | Verdict::Verified(_) => Ok(()),
+            Verdict::OtherFormat(_)
+            | Verdict::Undecided(_)
+            | Verdict::Unsigned
+            | Verdict::Verified(_)
+            | Verdict::VerifiedByKey(_) => Ok(()),
         }
     }
 
@@ -145,9 +149,11 @@ impl Fetch<'_> {
                 missing @ Missing::LogEntryNotFound => line("not found", found, &missing.to_string()),
                 missing => line("lacking", found, &missing.to_string()),
             },
-            Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Unsigned | Verdict::Verified(_) => {
-                line("lacking", found, "")
-            }
+            Verdict::OtherFormat(_)
+            | Verdict::Rejected(_)
+            | Verdict::Unsigned
+            | Verdict::Verified(_)
+            | Verdict::VerifiedByKey(_) => line("lacking", found, ""),
         }
     }
 

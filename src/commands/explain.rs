@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::outside_evidence::Completed;
 use super::stdout;
+use super::verify::by_key::Keys;
 use super::verify::judged::{Judged, Tally};
 use super::verify::selection::Selection;
 use super::verify::{Run, written};
@@ -14,13 +15,14 @@ use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::git::SignedObject;
 use crate::git::repository::{FoundObject, Selected};
-use crate::policy::RuleAnswer;
+use crate::policy::{Circumstances, RuleAnswer};
 use crate::verify::error::Missing;
 use crate::verify::findings::Findings;
 use crate::verify::{Undecided, Verdict};
 
 mod inputs;
 mod json;
+mod key_steps;
 mod next;
 mod steps;
 mod tree;
@@ -57,6 +59,10 @@ pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
 /// The verdict with what notes and logs know of the object, and what each step found of that.
 fn explained(run: &Run<'_>, found: &FoundObject, object: &SignedObject) -> (Completed, Findings) {
     let (verdict, findings) = object.explain(&run.verifier);
+    let verdict = match Keys::of(&run.policy) {
+        Some(keys) => keys.verdict(object, verdict),
+        None => verdict,
+    };
     if !verdict.wants_log_entry() {
         return (Completed::of(verdict), findings);
     }
@@ -117,6 +123,10 @@ fn rules(run: &Run<'_>, found: &FoundObject, judged: &Judged<'_>) -> Vec<RuleAns
     let circumstances = run.surroundings.circumstances(&run.repository, found, &object, 0);
     match &judged.verdict {
         Verdict::Verified(signature) => run.policy.answers(signature, &circumstances),
+        Verdict::VerifiedByKey(signature) => {
+            let places = run.surroundings.places(&run.repository, found);
+            run.policy.answers_of_keys(signature, &Circumstances { places: &places, ..circumstances })
+        }
         Verdict::Undecided(undecided) => run.policy.answers_to_claim(undecided.findings()),
         // Whom nobody vouches for, no rule is asked about.
         Verdict::Rejected(_) | Verdict::Unsigned | Verdict::OtherFormat(_) => Vec::new(),

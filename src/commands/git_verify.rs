@@ -98,9 +98,11 @@ impl Judgement {
         };
         let allowed = match &mut verdict {
             Verdict::Verified(signature) => policy.judge(signature, &circumstances),
-            Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Undecided(_) | Verdict::Unsigned => {
-                Allowed::NobodyAsked
-            }
+            Verdict::OtherFormat(_)
+            | Verdict::Rejected(_)
+            | Verdict::Undecided(_)
+            | Verdict::Unsigned
+            | Verdict::VerifiedByKey(_) => Allowed::NobodyAsked,
         };
         Ok(Self { verdict, allowed, verifier })
     }
@@ -120,6 +122,10 @@ impl Judgement {
                 format!("waxseal: BAD signature: {why}\n{}", hint_lines(&hint))
             }
             Verdict::Undecided(undecided) => cannot_decide(&undecided.missing().to_string(), &hint),
+            // No policy is asked for keys: Git has other programs for them.
+            Verdict::VerifiedByKey(signature) => {
+                cannot_decide(&format!("a signature by a key of {}", signature.format().name()), &hint)
+            }
             Verdict::OtherFormat(SignatureFormat::OpenPgp) => cannot_decide("an OpenPGP signature", &hint),
             Verdict::OtherFormat(SignatureFormat::Ssh) => cannot_decide("an SSH signature", &hint),
             Verdict::OtherFormat(SignatureFormat::Unknown | SignatureFormat::X509) => {
@@ -234,11 +240,11 @@ fn circumstances<'a>(
                 return Err(CommandError::failed(own)
                     .hint("who is judged does not write the law: name an older commit in waxseal.policy"));
             }
-            repository.changes_of(kind, payload, &place.path)
+            repository.changes_any_of(kind, payload, policy.map_or(&[], |policy| &policy.paths))
         }
         _ => Some(false),
     };
-    Ok(Circumstances { reference: None, author_email, changes_policy, object, start })
+    Ok(Circumstances { reference: None, author_email, changes_policy, object, start, places: &[] })
 }
 
 fn object_kind(payload: &[u8]) -> Option<ObjectKind> {

@@ -59,6 +59,7 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
         "sct-absent" => {
             "certificates of before June 2022 have none; \"waxseal verify --insecure-ignore-sct\" does not ask"
         }
+        "signature-purpose" => "a signature for Git was not made of it; do not trust it, and ask who has the key",
         "tag-name" => "somebody gave the tag a new name; fetch it from where it comes from, or judge it by its id",
         "time-absent" => {
             "time-absent: Rekor v2 gives no time; ask the signer to sign again with a timestamp (waxseal.timestamp = auto)"

@@ -58,7 +58,7 @@ fn print(policy: &PolicyFile, findings: &[Finding]) -> io::Result<()> {
         text.push_str(&escape::terminal(line));
         text.push('\n');
     }
-    let (rules, count) = (policy.rules().len(), findings.len());
+    let (rules, count) = (policy.rules().len() + policy.key_rules().len(), findings.len());
     let plural = |count: usize| if count == 1 { "" } else { "s" };
     text.push_str(&format!("{rules} rule{}, {count} finding{}\n", plural(rules), plural(count)));
     write(text.as_bytes())

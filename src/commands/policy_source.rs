@@ -9,6 +9,10 @@ use crate::git::repository::{HistoryError, ObjectId, Repository, Selected};
 use crate::instance::InstanceName;
 use crate::policy::{MAX_BYTES, PolicyFile};
 
+mod beside;
+
+use beside::{Beside, Refused, in_work_trees, refuse_work_tree};
+
 /// A policy file, and where it was.
 #[derive(Debug)]
 pub struct LoadedPolicy {
@@ -18,9 +22,11 @@ pub struct LoadedPolicy {
     pub source: String,
     /// Where in the repository, if there.
     pub in_repository: Option<InRepository>,
-    /// The path in the repository, with slashes, at which commits change it; of a file in the work tree, the one it would
-    /// be committed at.
-    pub path: Option<String>,
+    /// The paths in the repository, with slashes, at which commits change it or a file that it names; of files in the work
+    /// tree, those they would be committed at.
+    pub paths: Vec<String>,
+    /// The files that it names on the disk.
+    beside: Vec<PathBuf>,
     /// It is only tried out.
     on_trial: bool,
 }
@@ -46,10 +52,7 @@ impl LoadedPolicy {
     /// [`ErrorKind::Policy`], saying what is wrong and what would not be; [`ErrorKind::Usage`] for `REF:PATH` outside a
     /// repository.
     pub fn read(source: &Path, repository: Option<&Repository>, default: &InstanceName) -> Result<Self, CommandError> {
-        if let (Place::File(path), Some(repository)) = (Place::of(source), repository) {
-            refuse_work_tree(path, repository)?;
-        }
-        Self::read_anywhere(source, repository, default)
+        Self::read_for(Purpose::Judging, source, repository, default)
     }
 
     /// Reads a policy that is tried out, from anywhere: it binds nobody, and may lie in what it judges. A file in the work tree is
@@ -64,8 +67,13 @@ impl LoadedPolicy {
     ) -> Result<Self, CommandError> {
         let mut loaded = Self { on_trial: true, ..Self::read_anywhere(source, repository, default)? };
         if let (Place::File(path), Some(repository)) = (Place::of(source), repository) {
-            let inside = in_work_tree(path, repository).filter(|inside| !inside.starts_with(".git"));
-            loaded.path = inside.and_then(|inside| Some(inside.to_str()?.replace(MAIN_SEPARATOR, "/")));
+            let work_trees = repository.work_trees();
+            let inside = |path: &Path| {
+                let inside = in_work_trees(path, &work_trees).filter(|inside| !inside.starts_with(".git"))?;
+                Some(inside.to_str()?.replace(MAIN_SEPARATOR, "/"))
+            };
+            loaded.paths =
+                std::iter::once(path).chain(loaded.beside.iter().map(PathBuf::as_path)).filter_map(inside).collect();
         }
         Ok(loaded)
     }
@@ -79,9 +87,18 @@ impl LoadedPolicy {
         repository: Option<&Repository>,
         default: &InstanceName,
     ) -> Result<Self, CommandError> {
+        Self::read_for(Purpose::Looking, source, repository, default)
+    }
+
+    fn read_for(
+        purpose: Purpose,
+        source: &Path,
+        repository: Option<&Repository>,
+        default: &InstanceName,
+    ) -> Result<Self, CommandError> {
         let shown = source.display().to_string();
         let bad = |what: String| CommandError::new(ErrorKind::Policy, format!("the policy {shown}: {what}"));
-        let (bytes, in_repository) = match Place::of(source) {
+        let (bytes, mut beside, in_repository) = match Place::of(source) {
             Place::InRepository { revision, path } => {
                 let repository = repository.ok_or_else(|| {
                     CommandError::usage(format!("the policy {shown}: there is no Git repository here"))
@@ -101,19 +118,27 @@ impl LoadedPolicy {
                     };
                     bad(error.to_string()).hint(hint)
                 })?;
-                (found.bytes, Some(InRepository { commit: found.commit, through: found.through, revision, path }))
+                let beside = Beside::of_commit(purpose, repository, found.commit, &path);
+                (
+                    found.bytes,
+                    beside,
+                    Some(InRepository { commit: found.commit, through: found.through, revision, path }),
+                )
             }
             Place::File(path) => {
+                let work_trees = purpose.refuses(repository);
+                refuse_work_tree(path, &work_trees).map_err(|Refused { what, hint }| bad(what).hint(hint))?;
                 let bytes = files::read(path, MAX_BYTES).map_err(|error| {
                     bad(error.to_string()).hint("name a file, or REF:PATH for a file as a commit has it")
                 })?;
-                (bytes, None)
+                (bytes, Beside::of_file(path, work_trees), None)
             }
         };
-        let file = PolicyFile::read(&bytes, default)
+        let file = PolicyFile::read_with(&bytes, default, &mut |path, pinned| beside.read(path, pinned))
             .map_err(|error| bad(error.to_string()).hint("docs/policy.md lists what a policy file may say"))?;
-        let path = in_repository.as_ref().map(|place: &InRepository| place.path.clone());
-        Ok(Self { file, source: shown, in_repository, path, on_trial: false })
+        let mut paths: Vec<String> = in_repository.iter().map(|place| place.path.clone()).collect();
+        paths.extend(beside.in_commit);
+        Ok(Self { file, source: shown, in_repository, paths, beside: beside.on_disk, on_trial: false })
     }
 
     /// Refuses a policy that lies in what it is to judge, unless it is only tried out.
@@ -137,6 +162,23 @@ impl LoadedPolicy {
         };
         Err(CommandError::new(ErrorKind::Policy, format!("the policy {}: {what}", self.source))
             .hint("who is judged does not write the law: name an older commit that you trust, or a file elsewhere"))
+    }
+}
+
+/// What a policy is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Judging,
+    Looking,
+}
+
+impl Purpose {
+    /// The work trees in which nothing may be that judges.
+    fn refuses(self, repository: Option<&Repository>) -> Vec<PathBuf> {
+        match self {
+            Self::Judging => repository.map(Repository::work_trees).unwrap_or_default(),
+            Self::Looking => Vec::new(),
+        }
     }
 }
 
@@ -170,23 +212,4 @@ fn split(text: &str) -> Option<(&str, &str)> {
         }
     }
     None
-}
-
-fn refuse_work_tree(path: &Path, repository: &Repository) -> Result<(), CommandError> {
-    let Some(inside) = in_work_tree(path, repository) else { return Ok(()) };
-    let hint = if inside.starts_with(".git") {
-        // No commit has it.
-        "keep it in a folder outside, or have it in a commit that you trust and name that: REF:PATH".to_owned()
-    } else {
-        format!("name it as a commit that you trust has it, as in origin/main:{}", inside.display())
-    };
-    let what = "it lies in the work tree, where whoever is judged could have put it";
-    Err(CommandError::new(ErrorKind::Policy, format!("the policy {}: {what}", path.display())).hint(hint))
-}
-
-/// The path of a file within one of the repository's work trees, symbolic links resolved.
-fn in_work_tree(path: &Path, repository: &Repository) -> Option<PathBuf> {
-    // What is not there has no place; reading it says so.
-    let real = path.canonicalize().ok()?;
-    repository.work_trees().into_iter().find_map(|tree| real.strip_prefix(&tree).ok().map(Path::to_owned))
 }

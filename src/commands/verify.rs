@@ -21,7 +21,7 @@ use crate::finding_cache::CacheError;
 use crate::git::repository::{FoundObject, RawObject, Repository};
 use crate::git::{HashKind, SignedObject};
 use crate::instance::{Instance, InstanceName};
-use crate::policy::{IdentityPolicy, PolicyFile};
+use crate::policy::{Circumstances, IdentityPolicy, PolicyFile};
 use crate::settings::{FoundRepository, HookVariables, Refusal, Settings};
 use crate::signature::payload::header;
 use crate::trust_age::MaxTrustAge;
@@ -29,6 +29,7 @@ use crate::trust_store;
 use crate::verify::error::VerifyError;
 use crate::verify::{SctRequirement, Verdict, Verifier};
 
+pub(super) mod by_key;
 mod engine;
 pub(super) mod json;
 pub(super) mod judged;
@@ -39,6 +40,7 @@ mod row;
 pub(super) mod selection;
 pub(super) mod surroundings;
 
+use by_key::Keys;
 use engine::{Engine, Verified};
 use judged::{Judged, Tally};
 use people::People;
@@ -225,7 +227,8 @@ impl<'a> Run<'a> {
         mut take: impl FnMut(Unjudged) -> io::Result<()>,
     ) -> io::Result<Option<CacheError>> {
         let (findings, trouble) = self.findings();
-        let engine = Engine { verifier: &self.verifier, hash: self.hash, findings };
+        let keys = Keys::of(&self.policy);
+        let engine = Engine { verifier: &self.verifier, hash: self.hash, findings, keys };
         engine.run(&self.repository, &self.selection.selected, |verified| {
             let Verified { position, found, verdict, cached } = verified;
             let completed = match &found.content {
@@ -261,6 +264,22 @@ impl<'a> Run<'a> {
         complete(&self.verifier, verdict, object, Some((&self.repository, found.id)), online.as_deref_mut())
     }
 
+    /// What `completed` is under the keys of another policy.
+    pub(super) fn under(&self, keys: Option<&Keys<'_>>, found: &FoundObject, completed: Completed) -> Completed {
+        let is_by_key = match &completed.verdict {
+            Verdict::OtherFormat(_) | Verdict::VerifiedByKey(_) => true,
+            Verdict::Rejected(rejection) => rejection.key_format().is_some(),
+            Verdict::Undecided(_) | Verdict::Unsigned | Verdict::Verified(_) => false,
+        };
+        let Some(object) = found.content.as_ref().ok().filter(|_| is_by_key) else { return completed };
+        let object = self.split(object);
+        let verdict = object.verdict(&self.verifier);
+        Completed::of(match keys {
+            Some(keys) => keys.verdict(&object, verdict),
+            None => verdict,
+        })
+    }
+
     /// A commit or tag, taken apart as the repository's Git does.
     pub(super) fn split(&self, object: &RawObject) -> SignedObject {
         SignedObject::parse(object.kind, self.hash, &object.bytes)
@@ -281,7 +300,16 @@ impl<'a> Run<'a> {
         position: usize,
     ) -> Judged<'f> {
         let object = found.id.to_string();
-        let mut circumstances = surroundings.circumstances(&self.repository, found, &object, position);
+        let places = match &completed.verdict {
+            Verdict::VerifiedByKey(_) => surroundings.places(&self.repository, found),
+            Verdict::OtherFormat(_)
+            | Verdict::Rejected(_)
+            | Verdict::Undecided(_)
+            | Verdict::Unsigned
+            | Verdict::Verified(_) => Vec::new(),
+        };
+        let circumstances = surroundings.circumstances(&self.repository, found, &object, position);
+        let mut circumstances = Circumstances { places: &places, ..circumstances };
         let completed = match self.misnamed(found, position) {
             Some(error) => {
                 // An exemption is of the object, not of what somebody else made its name.

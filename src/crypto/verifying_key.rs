@@ -2,6 +2,7 @@
 
 mod ed25519ph;
 mod met_again;
+mod parts;
 
 use std::fmt;
 
@@ -23,6 +24,8 @@ use serde::{Deserialize, Serialize};
 use spki::SubjectPublicKeyInfoRef;
 
 use super::{DigestAlgorithm, Sha256Digest};
+
+pub use parts::{Curve, PublicKeyParts, ecdsa_signature};
 
 /// A public key, kept with the `SubjectPublicKeyInfo` bytes it came in.
 #[derive(Clone, PartialEq, Eq)]

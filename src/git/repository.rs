@@ -17,6 +17,7 @@ use gix::revision::plumbing::Spec;
 
 pub use gix::ObjectId;
 
+mod ancestry;
 mod every;
 mod history;
 mod joined;
@@ -33,6 +34,7 @@ use crate::causes::causes;
 use joined::Joined;
 use walk::Walk;
 
+pub use ancestry::Commits;
 pub use history::{FileAt, HistoryError};
 pub use notes::{EVIDENCE_REF, EvidenceNote, NotesError};
 pub use peel::Peeled;

@@ -39,7 +39,8 @@ pub fn answer(verdict: &Verdict, allowed: &Allowed, reader: Reader) -> Answer {
     match verdict {
         Verdict::Verified(signature) => verified(signature, allowed, reader),
         Verdict::Rejected(rejection) => rejected(rejection),
-        Verdict::Undecided(_) => nothing_to_verify_with(),
+        // Git has other programs for keys.
+        Verdict::Undecided(_) | Verdict::VerifiedByKey(_) => nothing_to_verify_with(),
         Verdict::OtherFormat(
             SignatureFormat::OpenPgp | SignatureFormat::Ssh | SignatureFormat::Unknown | SignatureFormat::X509,
         ) => nothing_to_verify_with(),
@@ -126,6 +127,7 @@ fn rejected(rejection: &Rejection) -> Answer {
         | VerifyError::SeveralSignatures(_)
         | VerifyError::TagName { .. }
         | VerifyError::Signature
+        | VerifyError::Ssh(_)
         | VerifyError::Token(_) => failed("", 0, ""),
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 mod covers;
+mod keys;
 mod nobody;
 mod others;
 mod places;
@@ -125,7 +126,7 @@ impl fmt::Display for Problem {
 }
 
 impl PolicyFile {
-    /// Everything that its author should look at, in the order of the rules. `instances` are those that are known.
+    /// Everything that its author should look at, in the order of the rules, those about keys last. `instances` are those that are known.
     #[must_use]
     pub fn check(&self, now: Timestamp, instances: &[InstanceName]) -> Vec<Finding> {
         let strangers = Strangers::new();
@@ -134,6 +135,10 @@ impl PolicyFile {
             let earlier = self.rules().get(..position).unwrap_or_default();
             let problems = alone(rule, now, instances, &strangers).into_iter().chain(beside(rule, earlier));
             findings.extend(problems.map(|problem| Finding { rule: rule.name.clone(), problem }));
+        }
+        for (position, rule) in self.key_rules().iter().enumerate() {
+            let problems = keys::beside(rule, self.key_rules().get(..position).unwrap_or_default());
+            findings.extend(problems.into_iter().map(|problem| Finding { rule: rule.name.clone(), problem }));
         }
         findings
     }
@@ -290,6 +295,20 @@ mod tests {
         assert_eq!(codes(&[rule("a", &main), rule("b", alice)]), ["overlapping-rules"]);
         let elsewhere = format!("{alice}\nrefs = [\"refs/heads/next\"]");
         assert_eq!(codes(&[rule("a", &main), rule("b", &elsewhere)]), [""; 0]);
+    }
+
+    #[test]
+    fn a_check_finds_keys_that_two_rules_name() {
+        let key = "AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
+        let rule = |name: &str, more: &str| format!("[[rule]]\nname = '{name}'\nssh = ['ssh-ed25519 {key}']\n{more}\n");
+        let until = |digit: &str| format!("until_commit = '{}'", digit.repeat(40));
+        assert_eq!(codes(&[rule("a", &until("1")), rule("b", &until("2"))]), [""; 0]);
+        assert_eq!(codes(&[rule("a", "unbounded = true"), rule("b", &until("2"))]), ["unreachable-rule"]);
+        assert_eq!(codes(&[rule("a", &until("1")), rule("b", "unbounded = true")]), ["overlapping-rules"]);
+        let main = format!("{}\nrefs = ['refs/heads/main']", until("1"));
+        assert_eq!(codes(&[rule("a", &main), rule("b", &until("1"))]), ["overlapping-rules"]);
+        let matching = format!("{}\nrequire = ['author-match']", until("1"));
+        assert_eq!(codes(&[rule("a", &until("1")), rule("b", &matching)]), ["unreachable-rule"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::rule::{Mismatch, Signer};
 use super::{CertificateIdentity, Circumstances, IdentityPolicy};
 use crate::instance::InstanceName;
-use crate::verify::{Findings, VerifiedSignature};
+use crate::verify::{Findings, KeySignature, VerifiedSignature};
 use crate::x509::CertificateClaims;
 
 /// One rule with its answer.
@@ -49,6 +49,15 @@ impl IdentityPolicy {
                     answer: nearest(&|instance| rule.answer(signature.claims(), Some(instance))),
                 })
                 .collect(),
+        }
+    }
+
+    /// What each rule about keys says of a signature by one.
+    #[must_use]
+    pub fn answers_of_keys(&self, signature: &KeySignature, circumstances: &Circumstances<'_>) -> Vec<RuleAnswer> {
+        match self {
+            Self::AnyIdentity | Self::NotGiven | Self::OneOf(_) => Vec::new(),
+            Self::File(file) => file.answers_of_keys(signature, circumstances),
         }
     }
 

@@ -9,11 +9,15 @@
 //! email = ["alice@example.org", "bob@example.org"]
 //! ```
 
+mod judge_key;
+mod keys;
 mod shape;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use self::keys::is_object_id;
 use self::shape::File;
+use super::key_rule::KeyRule;
 use super::rule::{Mismatch, Rule, Signer};
 use super::{Allowed, Circumstances, RegexBudget, Start};
 use crate::crypto::Sha256Digest;
@@ -21,6 +25,7 @@ use crate::instance::InstanceName;
 use crate::trust_age::MaxTrustAge;
 use crate::verify::VerifiedSignature;
 
+pub use self::keys::{Pinned, ReadFile};
 pub use self::shape::BadRule;
 
 /// A policy file, read.
@@ -31,14 +36,24 @@ pub struct PolicyFile {
     start: Option<String>,
     exemptions: Vec<Exemption>,
     rules: Vec<Rule>,
+    key_rules: Vec<KeyRule>,
+    files: BTreeMap<String, Sha256Digest>,
 }
 
 impl PolicyFile {
-    /// Reads a policy file. A rule that names no instance means `default`.
+    /// Reads a policy file that names no others. A rule that names no instance means `default`.
     ///
     /// # Errors
     /// [`BadPolicy`] names the line, or the rule and what is wrong with it.
     pub fn read(bytes: &[u8], default: &InstanceName) -> Result<Self, BadPolicy> {
+        Self::read_with(bytes, default, &mut |_path, _pinned| Err("it is not read here".to_owned()))
+    }
+
+    /// Reads a policy file, and with `read` the files that it names.
+    ///
+    /// # Errors
+    /// [`BadPolicy`] names the line, or the rule and what is wrong with it.
+    pub fn read_with(bytes: &[u8], default: &InstanceName, read: &mut ReadFile<'_>) -> Result<Self, BadPolicy> {
         if u64::try_from(bytes.len()).is_ok_and(|bytes| bytes > MAX_BYTES) {
             return Err(BadPolicy::TooLarge);
         }
@@ -51,18 +66,27 @@ impl PolicyFile {
             return Err(BadPolicy::Version(file.version));
         }
         let mut names = BTreeSet::new();
-        let mut rules = Vec::new();
+        let mut files = BTreeMap::new();
+        let mut read = |path: &str, pinned| {
+            let bytes = read(path, pinned)?;
+            files.insert(path.to_owned(), Sha256Digest::of(&bytes));
+            Ok(bytes)
+        };
+        let (mut rules, mut key_rules) = (Vec::new(), Vec::new());
         let mut budget = RegexBudget::default();
         for rule in file.rule {
             let name = rule.name.clone();
-            let rule =
-                rule.read(default, &mut budget).map_err(|wrong| BadPolicy::Rule { name: name.clone(), wrong })?;
+            let wrong = |wrong| BadPolicy::Rule { name: name.clone(), wrong };
+            if rule.is_about_keys() {
+                key_rules.push(rule.read_keys(&mut budget, &mut read).map_err(wrong)?);
+            } else {
+                rules.push(rule.read(default, &mut budget).map_err(wrong)?);
+            }
             if !names.insert(name.clone()) {
                 return Err(BadPolicy::Rule { name, wrong: BadRule::Twice });
             }
-            rules.push(rule);
         }
-        if rules.is_empty() {
+        if rules.is_empty() && key_rules.is_empty() {
             return Err(BadPolicy::NoRule);
         }
         let start = file.start.map(object_id).transpose()?;
@@ -76,13 +100,19 @@ impl PolicyFile {
             Ok(Exemption { object: object_id(exempt.object)?, reason })
         });
         let exemptions = exemptions.collect::<Result<_, _>>()?;
-        Ok(Self { sha256: Sha256Digest::of(bytes), max_trust_age, start, exemptions, rules })
+        Ok(Self { sha256: Sha256Digest::of(bytes), max_trust_age, start, exemptions, rules, key_rules, files })
     }
 
     /// SHA-256 of the file's bytes.
     #[must_use]
     pub fn sha256(&self) -> Sha256Digest {
         self.sha256
+    }
+
+    /// The files that it names, by their paths as they are written, with their SHA-256.
+    #[must_use]
+    pub fn files(&self) -> &BTreeMap<String, Sha256Digest> {
+        &self.files
     }
 
     /// How long ago the trusted instances may have been refreshed.
@@ -103,7 +133,7 @@ impl PolicyFile {
         &self.exemptions
     }
 
-    /// The rules in the order in which they are asked.
+    /// The rules about identities, in the order in which they are asked.
     #[must_use]
     pub fn rules(&self) -> &[Rule] {
         &self.rules
@@ -119,12 +149,8 @@ impl PolicyFile {
     }
 
     pub(super) fn judge(&self, signature: &mut VerifiedSignature, circumstances: &Circumstances<'_>) -> Allowed {
-        if let Some(reason) = circumstances.object.and_then(|object| self.exemption(object, circumstances.start)) {
-            return Allowed::Exempt(reason);
-        }
-        if self.start.is_some() && circumstances.start == Start::Unknown {
-            // Nobody is judged by a law that may not be about the object.
-            return Allowed::CannotTell { rule: None, asks: Mismatch::StartUnknown };
+        if let Some(beforehand) = self.beforehand(circumstances) {
+            return beforehand;
         }
         let signer = Signer::from(&*signature);
         let instances: Vec<InstanceName> = signature.instances().cloned().collect();
@@ -145,10 +171,25 @@ impl PolicyFile {
                 }
             }
         }
-        match nearest {
-            Some((rule, asks)) if asks.is_unknown() => Allowed::CannotTell { rule: Some(rule.name.clone()), asks },
-            nearest => Allowed::No(nearest.map(|(rule, mismatch)| (rule.name.clone(), mismatch))),
+        self::nearest(nearest.map(|(rule, mismatch)| (rule.name.as_str(), mismatch)))
+    }
+
+    /// What no rule is asked about.
+    fn beforehand(&self, circumstances: &Circumstances<'_>) -> Option<Allowed> {
+        if let Some(reason) = circumstances.object.and_then(|object| self.exemption(object, circumstances.start)) {
+            return Some(Allowed::Exempt(reason));
         }
+        // Nobody is judged by a law that may not be about the object.
+        let unknown = self.start.is_some() && circumstances.start == Start::Unknown;
+        unknown.then_some(Allowed::CannotTell { rule: None, asks: Mismatch::StartUnknown })
+    }
+}
+
+/// The answer where no rule admits: by the one that came nearest.
+fn nearest(nearest: Option<(&str, Mismatch)>) -> Allowed {
+    match nearest {
+        Some((rule, asks)) if asks.is_unknown() => Allowed::CannotTell { rule: Some(rule.to_owned()), asks },
+        nearest => Allowed::No(nearest.map(|(rule, mismatch)| (rule.to_owned(), mismatch))),
     }
 }
 
@@ -204,8 +245,7 @@ pub enum BadPolicy {
 }
 
 fn object_id(text: String) -> Result<String, BadPolicy> {
-    let hexadecimal = text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    if hexadecimal && matches!(text.len(), 40 | 64) { Ok(text) } else { Err(BadPolicy::ObjectId(text)) }
+    if is_object_id(&text) { Ok(text) } else { Err(BadPolicy::ObjectId(text)) }
 }
 
 /// Thousands of rules.
@@ -244,7 +284,7 @@ mod tests {
         assert_eq!(problem("version = 1"), "it has no rule");
         assert_eq!(
             problem("version = 1\n\n[[rule]]\nnme = 1"),
-            "line 4: unknown field `nme`, expected one of `name`, `issuer`, `instance`, `email`, `uri`, `username`, `workflow`, `from`, `until`, `refs`, `require`, `may_change_policy`"
+            "line 4: unknown field `nme`, expected one of `name`, `issuer`, `instance`, `email`, `uri`, `username`, `workflow`, `ssh`, `allowed_signers`, `from`, `until`, `from_commit`, `until_commit`, `unbounded`, `refs`, `require`, `may_change_policy`"
         );
         assert_eq!(problem(RULE), "rule \"r\": it names nobody: email, uri, username or workflow");
         for (more, wrong) in [
@@ -276,6 +316,71 @@ mod tests {
         assert_eq!(age("soon").unwrap_err().to_string(), "max_trust_age \"soon\" is no age, as \"30d\" is");
         let start = format!("start = \"ABC\"\n{RULE}email = [\"a\"]");
         assert_eq!(problem(&start), "\"ABC\" is not a full object id in lower-case hexadecimal");
+    }
+
+    #[test]
+    fn a_rule_about_keys_is_bounded_by_commits() {
+        const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
+        let key = |more: &str| format!("version = 1\n[[rule]]\nname = \"r\"\nssh = [\"{KEY} a\"]\n{more}");
+        let id = "1".repeat(40);
+        let policy = read(&key(&format!("until_commit = \"{id}\""))).unwrap();
+        let [rule] = policy.key_rules() else { panic!("one rule") };
+        assert_eq!((rule.bounds.until.as_deref(), &rule.bounds.from), (Some(id.as_str()), &None));
+        assert_eq!(rule.keys.keys().collect::<Vec<_>>(), ["SHA256:UCUiLr7Pjs9wFFJMDByLgc3NrtdU344OgUM45wZPcIQ"]);
+        read(&key("unbounded = true\nrequire = [\"author-match\"]")).unwrap();
+        for (more, wrong) in [
+            ("", "nothing proves when a key signed: say from_commit, until_commit, or unbounded = true"),
+            (
+                "unbounded = true\nuntil = 2026-01-01T00:00:00Z",
+                "nothing proves when a key signed: bound the rule by from_commit and until_commit, not by dates",
+            ),
+            (
+                &format!("unbounded = true\nfrom_commit = \"{id}\""),
+                "unbounded contradicts from_commit and until_commit",
+            ),
+            ("from_commit = \"HEAD\"", "from_commit \"HEAD\" is not a full object id in lower-case hexadecimal"),
+            ("unbounded = true\nemail = [\"a\"]", "it is about keys, and email means nothing there"),
+            ("unbounded = true\nissuer = \"i\"", "it is about keys, and issuer means nothing there"),
+            (
+                "unbounded = true\nrequire = [\"log\"]",
+                "it is about keys, and require = [\"log\"] or [\"timestamp\"] means nothing there",
+            ),
+            ("unbounded = true\nallowed_signers = \"a\"", "a: it is not read here"),
+        ] {
+            assert_eq!(problem(&key(more)), format!("rule \"r\": {wrong}"), "{more}");
+        }
+        let identity = problem(&format!("{RULE}email = [\"a\"]\nunbounded = true"));
+        assert_eq!(identity, "rule \"r\": unbounded is for rules about keys");
+        assert_eq!(
+            problem("version = 1\n[[rule]]\nname = \"r\"\nemail = [\"a\"]"),
+            "rule \"r\": it says neither which issuer vouches (issuer), nor which keys it is about (ssh, allowed_signers)"
+        );
+        assert!(problem(&key("unbounded = true").replace("AAAAC3", "AAAAD3")).contains("it is no SSH public key"));
+    }
+
+    #[test]
+    fn a_file_that_the_policy_names_may_be_pinned() {
+        let signers = "a@x ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti\n";
+        let read = |file: &str| {
+            let text = format!("version = 1\n[[rule]]\nname = \"r\"\nunbounded = true\nallowed_signers = {file}");
+            let mut asked = Vec::new();
+            let policy = PolicyFile::read_with(text.as_bytes(), &InstanceName::public_good(), &mut |path, pinned| {
+                asked.push((path.to_owned(), pinned));
+                Ok(signers.as_bytes().to_vec())
+            });
+            (policy.map_err(|error| error.to_string()), asked)
+        };
+        let digest = Sha256Digest::of(signers.as_bytes());
+        let (policy, asked) = read("\"signers\"");
+        let policy = policy.unwrap();
+        assert_eq!(asked, [("signers".to_owned(), Pinned::No)]);
+        assert_eq!(policy.files(), &BTreeMap::from([("signers".to_owned(), digest)]));
+        assert_eq!(policy.key_rules()[0].keys.values().collect::<Vec<_>>(), [&Some("a@x".to_owned())]);
+        let (policy, asked) = read(&format!("{{ path = \"s\", sha256 = \"{digest}\" }}"));
+        assert_eq!((policy.is_ok(), asked), (true, vec![("s".to_owned(), Pinned::Yes)]));
+        let zeros = format!("{{ path = \"s\", sha256 = \"{}\" }}", "0".repeat(64));
+        assert_eq!(read(&zeros).0.unwrap_err(), format!("rule \"r\": s: its SHA-256 is {digest}"));
+        assert!(read("{ path = \"s\", sha256 = \"0\" }").0.unwrap_err().contains("64 lower-case"));
     }
 
     #[test]

@@ -56,20 +56,7 @@ impl Rule {
         for requirement in &self.requires {
             requirement.holds(signer, circumstances)?;
         }
-        if circumstances.changes_policy == Some(true) && !self.may_change_policy {
-            return Err(Mismatch::ChangesPolicy);
-        }
-        if !self.refs.is_empty() {
-            match circumstances.reference {
-                Some(reference) if self.refs.iter().any(|pattern| pattern.matches(reference)) => {}
-                Some(reference) => return Err(Mismatch::Reference(reference.to_owned())),
-                None => return Err(Mismatch::ReferenceUnknown),
-            }
-        }
-        if circumstances.changes_policy.is_none() && !self.may_change_policy {
-            return Err(Mismatch::ChangeOfPolicyUnknown);
-        }
-        Ok(())
+        circumstances.admit(&self.refs, self.may_change_policy)
     }
 
     /// Whether it could ever admit somebody who is only claimed: by the certificate, all of which it asks.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::instance::InstanceName;
 use crate::signature::UnsupportedEvidence;
 use crate::signature::git::{BindingError, MalformedSignature};
+use crate::ssh::BadSshSignature;
 use crate::timestamp::TokenError;
 use crate::tlog::checkpoint::CheckpointError;
 use crate::tlog::merkle::BadProof;
@@ -49,6 +50,9 @@ pub enum VerifyError {
     /// The certificate's key did not make this signature.
     #[error("the signature does not verify with the certificate's key")]
     Signature,
+    /// A signature by an SSH key.
+    #[error(transparent)]
+    Ssh(#[from] BadSshSignature),
     /// The tag was given the name of another.
     #[error("the tag says that it is {says:?}, and the repository has it as {named:?}")]
     TagName {
@@ -95,7 +99,10 @@ impl VerifyError {
             Self::Path(PathError::UnknownAuthority { .. }) => "unknown-ca",
             Self::Sct(_) => "sct",
             Self::SeveralSignatures(_) => "several-signatures",
-            Self::Signature => "bad-signature",
+            Self::Signature | Self::Ssh(BadSshSignature::Signature) => "bad-signature",
+            Self::Ssh(BadSshSignature::Algorithm(_) | BadSshSignature::Key(_)) => "unsupported-algorithm",
+            Self::Ssh(BadSshSignature::Armor(_) | BadSshSignature::Malformed) => "malformed-signature",
+            Self::Ssh(BadSshSignature::Namespace(_)) => "signature-purpose",
             Self::TagName { .. } => "tag-name",
             Self::Token(TokenError::UnknownAuthority) => "unknown-tsa",
             Self::Token(TokenError::Path(

@@ -69,7 +69,9 @@ pub fn keep(verdict: &Verdict) -> Option<Vec<u8>> {
         | Verdict::Rejected(_)
         | Verdict::Undecided(_)
         | Verdict::Unsigned
-        | Verdict::Verified(_) => None,
+        | Verdict::Verified(_)
+        // A policy decides whether it is verified at all.
+        | Verdict::VerifiedByKey(_) => None,
     }
 }
 

@@ -78,7 +78,7 @@ impl Verifier {
                 Verdict::Rejected(rejection) => {
                     given.refused.push((place, Refusal::Wrong(rejection.error().clone())));
                 }
-                Verdict::OtherFormat(_) | Verdict::Unsigned => {}
+                Verdict::OtherFormat(_) | Verdict::Unsigned | Verdict::VerifiedByKey(_) => {}
             }
         }
         given
@@ -103,7 +103,9 @@ impl Verdict {
     pub fn wants_log_entry(&self) -> bool {
         match self {
             Self::Undecided(undecided) => undecided.missing.contains(&Missing::LogEntry),
-            Self::OtherFormat(_) | Self::Rejected(_) | Self::Unsigned | Self::Verified(_) => false,
+            Self::OtherFormat(_) | Self::Rejected(_) | Self::Unsigned | Self::Verified(_) | Self::VerifiedByKey(_) => {
+                false
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::by_key::{KeyFormat, KeySignature};
 use super::error::{EntryError, Missing, VerifyError};
 use super::findings::Findings;
 use super::log_entry::{BodyVersion, LoggedEntry, RekorVersion};
@@ -20,6 +21,8 @@ use crate::x509::{CertificateClaims, SigningCertificate, SubjectAlternativeName}
 pub enum Verdict {
     /// Every step held.
     Verified(Box<VerifiedSignature>),
+    /// The key that a rule names made the signature; only a policy that names keys leads here.
+    VerifiedByKey(Box<KeySignature>),
     /// Something that is there is wrong.
     Rejected(Rejection),
     /// Nothing that is there is wrong; something that is needed is not there, or cannot be read.
@@ -35,7 +38,7 @@ impl Verdict {
     #[must_use]
     pub fn reason(&self) -> Option<&'static str> {
         match self {
-            Self::Verified(_) => None,
+            Self::Verified(_) | Self::VerifiedByKey(_) => None,
             Self::Rejected(rejection) => Some(rejection.error().reason()),
             Self::Undecided(undecided) => Some(undecided.missing().reason()),
             Self::Unsigned => Some("unsigned"),
@@ -51,6 +54,7 @@ impl Verdict {
     pub fn with_error(self, error: VerifyError) -> Self {
         let rejection = match self {
             Self::Verified(signature) => Rejection { claims: Some(signature.identity), ..Rejection::of(error) },
+            Self::VerifiedByKey(signature) => Rejection::by_key(signature.format(), error),
             Self::Rejected(mut rejection) => {
                 rejection.errors.push(error);
                 Rejection { payload_alone: None, ..rejection }
@@ -67,7 +71,7 @@ impl Verdict {
     /// Lower is worth more when several instances answer.
     pub(super) fn rank(&self) -> u8 {
         match self {
-            Self::Verified(_) => 0,
+            Self::Verified(_) | Self::VerifiedByKey(_) => 0,
             Self::Undecided(_) => 1,
             Self::Rejected(rejection) if rejection.payload_alone.is_some() => 2,
             Self::Rejected(rejection) => match rejection.error() {
@@ -280,13 +284,19 @@ pub struct Rejection {
     pub(super) claims: Option<CertificateClaims>,
     pub(super) findings: Findings,
     pub(super) payload_alone: Option<Box<VerifiedSignature>>,
+    pub(super) by_key: Option<KeyFormat>,
 }
 
 impl Rejection {
     /// A rejection before any step could be run.
     #[must_use]
     pub fn of(error: VerifyError) -> Self {
-        Self { errors: vec![error], claims: None, findings: Findings::default(), payload_alone: None }
+        Self { errors: vec![error], claims: None, findings: Findings::default(), payload_alone: None, by_key: None }
+    }
+
+    /// The same of a signature by a key.
+    pub(super) fn by_key(format: KeyFormat, error: VerifyError) -> Self {
+        Self { by_key: Some(format), ..Self::of(error) }
     }
 
     /// The error that counts.
@@ -311,6 +321,12 @@ impl Rejection {
     #[must_use]
     pub fn findings(&self) -> &Findings {
         &self.findings
+    }
+
+    /// What kind of signature it is, where it is one by a key.
+    #[must_use]
+    pub fn key_format(&self) -> Option<KeyFormat> {
+        self.by_key
     }
 
     /// The signature that would have been verified, had the content been what was signed: every other step held.

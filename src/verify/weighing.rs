@@ -45,7 +45,8 @@ impl Weighing<'_> {
             (Some(verified), true) => Verdict::Verified(Box::new(verified)),
             (None, true) => Verdict::Undecided(Undecided { missing, findings }),
             (verified, false) => {
-                Verdict::Rejected(Rejection { errors, claims, findings, payload_alone: verified.map(Box::new) })
+                let payload_alone = verified.map(Box::new);
+                Verdict::Rejected(Rejection { errors, claims, findings, payload_alone, by_key: None })
             }
         }
     }

@@ -44,6 +44,7 @@ mod issuers;
 mod key_ring;
 mod listening;
 mod login;
+mod mixed;
 mod monitoring;
 mod network;
 mod offline;

@@ -24,6 +24,7 @@ pub(crate) mod front;
 pub(crate) mod made;
 mod online;
 pub(crate) mod served;
+pub(crate) mod ssh;
 mod stack;
 mod typist;
 

@@ -29,16 +29,17 @@ const UNITS: [Unit; 40] = [
     pure("identity_token", &["crypto"]),
     pure("x509", &["crypto", "trusted_root"]),
     pure("cms", &["crypto", "x509"]),
+    pure("ssh", &["crypto"]),
     pure("tlog", &["crypto", "trusted_root"]),
     pure("timestamp", &["crypto", "trusted_root", "x509"]),
     pure("signature", &["cms", "crypto", "tlog", "x509"]),
     pure("evidence", &["crypto", "signature", "tlog", "x509"]),
     pure(
         "verify",
-        &["clock", "crypto", "evidence", "instance", "signature", "timestamp", "tlog", "trusted_root", "x509"],
+        &["clock", "crypto", "evidence", "instance", "signature", "ssh", "timestamp", "tlog", "trusted_root", "x509"],
     ),
     // A suggested policy has names in it.
-    pure("policy", &["crypto", "escape", "instance", "trust_age", "verify", "x509"]),
+    pure("policy", &["crypto", "escape", "instance", "ssh", "trust_age", "verify", "x509"]),
     pure("git", &["signature", "verify"]),
     pure("git::status_fd", &["crypto", "escape", "git", "policy", "signature", "verify", "x509"]),
     edge("files", &[]),
@@ -141,7 +142,7 @@ const UNITS: [Unit; 40] = [
 ];
 
 /// Crates and parts of std that have one home: path, the units that may name it, why.
-const HOMES: [(&str, &[&str], &str); 28] = [
+const HOMES: [(&str, &[&str], &str); 29] = [
     ("aws_lc_rs", &["crypto"], "algorithms are chosen in one place"),
     ("p256", &["crypto"], "algorithms are chosen in one place"),
     ("x509_cert", &["x509", "cms", "timestamp", "tlog", "credential", "stack"], "one module reads certificates"),
@@ -171,6 +172,7 @@ const HOMES: [(&str, &[&str], &str); 28] = [
     ("nix", &["agent"], "one process lets go of what it inherited"),
     ("sigstore_tuf", &["trust_store"], "one TUF client"),
     ("regex", &["policy"], "identity patterns are anchored in one place"),
+    ("ssh_key", &["ssh"], "one module reads SSH's keys and signatures"),
     (
         "toml",
         &["policy", "trust_store", "stack"],

@@ -10,6 +10,7 @@ mod rfc3161;
 mod sct;
 mod sha1;
 mod signatures;
+mod sshsig;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -28,13 +29,14 @@ pub(crate) struct Case {
 type Read = fn(&Path) -> Vec<Case>;
 
 /// Each folder, and how its files are read.
-const SETS: [(&str, Read); 6] = [
+const SETS: [(&str, Read); 7] = [
     ("vectors/c2sp/*", |file| vec![Vector::read(file).case(c2sp::outcome)]),
     ("vectors/certificates/*", |file| vec![Vector::read(file).case(certificates::outcome)]),
     ("vectors/rfc3161/*", |file| vec![Vector::read(file).case(rfc3161::outcome)]),
     ("vectors/rfc6962/*", merkle::cases),
     ("vectors/sct/*", |file| vec![Vector::read(file).case(sct::outcome)]),
     ("vectors/sha1/*", |file| vec![Vector::read(file).case(sha1::outcome)]),
+    ("vectors/sshsig/*", |file| vec![Vector::read(file).case(sshsig::outcome)]),
 ];
 
 #[test]

@@ -98,7 +98,9 @@ async fn sign_and_verify(url: &PublicUrl, later: &impl Fn() -> Timestamp) -> Res
         Verdict::Undecided(undecided) => {
             return Err(CommandError::failed(format_args!("it is undecided: {}", undecided.missing())));
         }
-        Verdict::Unsigned | Verdict::OtherFormat(_) => return Err(CommandError::failed("what was signed is unsigned")),
+        Verdict::Unsigned | Verdict::OtherFormat(_) | Verdict::VerifiedByKey(_) => {
+            return Err(CommandError::failed("what was signed is unsigned"));
+        }
     }
     match verifier.verdict(FORGED, armor.as_bytes()) {
         Verdict::Rejected(rejection) if rejection.payload_alone().is_some() => Ok(()),

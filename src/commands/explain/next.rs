@@ -5,7 +5,7 @@ use crate::commands::verify::judged::{Judged, asked};
 use crate::commands::{hints, identity_policy};
 use crate::git::ObjectKind;
 use crate::policy::{Allowed, IdentityPolicy, Mismatch, Requirement};
-use crate::verify::{Verdict, VerifiedSignature};
+use crate::verify::{KeySignature, Verdict, VerifiedSignature};
 
 pub(super) fn of(run: &Run<'_>, judged: &Judged<'_>) -> Vec<String> {
     let mut next = Vec::new();
@@ -14,6 +14,7 @@ pub(super) fn of(run: &Run<'_>, judged: &Judged<'_>) -> Vec<String> {
     }
     match &judged.verdict {
         Verdict::Verified(signature) => next.extend(for_verified(run, judged, signature)),
+        Verdict::VerifiedByKey(signature) => next.extend(for_key(judged, signature)),
         Verdict::Rejected(rejection) => {
             let reasons = rejection.errors().iter().map(|error| (error.reason(), error.to_string()));
             next.extend(for_reasons(run, judged, reasons));
@@ -74,7 +75,9 @@ fn for_reason(run: &Run<'_>, judged: &Judged<'_>, reason: &str) -> Option<String
             "not to ask whether the certificate was logged, as for those of before June 2022: waxseal explain \
              --insecure-ignore-sct {id}"
         )),
-        "ssh-signature" => Some(format!("Git judges it: {verify} {id}, with gpg.ssh.allowedSignersFile")),
+        "ssh-signature" => Some(format!(
+            "a rule of a policy file that names its key (docs/policy.md); or Git judges it: {verify} {id}, with gpg.ssh.allowedSignersFile"
+        )),
         "unknown-ca" => {
             let known: Vec<_> = run.verifier.instances().map(|instance| instance.name.as_str()).collect();
             Some(format!(
@@ -127,5 +130,22 @@ fn for_verified(run: &Run<'_>, judged: &Judged<'_>, signature: &VerifiedSignatur
             )]
         }
         (Allowed::No(_), _) => vec![allow.unwrap_or_else(in_words)],
+    }
+}
+
+fn for_key(judged: &Judged<'_>, signature: &KeySignature) -> Vec<String> {
+    let key = || format!("{} key {}", signature.format().name(), signature.fingerprint());
+    match &judged.allowed {
+        Allowed::AnyIdentity | Allowed::Exempt(_) | Allowed::Yes(_) => Vec::new(),
+        Allowed::CannotTell { rule, asks } => vec![
+            asked(rule.as_deref(), asks),
+            "--ref says for which ref; a rule about commits needs the whole history".to_owned(),
+        ],
+        Allowed::No(Some((rule, missed))) if missed.is_beside_the_signer() => {
+            vec![format!("the nearest rule is {rule:?}, which names the key: {missed}")]
+        }
+        Allowed::No(_) | Allowed::NobodyAsked => {
+            vec![format!("a rule for the {}, in the policy file that judges it", key())]
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The steps of a proof with their outcomes, those too that were never taken.
 
 use super::inputs::Inputs;
+use super::key_steps;
 use crate::cms::SignedData;
 use crate::cms::armor;
 use crate::commands::facts::Facts;
@@ -51,6 +52,10 @@ pub(super) fn of(run: &Run<'_>, found: &FoundObject, completed: &Completed, find
     };
     let mut steps =
         vec![StepReport { name: "object", standard: "Git", outcome: Some(object_step), inputs: inputs.object(found) }];
+    if let Some(of_key) = key_steps::of(verdict, inputs.envelope(armor)) {
+        steps.extend(of_key);
+        return steps;
+    }
     let envelope = match &stopped {
         Some((None, outcome)) => Some(outcome.clone()),
         _ if opened.is_some() => Some(Outcome::Held("one CMS signature of one signer".to_owned())),
@@ -88,6 +93,7 @@ fn stopped_at(verdict: &Verdict) -> Option<(Option<Step>, Outcome)> {
                 | VerifyError::Sct(_)
                 | VerifyError::Signature
                 | VerifyError::SignatureAlgorithm
+                | VerifyError::Ssh(_)
                 | VerifyError::TagName { .. }
                 | VerifyError::Token(_) => return None,
             };
@@ -97,7 +103,7 @@ fn stopped_at(verdict: &Verdict) -> Option<(Option<Step>, Outcome)> {
             missing @ Missing::TrustMaterial { .. } => Some((Some(Step::Path), Outcome::Missing(missing.clone()))),
             _ => None,
         },
-        Verdict::Verified(_) | Verdict::Unsigned | Verdict::OtherFormat(_) => None,
+        Verdict::Verified(_) | Verdict::VerifiedByKey(_) | Verdict::Unsigned | Verdict::OtherFormat(_) => None,
     }
 }
 

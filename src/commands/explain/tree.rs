@@ -53,7 +53,7 @@ fn head(explanation: &Explanation<'_>) -> Vec<String> {
     let kind = judged.kind().map_or("object", |kind| kind.as_str());
     let mut lines = vec![format!("{kind} {}  {}", judged.found.id, escape::terminal(judged.description().subject))];
     let verdict = match &judged.verdict {
-        Verdict::Verified(_) => "verified",
+        Verdict::Verified(_) | Verdict::VerifiedByKey(_) => "verified",
         Verdict::Rejected(_) => "REJECTED",
         Verdict::Undecided(_) => "undecided",
         Verdict::Unsigned => "UNSIGNED",
@@ -87,6 +87,12 @@ fn head(explanation: &Explanation<'_>) -> Vec<String> {
             let (san, issuer, instance) = (signature.san(), signature.issuer(), signature.instance());
             lines.push(escape::terminal(format!("signer     {san} ({issuer}), for the instance {instance}")));
             lines.push(format!("time       {}, proved by the {}", signature.time(), signature.time_source()));
+        }
+        Verdict::VerifiedByKey(signature) => {
+            let (identity, format, key) = (signature.identity(), signature.format().name(), signature.fingerprint());
+            let owner = if identity == key { String::new() } else { format!("{identity}, ") };
+            lines.push(escape::terminal(format!("signer     {owner}{format} key {key}, as the policy says")));
+            lines.push("time       nothing proves when a key signed".to_owned());
         }
         Verdict::Rejected(rejection) => match rejection.payload_alone() {
             Some(signature) => {

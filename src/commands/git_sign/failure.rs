@@ -263,7 +263,7 @@ pub(in crate::commands) fn of_self_check(
             }
             other => bug(other),
         },
-        Verdict::Unsigned | Verdict::OtherFormat(_) => bug("it reads as something else"),
+        Verdict::Unsigned | Verdict::OtherFormat(_) | Verdict::VerifiedByKey(_) => bug("it reads as something else"),
     };
     Err(error.hint("the finished signature did not pass its check, so it was not written"))
 }

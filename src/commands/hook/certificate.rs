@@ -54,7 +54,8 @@ pub(super) fn check(run: &Run<'_>, updates: &[Update]) -> Result<String, Command
             return Err(unwell(undecided.missing().to_string(), reason, ErrorKind::Undecided));
         }
         Verdict::Unsigned => return Err(unwell("it is not signed".to_owned(), reason, ErrorKind::Failed)),
-        Verdict::OtherFormat(_) => {
+        // Rules about keys are about objects.
+        Verdict::OtherFormat(_) | Verdict::VerifiedByKey(_) => {
             return Err(unwell("its signature is in another format".to_owned(), reason, ErrorKind::Failed));
         }
     };
@@ -72,6 +73,7 @@ fn admitted(run: &Run<'_>, signature: &mut VerifiedSignature, reference: &str) -
         changes_policy: Some(false),
         object: None,
         start: Start::Judged,
+        places: &[],
     };
     let (kind, why) = match run.policy.judge(signature, &circumstances) {
         Allowed::AnyIdentity | Allowed::Yes(_) | Allowed::Exempt(_) => return Ok(()),

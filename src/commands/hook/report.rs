@@ -194,6 +194,7 @@ fn line(judged: &Judged<'_>) -> String {
     };
     let signer = match &judged.verdict {
         Verdict::Verified(signature) => format!("{} ({}): ", signature.san(), signature.issuer()),
+        Verdict::VerifiedByKey(signature) => format!("{}: ", signature.identity()),
         Verdict::Rejected(_) | Verdict::Undecided(_) | Verdict::Unsigned | Verdict::OtherFormat(_) => String::new(),
     };
     let mut line = format!("{tag}{id} {code}: {signer}{}", judged.detail().unwrap_or_default());

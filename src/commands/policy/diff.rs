@@ -12,6 +12,8 @@ use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::policy_source::LoadedPolicy;
 use crate::commands::stdout;
+use crate::commands::verify::by_key::Keys;
+use crate::commands::verify::json::files_of;
 use crate::commands::verify::judged::Judged;
 use crate::commands::verify::selection::Selection;
 use crate::commands::verify::surroundings::Surroundings;
@@ -30,7 +32,8 @@ pub(super) fn run(request: &Verify, new: &Path, now: Timestamp) -> Result<u8, Co
     let run = Run::prepare_under(request, now, select, LoadedPolicy::read_on_trial)?;
     let (file, surroundings) = run.another_policy(new, LoadedPolicy::read_on_trial)?;
     let sha256 = file.sha256().to_string();
-    let new = New { policy: IdentityPolicy::File(Box::new(file)), surroundings, sha256 };
+    let files = files_of(&file);
+    let new = New { policy: IdentityPolicy::File(Box::new(file)), surroundings, sha256, files };
     written(print(&run, &new), ErrorKind::Undecided)
 }
 
@@ -39,6 +42,7 @@ struct New {
     policy: IdentityPolicy,
     surroundings: Surroundings,
     sha256: String,
+    files: BTreeMap<String, String>,
 }
 
 fn print(run: &Run<'_>, new: &New) -> io::Result<u8> {
@@ -51,8 +55,10 @@ fn print(run: &Run<'_>, new: &New) -> io::Result<u8> {
         lines::header(&mut out, run, new)?;
     }
     let mut changes = Changes::default();
+    let keys = Keys::of(&new.policy);
     let _trouble = run.each_unjudged(|Unjudged { found, completed, position, .. }| {
         let old = run.judged(&found, completed.clone(), position);
+        let completed = run.under(keys.as_ref(), &found, completed);
         let new = run.judged_by(&new.policy, &new.surroundings, &found, completed, position);
         let Some(change) = changes.count(&old, &new) else { return Ok(()) };
         if as_json { lines::object(&mut out, change, &old, &new) } else { object(&mut out, change, &old, &new) }

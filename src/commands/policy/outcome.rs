@@ -28,9 +28,10 @@ impl Outcome {
             (_, Allowed::No(_)) => Self::Fails,
             (_, Allowed::CannotTell { .. }) => Self::Undecided,
             (Verdict::Rejected(_) | Verdict::Unsigned, Allowed::NobodyAsked) => Self::Fails,
-            (Verdict::OtherFormat(_) | Verdict::Undecided(_) | Verdict::Verified(_), Allowed::NobodyAsked) => {
-                Self::Undecided
-            }
+            (
+                Verdict::OtherFormat(_) | Verdict::Undecided(_) | Verdict::Verified(_) | Verdict::VerifiedByKey(_),
+                Allowed::NobodyAsked,
+            ) => Self::Undecided,
         }
     }
 
@@ -64,6 +65,8 @@ pub(super) fn why(judged: &Judged<'_>) -> String {
 /// Who made a signature.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Who {
+    /// Whoever has a key that the policy names: as the policy calls it.
+    Key(String),
     /// Proven.
     Signer {
         /// The name in the certificate.
@@ -82,6 +85,7 @@ impl Who {
                 let (identity, issuer) = (signature.san().as_str().to_owned(), signature.issuer().to_owned());
                 return Self::Signer { identity, issuer };
             }
+            Verdict::VerifiedByKey(signature) => return Self::Key(signature.identity().to_owned()),
             Verdict::OtherFormat(_) => "other",
             Verdict::Rejected(_) => "rejected",
             Verdict::Undecided(_) => "undecided",
@@ -93,6 +97,7 @@ impl Who {
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Key(identity) => write!(f, "{identity} (by key)"),
             Self::Signer { identity, issuer } => write!(f, "{identity} ({issuer})"),
             Self::Nobody("other") => f.write_str("of another format"),
             Self::Nobody(verdict) => f.write_str(verdict),
@@ -115,7 +120,10 @@ pub(super) fn named(judged: &Judged<'_>) -> (String, String) {
 pub(super) fn rules(policy: &IdentityPolicy) -> Vec<String> {
     match policy {
         IdentityPolicy::AnyIdentity | IdentityPolicy::NotGiven => Vec::new(),
-        IdentityPolicy::File(file) => file.rules().iter().map(|rule| rule.name.clone()).collect(),
+        IdentityPolicy::File(file) => {
+            let of_keys = file.key_rules().iter().map(|rule| rule.name.clone());
+            file.rules().iter().map(|rule| rule.name.clone()).chain(of_keys).collect()
+        }
         IdentityPolicy::OneOf(rules) => rules.iter().map(|rule| rule.name.clone()).collect(),
     }
 }

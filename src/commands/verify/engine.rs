@@ -7,6 +7,7 @@ use std::num::NonZero;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+use super::by_key::Keys;
 use crate::commands::findings::Findings;
 use crate::git::repository::{FoundObject, Repository, Selected};
 use crate::git::{HashKind, SignedObject};
@@ -18,6 +19,8 @@ pub(super) struct Engine<'a> {
     pub(super) verifier: &'a Verifier,
     pub(super) hash: HashKind,
     pub(super) findings: Option<Findings>,
+    /// Those that the policy names.
+    pub(super) keys: Option<Keys<'a>>,
 }
 
 /// An object with the verdict on it.
@@ -85,9 +88,13 @@ impl Engine<'_> {
 
     /// The verdict, and whether an earlier run found it.
     fn verdict(&self, object: &SignedObject) -> (Verdict, bool) {
-        match (&self.findings, object.signature()) {
+        let (verdict, cached) = match (&self.findings, object.signature()) {
             (Some(findings), Ok(armor)) => findings.verdict(self.verifier, &object.payload, armor),
             _ => (object.verdict(self.verifier), false),
+        };
+        match &self.keys {
+            Some(keys) => (keys.verdict(object, verdict), cached),
+            None => (verdict, cached),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! What is not there is `null`. `identity`, `issuer`, `instance`, `time` and `log` are filled for verified objects only;
 //! what others claim stands in `findings`. Bytes that are not UTF-8 come as `{"base64": …}`.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -14,10 +15,10 @@ use crate::cli::{AdmittedFlags, Pattern, Verify};
 use crate::crypto::Sha256Digest;
 use crate::escape;
 use crate::git::ObjectKind;
-use crate::policy::{Allowed, IdentityPolicy};
+use crate::policy::{Allowed, IdentityPolicy, PolicyFile};
 use crate::signature::SignatureFormat;
 use crate::verify::findings::Findings;
-use crate::verify::{SctRequirement, Verdict, VerifiedSignature};
+use crate::verify::{KeySignature, SctRequirement, Verdict, VerifiedSignature};
 
 #[derive(Serialize)]
 struct Header<'a> {
@@ -36,6 +37,9 @@ struct Header<'a> {
 pub(in crate::commands) struct Policy {
     pub(in crate::commands) source: String,
     pub(in crate::commands) sha256: String,
+    /// Those that it names, by their paths, with their SHA-256.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(in crate::commands) files: BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
@@ -56,6 +60,8 @@ pub(in crate::commands) struct Object<'a> {
     pub(in crate::commands) detail: Option<String>,
     identity: Option<&'a str>,
     identity_kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
     issuer: Option<&'a str>,
     instance: Option<&'a str>,
     signature: Option<&'static str>,
@@ -127,7 +133,19 @@ pub(in crate::commands) fn object(out: &mut impl Write, judged: &Judged<'_>) -> 
 pub(in crate::commands) fn object_of<'a>(judged: &'a Judged<'_>) -> Object<'a> {
     let verified = match &judged.verdict {
         Verdict::Verified(signature) => Some(signature.as_ref()),
-        Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Undecided(_) | Verdict::Unsigned => None,
+        Verdict::OtherFormat(_)
+        | Verdict::Rejected(_)
+        | Verdict::Undecided(_)
+        | Verdict::Unsigned
+        | Verdict::VerifiedByKey(_) => None,
+    };
+    let by_key = match &judged.verdict {
+        Verdict::VerifiedByKey(signature) => Some(signature.as_ref()),
+        Verdict::OtherFormat(_)
+        | Verdict::Rejected(_)
+        | Verdict::Undecided(_)
+        | Verdict::Unsigned
+        | Verdict::Verified(_) => None,
     };
     let description = judged.description();
     let (allowed, rule) = match &judged.allowed {
@@ -146,8 +164,11 @@ pub(in crate::commands) fn object_of<'a>(judged: &'a Judged<'_>) -> Object<'a> {
         rule,
         reason: judged.reason(),
         detail: judged.detail(),
-        identity: verified.map(|signature| signature.san().as_str()),
-        identity_kind: verified.map(|signature| signature.san().kind()),
+        identity: verified.map(|signature| signature.san().as_str()).or(by_key.map(KeySignature::identity)),
+        identity_kind: verified
+            .map(|signature| signature.san().kind())
+            .or(by_key.map(|signature| signature.format().identity_kind())),
+        key: by_key.map(KeySignature::fingerprint),
         issuer: verified.map(VerifiedSignature::issuer),
         instance: verified.map(|signature| signature.instance().as_str()),
         signature: signature(judged),
@@ -206,13 +227,18 @@ fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     out.write_all(&escape::json_line(value)?)
 }
 
+/// The files that a policy names, with their digests.
+pub(in crate::commands) fn files_of(policy: &PolicyFile) -> BTreeMap<String, String> {
+    policy.files().iter().map(|(path, sha256)| (path.clone(), sha256.to_string())).collect()
+}
+
 /// Where the policy came from, and a digest that changes when it does.
 pub(in crate::commands) fn policy(run: &Run<'_>) -> Option<Policy> {
     let (source, text) = match (&run.policy, &run.request.admitted) {
         (IdentityPolicy::NotGiven, _) => return None,
         (IdentityPolicy::File(file), _) => {
             let source = run.surroundings.source.clone().unwrap_or_default();
-            return Some(Policy { source, sha256: file.sha256().to_string() });
+            return Some(Policy { source, sha256: file.sha256().to_string(), files: files_of(file) });
         }
         (_, AdmittedFlags::Anyone) => ("--any-identity", String::new()),
         (_, AdmittedFlags::Identity { identity, issuer }) => {
@@ -225,12 +251,13 @@ pub(in crate::commands) fn policy(run: &Run<'_>) -> Option<Policy> {
         (_, AdmittedFlags::Policy(_) | AdmittedFlags::Unsaid) => ("waxseal.allow", run.settings.allow.join("\n")),
     };
     let parts = [text.as_bytes(), b"\n", run.default_instance.as_str().as_bytes()];
-    Some(Policy { source: source.to_owned(), sha256: Sha256Digest::of_parts(&parts).to_string() })
+    let sha256 = Sha256Digest::of_parts(&parts).to_string();
+    Some(Policy { source: source.to_owned(), sha256, files: BTreeMap::new() })
 }
 
 pub(super) fn verdict(verdict: &Verdict) -> &'static str {
     match verdict {
-        Verdict::Verified(_) => "verified",
+        Verdict::Verified(_) | Verdict::VerifiedByKey(_) => "verified",
         Verdict::Rejected(_) => "rejected",
         Verdict::Undecided(_) => "undecided",
         Verdict::Unsigned => "unsigned",
@@ -244,7 +271,11 @@ pub(super) fn signature(judged: &Judged<'_>) -> Option<&'static str> {
     let x509 = |findings: &Findings| Some(if findings.instance.is_some() { "keyless" } else { "x509" });
     match &judged.verdict {
         Verdict::Verified(_) => Some("keyless"),
-        Verdict::Rejected(rejection) => x509(rejection.findings()),
+        Verdict::VerifiedByKey(signature) => Some(signature.format().as_str()),
+        Verdict::Rejected(rejection) => match rejection.key_format() {
+            Some(format) => Some(format.as_str()),
+            None => x509(rejection.findings()),
+        },
         Verdict::Undecided(undecided) => judged.kind().and_then(|_readable| x509(undecided.findings())),
         Verdict::Unsigned | Verdict::OtherFormat(SignatureFormat::Unknown | SignatureFormat::X509) => None,
         Verdict::OtherFormat(SignatureFormat::OpenPgp) => Some("openpgp"),
@@ -256,7 +287,7 @@ fn findings(judged: &Judged<'_>) -> Option<Value> {
     let (findings, claims) = match &judged.verdict {
         Verdict::Rejected(rejection) => (rejection.findings(), rejection.claims()),
         Verdict::Undecided(undecided) => (undecided.findings(), undecided.findings().claims.as_ref()),
-        Verdict::OtherFormat(_) | Verdict::Unsigned | Verdict::Verified(_) => return None,
+        Verdict::OtherFormat(_) | Verdict::Unsigned | Verdict::Verified(_) | Verdict::VerifiedByKey(_) => return None,
     };
     if findings.steps.is_empty() && claims.is_none() {
         return None;

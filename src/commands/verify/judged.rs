@@ -42,6 +42,7 @@ impl<'a> Judged<'a> {
         let allowed = match (&mut verdict, exempt) {
             (_, Some(reason)) => Allowed::Exempt(reason),
             (Verdict::Verified(signature), None) => policy.judge(signature, circumstances),
+            (Verdict::VerifiedByKey(signature), None) => policy.judge_key(signature, circumstances),
             // Choosing a foreign format, or leaving evidence out, is no way around a policy.
             (Verdict::OtherFormat(_), None) if policy.has_rules() => Allowed::No(None),
             (Verdict::Undecided(undecided), _) => {
@@ -61,10 +62,10 @@ impl<'a> Judged<'a> {
     pub(in crate::commands) fn reason(&self) -> Option<&'static str> {
         match (&self.verdict, &self.allowed) {
             (_, Allowed::Exempt(_)) => Some("exempt"),
-            (Verdict::Verified(_), Allowed::AnyIdentity | Allowed::Yes(_)) => None,
-            (Verdict::Verified(_), Allowed::CannotTell { .. }) => Some("rule-undecided"),
-            (Verdict::Verified(_), Allowed::No(_)) => Some("identity-not-allowed"),
-            (Verdict::Verified(_), Allowed::NobodyAsked) => Some("no-policy"),
+            (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::AnyIdentity | Allowed::Yes(_)) => None,
+            (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::CannotTell { .. }) => Some("rule-undecided"),
+            (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::No(_)) => Some("identity-not-allowed"),
+            (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::NobodyAsked) => Some("no-policy"),
             (verdict, _) => verdict.reason(),
         }
     }
@@ -73,13 +74,19 @@ impl<'a> Judged<'a> {
     pub(in crate::commands) fn detail(&self) -> Option<String> {
         match (&self.verdict, &self.allowed) {
             (_, Allowed::Exempt(reason)) => Some(reason.clone()),
-            (Verdict::Verified(_), Allowed::AnyIdentity | Allowed::Yes(_)) => None,
-            (Verdict::Verified(_), Allowed::CannotTell { rule, asks }) => Some(asked(rule.as_deref(), asks)),
-            (Verdict::Verified(_), Allowed::No(None)) => Some("no rule admits this identity".to_owned()),
-            (Verdict::Verified(_), Allowed::No(Some((rule, mismatch)))) => {
+            (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::AnyIdentity | Allowed::Yes(_)) => None,
+            (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::CannotTell { rule, asks }) => {
+                Some(asked(rule.as_deref(), asks))
+            }
+            (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::No(None)) => {
+                Some("no rule admits this identity".to_owned())
+            }
+            (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::No(Some((rule, mismatch)))) => {
                 Some(format!("no rule admits this identity; nearest is {rule:?}: {mismatch}"))
             }
-            (Verdict::Verified(_), Allowed::NobodyAsked) => Some("nobody said who may sign".to_owned()),
+            (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::NobodyAsked) => {
+                Some("nobody said who may sign".to_owned())
+            }
             (Verdict::Rejected(rejection), _) => Some(rejection.error().to_string()),
             (Verdict::Undecided(undecided), Allowed::No(_)) => {
                 Some(format!("{STRANGER}; besides, {}", undecided.missing()))
@@ -132,7 +139,7 @@ pub(in crate::commands) struct Verdicts {
 impl Verdicts {
     fn count(&mut self, verdict: &Verdict) {
         *match verdict {
-            Verdict::Verified(_) => &mut self.verified,
+            Verdict::Verified(_) | Verdict::VerifiedByKey(_) => &mut self.verified,
             Verdict::Rejected(_) => &mut self.rejected,
             Verdict::Undecided(_) => &mut self.undecided,
             Verdict::Unsigned => &mut self.unsigned,

@@ -12,7 +12,7 @@ use crate::git::ObjectKind;
 use crate::policy::{Allowed, IdentityPolicy};
 use crate::signature::SignatureFormat;
 use crate::verify::findings::{Findings, Outcome};
-use crate::verify::{SctRequirement, Verdict};
+use crate::verify::{KeySignature, SctRequirement, Verdict};
 use crate::x509::CertificateClaims;
 
 /// One line: verdict, short id, who and when where that was proven, subject.
@@ -20,15 +20,11 @@ pub(in crate::commands) fn object(out: &mut impl Write, judged: &Judged<'_>) -> 
     let id = judged.found.id.to_hex_with_len(SHORT_ID);
     let (word, what) = match &judged.verdict {
         Verdict::Verified(signature) => {
-            let word = match &judged.allowed {
-                Allowed::CannotTell { .. } => "undecided",
-                Allowed::No(_) => "NOT ALLOWED",
-                Allowed::AnyIdentity | Allowed::Exempt(_) | Allowed::NobodyAsked | Allowed::Yes(_) => "verified",
-            };
             let time = signature.time().strftime("%Y-%m-%dT%H:%M:%SZ");
             let label = signature.mislabelled().map(|label| format!("  {label}")).unwrap_or_default();
-            (word, format!("{} ({})  {time}{label}", signature.san(), signature.issuer()))
+            (word_of_verified(judged), format!("{} ({})  {time}{label}", signature.san(), signature.issuer()))
         }
+        Verdict::VerifiedByKey(signature) => (word_of_verified(judged), by_key(signature)),
         Verdict::Rejected(rejection) => {
             let claims = rejection.claims().or(rejection.findings().claims.as_ref());
             ("REJECTED", format!("{}{}", rejection.error(), claimed(claims)))
@@ -65,6 +61,24 @@ pub(in crate::commands) fn object(out: &mut impl Write, judged: &Judged<'_>) -> 
     let tag = if judged.kind() == Some(ObjectKind::Tag) { "tag: " } else { "" };
     let line = format!("{word:<11}  {id}  {}  {tag}{subject}", escape::terminal(what));
     writeln!(out, "{}", line.trim_end())
+}
+
+fn word_of_verified(judged: &Judged<'_>) -> &'static str {
+    match &judged.allowed {
+        Allowed::CannotTell { .. } => "undecided",
+        Allowed::No(_) => "NOT ALLOWED",
+        Allowed::AnyIdentity | Allowed::Exempt(_) | Allowed::NobodyAsked | Allowed::Yes(_) => "verified",
+    }
+}
+
+/// Whose key, and which. There is no time: nothing proves one.
+fn by_key(signature: &KeySignature) -> String {
+    let (format, identity, fingerprint) = (signature.format().name(), signature.identity(), signature.fingerprint());
+    if identity == fingerprint {
+        format!("{format} key {fingerprint}")
+    } else {
+        format!("{identity} ({format} key {fingerprint})")
+    }
 }
 
 /// How many of each.

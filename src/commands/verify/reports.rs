@@ -104,7 +104,7 @@ pub(in crate::commands) fn about(run: &Run<'_>) -> About {
     let policy = json::policy(run).map(|policy| PolicySource {
         source: policy.source,
         sha256: policy.sha256,
-        path: run.surroundings.path.clone(),
+        path: run.surroundings.paths.first().cloned(),
     });
     let trusted = run
         .verifier

@@ -5,7 +5,7 @@ use super::judged::Judged;
 use crate::git::ObjectKind;
 use crate::policy::Allowed;
 use crate::report::{Row, Standing, shortened};
-use crate::verify::Verdict;
+use crate::verify::{KeySignature, Verdict};
 
 impl Judged<'_> {
     /// What the object means for the exit code: [`super::judged::Tally::exit_code`] counts the same way.
@@ -15,9 +15,9 @@ impl Judged<'_> {
             (Allowed::No(_), _) => Standing::Failed,
             (_, Verdict::Rejected(_) | Verdict::Unsigned) => Standing::Failed,
             (_, Verdict::OtherFormat(_) | Verdict::Undecided(_)) => Standing::Unknown,
-            (Allowed::CannotTell { .. }, Verdict::Verified(_)) => Standing::Unknown,
-            (Allowed::NobodyAsked, Verdict::Verified(_)) => Standing::Unjudged,
-            (Allowed::AnyIdentity | Allowed::Yes(_), Verdict::Verified(_)) => Standing::Ok,
+            (Allowed::CannotTell { .. }, Verdict::Verified(_) | Verdict::VerifiedByKey(_)) => Standing::Unknown,
+            (Allowed::NobodyAsked, Verdict::Verified(_) | Verdict::VerifiedByKey(_)) => Standing::Unjudged,
+            (Allowed::AnyIdentity | Allowed::Yes(_), Verdict::Verified(_) | Verdict::VerifiedByKey(_)) => Standing::Ok,
         }
     }
 
@@ -32,10 +32,12 @@ impl Judged<'_> {
 
     /// Everything that a report shows.
     pub(in crate::commands) fn row(&self) -> Row {
-        let verified = match &self.verdict {
-            Verdict::Verified(signature) => Some(signature.as_ref()),
-            Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Undecided(_) | Verdict::Unsigned => None,
+        let (verified, by_key) = match &self.verdict {
+            Verdict::Verified(signature) => (Some(signature.as_ref()), None),
+            Verdict::VerifiedByKey(signature) => (None, Some(signature.as_ref())),
+            Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Undecided(_) | Verdict::Unsigned => (None, None),
         };
+        let name = verified.map(|signature| signature.san().as_str()).or(by_key.map(KeySignature::identity));
         let rule = match &self.allowed {
             Allowed::AnyIdentity => Some("--any-identity"),
             Allowed::CannotTell { rule, .. } => rule.as_deref(),
@@ -51,8 +53,10 @@ impl Judged<'_> {
             rule: rule.map(bounded),
             reason: self.reason(),
             detail: self.detail().as_deref().map(bounded),
-            identity: verified.map(|signature| bounded(signature.san().as_str())),
-            identity_kind: verified.map(|signature| signature.san().kind()),
+            identity: name.map(bounded),
+            identity_kind: verified
+                .map(|signature| signature.san().kind())
+                .or(by_key.map(|signature| signature.format().identity_kind())),
             issuer: verified.map(|signature| bounded(signature.issuer())),
             instance: verified.map(|signature| signature.instance().to_string()),
             signature: json::signature(self),

@@ -1,6 +1,6 @@
 //! What a policy file asks of an object besides its signature.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 
 use crate::cli::Verify;
@@ -9,18 +9,24 @@ use crate::commands::policy_source::LoadedPolicy;
 use crate::commands::verify::selection::Selection;
 use crate::git::ObjectKind;
 use crate::git::description::Description;
-use crate::git::repository::{FoundObject, ObjectId, Repository};
-use crate::policy::{Circumstances, Start};
+use crate::git::repository::{Commits, FoundObject, HistoryError, ObjectId, Repository};
+use crate::policy::{Bounds, Circumstances, Place, Start};
 
 /// What is the same for all objects of a run.
 #[derive(Debug)]
 pub(in crate::commands) struct Surroundings {
     /// For each argument the ref that it names.
     references: Vec<Option<String>>,
-    /// The path of the policy file in the repository; `None` where no commit can change it.
-    pub(in crate::commands) path: Option<String>,
+    /// The paths of the policy and of the files that it names, in the repository; empty where no commit can change them.
+    pub(in crate::commands) paths: Vec<String>,
     /// The commits before the policy's start; `None` where the history is incomplete.
     before_start: Option<HashSet<ObjectId>>,
+    /// The bounds of each rule about keys.
+    bounds: Vec<Bounds>,
+    /// For each first commit of one what has it in its history.
+    from_on: HashMap<String, Commits>,
+    /// For each last commit of one its history.
+    up_to: HashMap<String, Commits>,
     /// Where the policy came from, for the report.
     pub(in crate::commands) source: Option<String>,
 }
@@ -28,7 +34,15 @@ pub(in crate::commands) struct Surroundings {
 impl Surroundings {
     /// Those of a run whose policy asks nothing.
     pub(in crate::commands) fn unasked(arguments: usize) -> Self {
-        Self { references: vec![None; arguments], path: None, before_start: Some(HashSet::new()), source: None }
+        Self {
+            references: vec![None; arguments],
+            paths: Vec::new(),
+            before_start: Some(HashSet::new()),
+            bounds: Vec::new(),
+            from_on: HashMap::new(),
+            up_to: HashMap::new(),
+            source: None,
+        }
     }
 
     /// Those of a policy file.
@@ -51,18 +65,39 @@ impl Surroundings {
             Some(reference) => Some(reference.clone()),
             None => repository.reference(name),
         };
+        let lacks = |what: &str, error: HistoryError| {
+            CommandError::new(ErrorKind::Policy, format!("the policy {}: {what}: {error}", policy.source))
+                .hint("a shallow clone may lack it: \"git fetch --unshallow\"")
+        };
         let before_start = match policy.file.start() {
-            Some(start) => repository.before(start).map_err(|error| {
-                CommandError::new(ErrorKind::Policy, format!("the policy {}: start: {error}", policy.source))
-                    .hint("a shallow clone may lack it: \"git fetch --unshallow\"")
-            })?,
+            Some(start) => repository.before(start).map_err(|error| lacks("start", error))?,
             None => Some(HashSet::new()),
         };
         let references = match selection.references.as_slice() {
             [] => selection.names.iter().map(named).collect(),
             known => known.iter().cloned().map(Some).collect(),
         };
-        Ok(Self { references, path: policy.path.clone(), before_start, source: Some(policy.source.clone()) })
+        let bounds: Vec<Bounds> = policy.file.key_rules().iter().map(|rule| rule.bounds.clone()).collect();
+        let (mut from_on, mut up_to) = (HashMap::new(), HashMap::new());
+        for Bounds { from, until } in &bounds {
+            if let Some(from) = from.as_ref().filter(|from| !from_on.contains_key(*from)) {
+                let commits = repository.from_on(from, &selection.selected);
+                from_on.insert(from.clone(), commits.map_err(|error| lacks("from_commit", error))?);
+            }
+            if let Some(until) = until.as_ref().filter(|until| !up_to.contains_key(*until)) {
+                let commits = repository.up_to(until);
+                up_to.insert(until.clone(), commits.map_err(|error| lacks("until_commit", error))?);
+            }
+        }
+        Ok(Self {
+            references,
+            paths: policy.paths.clone(),
+            before_start,
+            bounds,
+            from_on,
+            up_to,
+            source: Some(policy.source.clone()),
+        })
     }
 
     /// Those of one object, which the argument at `position` named.
@@ -92,8 +127,25 @@ impl Surroundings {
             reference: self.references.get(position).and_then(Option::as_deref),
             author_email,
             object: Some(object),
-            changes_policy: self.path.as_ref().map_or(Some(false), |path| repository.changes(found, path)),
+            changes_policy: repository.changes_any(found, &self.paths),
             start,
+            places: &[],
         }
+    }
+
+    /// Where an object stands between the bounds of each rule about keys.
+    pub(in crate::commands) fn places(&self, repository: &Repository, found: &FoundObject) -> Vec<Place> {
+        let is_tag = found.content.as_ref().is_ok_and(|object| object.kind == ObjectKind::Tag);
+        let commit = repository.stands_for(found);
+        let is_among = |known: &HashMap<String, Commits>, bound: &Option<String>| match bound {
+            Some(bound) => known.get(bound)?.contains(commit?),
+            None => Some(true),
+        };
+        let place = |Bounds { from, until }: &Bounds| Place {
+            after_from: is_among(&self.from_on, from),
+            before_until: is_among(&self.up_to, until),
+            is_tag,
+        };
+        self.bounds.iter().map(place).collect()
     }
 }

@@ -99,6 +99,21 @@ impl Repository {
         self.changes_of(*kind, bytes, path)
     }
 
+    /// The same of several files: whether it changes one of them.
+    #[must_use]
+    pub fn changes_any(&self, found: &FoundObject, paths: &[String]) -> Option<bool> {
+        let Ok(RawObject { kind, bytes }) = &found.content else {
+            return if paths.is_empty() { Some(false) } else { None };
+        };
+        self.changes_any_of(*kind, bytes, paths)
+    }
+
+    /// The same of an object's bytes, whether the repository has it or not.
+    #[must_use]
+    pub fn changes_any_of(&self, kind: ObjectKind, bytes: &[u8], paths: &[String]) -> Option<bool> {
+        any(paths.iter().map(|path| self.changes_of(kind, bytes, path)))
+    }
+
     /// The same of an object's bytes, whether the repository has it or not.
     #[must_use]
     pub fn changes_of(&self, kind: ObjectKind, bytes: &[u8], path: &str) -> Option<bool> {
@@ -158,6 +173,19 @@ impl Repository {
         let entry = tree.lookup_entry(path.split('/')).ok()?;
         Some(entry.map(|entry| (entry.object_id(), entry.mode().kind())))
     }
+}
+
+/// Whether one of the answers is yes; `None` where none is, and not all are known.
+fn any(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
+    let mut answer = Some(false);
+    for one in answers {
+        match one {
+            Some(true) => return one,
+            Some(false) => {}
+            None => answer = None,
+        }
+    }
+    answer
 }
 
 /// What stands at a path, if anything.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::super::rule::{Requirement, Rule, Validity, Who, Workflow};
 use super::super::{BadPattern, Pattern, RegexBudget};
+use super::keys::FileName;
 use crate::instance::{BadInstanceName, InstanceName};
 
 #[derive(Deserialize)]
@@ -30,23 +31,29 @@ pub(super) struct FileExemption {
 #[serde(deny_unknown_fields)]
 pub(super) struct FileRule {
     pub(super) name: String,
-    issuer: String,
-    instance: Option<String>,
-    email: Option<Vec<String>>,
-    uri: Option<Vec<String>>,
-    username: Option<Vec<String>>,
-    workflow: Option<FileWorkflow>,
-    from: Option<toml::value::Datetime>,
-    until: Option<toml::value::Datetime>,
-    refs: Option<Vec<String>>,
-    require: Option<Vec<FileRequirement>>,
+    pub(super) issuer: Option<String>,
+    pub(super) instance: Option<String>,
+    pub(super) email: Option<Vec<String>>,
+    pub(super) uri: Option<Vec<String>>,
+    pub(super) username: Option<Vec<String>>,
+    pub(super) workflow: Option<FileWorkflow>,
+    pub(super) ssh: Option<Vec<String>>,
+    pub(super) allowed_signers: Option<FileName>,
+    pub(super) from: Option<toml::value::Datetime>,
+    pub(super) until: Option<toml::value::Datetime>,
+    pub(super) from_commit: Option<String>,
+    pub(super) until_commit: Option<String>,
     #[serde(default)]
-    may_change_policy: bool,
+    pub(super) unbounded: bool,
+    pub(super) refs: Option<Vec<String>>,
+    pub(super) require: Option<Vec<FileRequirement>>,
+    #[serde(default)]
+    pub(super) may_change_policy: bool,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FileWorkflow {
+pub(super) struct FileWorkflow {
     repository_id: String,
     path: Option<String>,
     r#ref: Option<String>,
@@ -55,7 +62,7 @@ struct FileWorkflow {
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum FileRequirement {
+pub(super) enum FileRequirement {
     AuthorMatch,
     Log,
     Timestamp,
@@ -63,10 +70,11 @@ enum FileRequirement {
 
 impl FileRule {
     pub(super) fn read(self, default: &InstanceName, budget: &mut RegexBudget) -> Result<Rule, BadRule> {
-        let printable = !self.name.chars().any(char::is_control) && self.name.trim() == self.name;
-        if self.name.is_empty() || self.name.chars().count() > MAX_NAME || !printable {
-            return Err(BadRule::Name);
+        self.check_name()?;
+        if let Some(key) = self.only_of_keys() {
+            return Err(BadRule::OnlyOfKeys(key));
         }
+        let Some(issuer) = self.issuer else { return Err(BadRule::NoIssuer) };
         let validity = Validity { from: instant("from", self.from)?, until: instant("until", self.until)? };
         if !validity.overlaps(validity) {
             return Err(BadRule::Window);
@@ -84,7 +92,7 @@ impl FileRule {
         }
         Ok(Rule {
             who,
-            issuer: pattern("issuer", self.issuer, budget)?,
+            issuer: pattern("issuer", issuer, budget)?,
             names_instance: self.instance.is_some(),
             instance: self.instance.map_or_else(|| Ok(default.clone()), |name| name.parse())?,
             validity,
@@ -93,6 +101,14 @@ impl FileRule {
             may_change_policy: self.may_change_policy,
             name: self.name,
         })
+    }
+
+    pub(super) fn check_name(&self) -> Result<(), BadRule> {
+        let printable = !self.name.chars().any(char::is_control) && self.name.trim() == self.name;
+        if self.name.is_empty() || self.name.chars().count() > MAX_NAME || !printable {
+            return Err(BadRule::Name);
+        }
+        Ok(())
     }
 }
 
@@ -128,7 +144,11 @@ fn instant(field: &'static str, value: Option<toml::value::Datetime>) -> Result<
     value.map(|value| value.to_string().parse().map_err(|_| BadRule::Time(field))).transpose()
 }
 
-fn patterns(field: &'static str, list: Option<Vec<String>>, budget: &mut RegexBudget) -> Result<Vec<Pattern>, BadRule> {
+pub(super) fn patterns(
+    field: &'static str,
+    list: Option<Vec<String>>,
+    budget: &mut RegexBudget,
+) -> Result<Vec<Pattern>, BadRule> {
     match list {
         Some(list) if list.is_empty() => Err(BadRule::Empty(field)),
         list => list.into_iter().flatten().map(|text| pattern(field, text, budget)).collect(),
@@ -140,7 +160,7 @@ fn pattern(field: &'static str, text: String, budget: &mut RegexBudget) -> Resul
 }
 
 /// `main` alone could be a branch or a tag.
-fn ref_pattern(pattern: Pattern) -> Result<Pattern, BadRule> {
+pub(super) fn ref_pattern(pattern: Pattern) -> Result<Pattern, BadRule> {
     let text = pattern.as_str();
     let bare = text.strip_prefix("glob:").unwrap_or(text);
     if text.starts_with("regex:") || bare.starts_with("refs/") {
@@ -153,6 +173,36 @@ fn ref_pattern(pattern: Pattern) -> Result<Pattern, BadRule> {
 /// What can be wrong with a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadRule {
+    /// Both at once.
+    #[error("unbounded contradicts from_commit and until_commit")]
+    BoundedAndNot,
+    /// A bound.
+    #[error("{field} {id:?} is not a full object id in lower-case hexadecimal")]
+    Commit {
+        /// Which.
+        field: &'static str,
+        /// As it was written.
+        id: String,
+    },
+    /// Whoever has the key chooses its dates.
+    #[error("nothing proves when a key signed: bound the rule by from_commit and until_commit, not by dates")]
+    DatesOfKeys,
+    /// A file that the rule names.
+    #[error("{path}: {wrong}")]
+    File {
+        /// As it was written.
+        path: String,
+        /// What is wrong with it.
+        wrong: String,
+    },
+    /// A key.
+    #[error("{key:?}: {wrong}")]
+    Key {
+        /// As it was written.
+        key: String,
+        /// What is wrong with it.
+        wrong: String,
+    },
     /// No instance.
     #[error("instance: {0}")]
     Instance(#[from] BadInstanceName),
@@ -172,6 +222,15 @@ pub enum BadRule {
         /// What is wrong with it.
         wrong: BadPattern,
     },
+    /// Who vouches?
+    #[error("it says neither which issuer vouches (issuer), nor which keys it is about (ssh, allowed_signers)")]
+    NoIssuer,
+    /// Nobody vouches for a key.
+    #[error("it is about keys, and {0} means nothing there")]
+    NotOfKeys(&'static str),
+    /// Proven times do better.
+    #[error("{0} is for rules about keys")]
+    OnlyOfKeys(&'static str),
     /// Git's refs have full names.
     #[error("{0:?} is no full ref name, as refs/heads/main is")]
     RefName(String),
@@ -184,6 +243,9 @@ pub enum BadRule {
     /// Nobody.
     #[error("it names nobody: email, uri, username or workflow")]
     Nobody,
+    /// A key that is lost would be believed for ever.
+    #[error("nothing proves when a key signed: say from_commit, until_commit, or unbounded = true")]
+    Unbounded,
     /// Never.
     #[error("until is not after from")]
     Window,

@@ -54,6 +54,15 @@ pub enum Mismatch {
         /// The last one.
         not_after: Timestamp,
     },
+    /// Not behind the first commit of a rule about keys.
+    #[error("it holds from the commit {0} on, which is not in the object's history")]
+    NotAfter(String),
+    /// Not before the last one.
+    #[error("it held until the commit {0}, in whose history the object is not")]
+    NotBefore(String),
+    /// No tag is in a commit's history.
+    #[error("it held until the commit {0}, and a tag may be newer whatever it names")]
+    TagUntil(String),
     /// A requirement.
     #[error("it wants {0}")]
     Requirement(Requirement),
@@ -69,6 +78,9 @@ pub enum Mismatch {
     /// Whether the policy file is changed is not known here.
     #[error("whether the commit changes the policy file is not known here")]
     ChangeOfPolicyUnknown,
+    /// Where the object stands is not known here.
+    #[error("it depends on the history between the object and the commit {0}, which is not known here")]
+    PlaceUnknown(String),
     /// Whether the policy judges the object at all is not known here.
     #[error("the policy has a start commit, and the history is not known here")]
     StartUnknown,
@@ -78,7 +90,22 @@ impl Mismatch {
     /// Whether the condition would perhaps hold, could it be looked at.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::StartUnknown)
+        match self {
+            Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::PlaceUnknown(_) | Self::StartUnknown => true,
+            Self::Instance { .. }
+            | Self::Issuer(_)
+            | Self::Identity
+            | Self::Workflow { .. }
+            | Self::TooEarly { .. }
+            | Self::TooLate { .. }
+            | Self::NeverThen { .. }
+            | Self::NotAfter(_)
+            | Self::NotBefore(_)
+            | Self::TagUntil(_)
+            | Self::Requirement(_)
+            | Self::ChangesPolicy
+            | Self::Reference(_) => false,
+        }
     }
 
     /// Whether the rule is about the signer, and something that is known besides is in the way.
@@ -88,11 +115,14 @@ impl Mismatch {
             Self::TooEarly { .. }
             | Self::TooLate { .. }
             | Self::NeverThen { .. }
+            | Self::NotAfter(_)
+            | Self::NotBefore(_)
+            | Self::TagUntil(_)
             | Self::Requirement(_)
             | Self::ChangesPolicy
             | Self::Reference(_) => true,
             Self::Instance { .. } | Self::Issuer(_) | Self::Identity | Self::Workflow { .. } => false,
-            Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::StartUnknown => false,
+            Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::PlaceUnknown(_) | Self::StartUnknown => false,
         }
     }
 
@@ -104,10 +134,11 @@ impl Mismatch {
             Self::Identity => 2,
             Self::Workflow { .. } => 3,
             Self::TooEarly { .. } | Self::TooLate { .. } | Self::NeverThen { .. } => 4,
+            Self::NotAfter(_) | Self::NotBefore(_) | Self::TagUntil(_) => 4,
             Self::Requirement(_) => 5,
             Self::ChangesPolicy => 6,
             Self::Reference(_) => 7,
-            Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::StartUnknown => 8,
+            Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::PlaceUnknown(_) | Self::StartUnknown => 8,
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn header(out: &mut impl Write, run: &Run<'_>, new: &New) -> io::Resu
         tool: json::TOOL,
         range: escape::json(json::range(run.request)),
         policy: json::policy(run),
-        new_policy: json::Policy { source, sha256: new.sha256.clone() },
+        new_policy: json::Policy { source, sha256: new.sha256.clone(), files: new.files.clone() },
         instances: json::instances(run),
         network: run.asks_network(),
     };
@@ -101,6 +101,7 @@ pub(super) fn totals(out: &mut impl Write, changes: &Changes, exit: u8) -> io::R
     for ((change, who), objects) in &changes.signers {
         let (identity, issuer, verdict) = match who {
             Who::Signer { identity, issuer } => (Some(identity.as_str()), Some(issuer.as_str()), "verified"),
+            Who::Key(identity) => (Some(identity.as_str()), None, "verified"),
             Who::Nobody(verdict) => (None, None, *verdict),
         };
         let line = Signer { r#type: "signer", identity, issuer, verdict, change: *change, objects: *objects };

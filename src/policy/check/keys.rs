@@ -1,0 +1,41 @@
+//! Rules about keys that stand in each other's way.
+
+use super::Problem;
+use crate::policy::KeyRule;
+
+/// What is to be said of `rule` behind those before it.
+pub(super) fn beside(rule: &KeyRule, earlier: &[KeyRule]) -> Vec<Problem> {
+    if let Some(by) = earlier.iter().find(|earlier| makes_unreachable(earlier, rule)) {
+        return vec![Problem::Unreachable { by: by.name.clone() }];
+    }
+    let meeting = earlier.iter().filter(|earlier| meets(earlier, rule));
+    let problem = |other: &KeyRule| {
+        let key = rule.keys.keys().find(|key| other.keys.contains_key(*key))?;
+        let identity = format!("the {} key {key}", rule.format.name());
+        Some(Problem::Overlapping { other: other.name.clone(), identity })
+    };
+    meeting.filter_map(problem).collect()
+}
+
+/// Whether nobody ever gets past `earlier` to `rule`.
+fn makes_unreachable(earlier: &KeyRule, rule: &KeyRule) -> bool {
+    let refs = earlier.refs.is_empty()
+        || !rule.refs.is_empty() && rule.refs.iter().all(|one| earlier.refs.iter().any(|other| other.covers(one)));
+    earlier.format == rule.format
+        && earlier.bounds.covers(&rule.bounds)
+        && refs
+        && (!earlier.author_match || rule.author_match)
+        && (earlier.may_change_policy || !rule.may_change_policy)
+        && rule.keys.keys().all(|key| earlier.keys.contains_key(key))
+}
+
+/// Whether some signature could be for both, as far as that can be told without the history.
+fn meets(earlier: &KeyRule, rule: &KeyRule) -> bool {
+    let refs = earlier.refs.is_empty()
+        || rule.refs.is_empty()
+        || rule.refs.iter().any(|one| earlier.refs.iter().any(|other| other.covers(one) || one.covers(other)));
+    earlier.format == rule.format
+        && (earlier.bounds.covers(&rule.bounds) || rule.bounds.covers(&earlier.bounds))
+        && earlier.may_change_policy == rule.may_change_policy
+        && refs
+}

@@ -1,0 +1,69 @@
+//! What a policy file says of signatures by keys.
+
+use super::super::key_rule::{KeyRule, Place};
+use super::super::{Allowed, Circumstances, Mismatch, RuleAnswer};
+use super::{PolicyFile, nearest};
+use crate::verify::{KeyFormat, KeySignature};
+
+impl PolicyFile {
+    /// The rules about keys, in the order in which they are asked.
+    #[must_use]
+    pub fn key_rules(&self) -> &[KeyRule] {
+        &self.key_rules
+    }
+
+    /// Whether a rule names the key.
+    #[must_use]
+    pub fn names_key(&self, format: KeyFormat, fingerprint: &str) -> bool {
+        self.key_rules.iter().any(|rule| rule.format == format && rule.keys.contains_key(fingerprint))
+    }
+
+    pub(in crate::policy) fn judge_key(
+        &self,
+        signature: &mut KeySignature,
+        circumstances: &Circumstances<'_>,
+    ) -> Allowed {
+        // Whoever it is stands in the report, allowed or not.
+        let mut naming = self.key_rules.iter().filter_map(|rule| rule.keys.get(signature.fingerprint()));
+        let owner = naming.find_map(Clone::clone);
+        signature.belongs_to(owner.as_deref());
+        if let Some(beforehand) = self.beforehand(circumstances) {
+            return beforehand;
+        }
+        let mut nearer: Option<(&str, Mismatch)> = None;
+        for (rule, place) in self.placed(circumstances) {
+            match rule.admits(signature, place, circumstances) {
+                Ok(()) => {
+                    let owner = rule.keys.get(signature.fingerprint()).cloned().flatten();
+                    signature.belongs_to(owner.as_deref());
+                    return Allowed::Yes(rule.name.clone());
+                }
+                Err(mismatch) => {
+                    if !nearer.as_ref().is_some_and(|(_, other)| other.nearness() >= mismatch.nearness()) {
+                        nearer = Some((&rule.name, mismatch));
+                    }
+                }
+            }
+        }
+        nearest(nearer)
+    }
+
+    /// What each rule about keys says of a signature.
+    pub(in crate::policy) fn answers_of_keys(
+        &self,
+        signature: &KeySignature,
+        circumstances: &Circumstances<'_>,
+    ) -> Vec<RuleAnswer> {
+        let answer = |(rule, place): (&KeyRule, Place)| RuleAnswer {
+            rule: rule.name.clone(),
+            answer: rule.admits(signature, place, circumstances),
+        };
+        self.placed(circumstances).map(answer).collect()
+    }
+
+    /// Each rule with where the object stands between its bounds, as far as somebody looked.
+    fn placed<'a>(&'a self, circumstances: &'a Circumstances<'_>) -> impl Iterator<Item = (&'a KeyRule, Place)> {
+        let places = circumstances.places.iter().copied().chain(std::iter::repeat(Place::default()));
+        self.key_rules.iter().zip(places)
+    }
+}

@@ -1,0 +1,95 @@
+//! A rule about keys: which, and between which commits.
+//!
+//! Nothing proves when a key signed. So such a rule is bounded by where an object stands in the history, which nobody can
+//! choose without making another history, and never by dates, which whoever has the key can choose.
+
+use std::collections::BTreeMap;
+
+use super::{Circumstances, Mismatch, Pattern, Requirement};
+use crate::verify::{KeyFormat, KeySignature};
+
+/// One rule about keys of a policy file.
+#[derive(Clone, Debug)]
+pub struct KeyRule {
+    /// How the rule is called in output.
+    pub name: String,
+    /// What kind of keys.
+    pub format: KeyFormat,
+    /// The keys by their fingerprints, and whose they are where somebody says so; never empty.
+    pub keys: BTreeMap<String, Option<String>>,
+    /// Between which commits it holds.
+    pub bounds: Bounds,
+    /// The refs that it is for; empty means every one.
+    pub refs: Vec<Pattern>,
+    /// Whether the owner must be the author, of a tag its tagger.
+    pub author_match: bool,
+    /// Whether it is enough for commits that change the policy file.
+    pub may_change_policy: bool,
+}
+
+impl KeyRule {
+    /// Whether the rule admits the signature. `place` says where the object stands between this rule's bounds.
+    ///
+    /// # Errors
+    /// [`Mismatch`]: the first condition that does not hold, those that cannot be decided last.
+    pub fn admits(
+        &self,
+        signature: &KeySignature,
+        place: Place,
+        circumstances: &Circumstances<'_>,
+    ) -> Result<(), Mismatch> {
+        let owner = match self.keys.get(signature.fingerprint()) {
+            Some(owner) if self.format == signature.format() => owner.as_deref(),
+            _ => return Err(Mismatch::Identity),
+        };
+        self.bounds.known(place)?;
+        if self.author_match && circumstances.author_email != Some(owner.unwrap_or_default().as_bytes()) {
+            return Err(Mismatch::Requirement(Requirement::AuthorMatch));
+        }
+        circumstances.admit(&self.refs, self.may_change_policy)?;
+        self.bounds.unknown(place)
+    }
+}
+
+/// From which commit to which a rule about keys holds; both may be absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Full id of a commit: it and what has it in its history.
+    pub from: Option<String>,
+    /// Full id of a commit: it and what is in its history. No tag is.
+    pub until: Option<String>,
+}
+
+impl Bounds {
+    fn known(&self, place: Place) -> Result<(), Mismatch> {
+        match (&self.from, &self.until) {
+            (_, Some(until)) if place.is_tag => Err(Mismatch::TagUntil(until.clone())),
+            (Some(from), _) if place.after_from == Some(false) => Err(Mismatch::NotAfter(from.clone())),
+            (_, Some(until)) if place.before_until == Some(false) => Err(Mismatch::NotBefore(until.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    fn unknown(&self, place: Place) -> Result<(), Mismatch> {
+        let from = self.from.as_ref().filter(|_| place.after_from.is_none());
+        let until = self.until.as_ref().filter(|_| place.before_until.is_none());
+        from.or(until).map_or(Ok(()), |commit| Err(Mismatch::PlaceUnknown(commit.clone())))
+    }
+
+    /// Whether every object between `other`'s is between these, as far as their names tell.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let covers = |own: &Option<String>, other: &Option<String>| own.is_none() || own == other;
+        covers(&self.from, &other.from) && covers(&self.until, &other.until)
+    }
+}
+
+/// Where an object stands between the bounds of one rule; `None` where nobody can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Whether it is the first commit of the rule or has that in its history; of a tag, whether what it names has.
+    pub after_from: Option<bool>,
+    /// Whether it is the last commit of the rule or in that one's history.
+    pub before_until: Option<bool>,
+    /// A tag is in no history: whoever has the key can make one today, of any commit.
+    pub is_tag: bool,
+}
