@@ -39,7 +39,7 @@ impl PolicyFile {
                     return Allowed::Yes(rule.name.clone());
                 }
                 Err(mismatch) => {
-                    if !nearer.as_ref().is_some_and(|(_, other)| other.nearness() >= mismatch.nearness()) {
+                    if nearer.as_ref().is_none_or(|(_, other)| other.nearness() < mismatch.nearness()) {
                         nearer = Some((&rule.name, mismatch));
                     }
                 }
