@@ -120,6 +120,7 @@ const CIRCUMSTANCES: Circumstances<'_> = Circumstances {
     changes_policy: Some(false),
     object: Some("4b825dc642cb6eb9a060e54bf8d69288fbee4904"),
     start: Start::Judged,
+    places: &[],
 };
 
 /// One signature check with nothing around it.

@@ -12,7 +12,7 @@ use source::{production, submodules};
 
 /// The layout: each unit, its zone, and what it may import. A unit is a file right under `src` with its folder, or a
 /// submodule that stands in another zone than its parent, or imports more.
-const UNITS: [Unit; 40] = [
+const UNITS: [Unit; 41] = [
     // Who keeps or shows addresses hides the same parts of them.
     pure("address", &[]),
     pure("causes", &[]),

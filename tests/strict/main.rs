@@ -67,7 +67,7 @@ fn verdict_of(change: impl Fn(&mut Recipe)) -> String {
 /// The verdict and its reason.
 pub(crate) fn word(verdict: &Verdict) -> String {
     let word = match verdict {
-        Verdict::Verified(_) => return "verified".to_owned(),
+        Verdict::Verified(_) | Verdict::VerifiedByKey(_) => return "verified".to_owned(),
         Verdict::Rejected(_) => "rejected",
         Verdict::Undecided(_) => "undecided",
         Verdict::Unsigned => "unsigned",
