@@ -81,7 +81,7 @@ struct Found {
 
 impl Found {
     fn count(&mut self, judged: &Judged<'_>) {
-        if matches!(judged.verdict, Verdict::Verified(_)) {
+        if matches!(judged.verdict, Verdict::Verified(_) | Verdict::VerifiedByKey(_)) {
             self.verified += 1;
             return;
         }
