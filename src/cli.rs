@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 mod agent_flags;
+mod ci_flags;
 mod completions;
 mod doctor_flags;
 mod evidence_flags;
@@ -26,6 +27,7 @@ mod verify_flags;
 mod who_flags;
 
 pub use agent_flags::{Agent, LogIn, LogOut, WhoAmI};
+pub use ci_flags::Ci;
 pub use doctor_flags::Doctor;
 pub use evidence_flags::EvidenceCommand;
 pub use hook_flags::{BadTime, Hook, HookEvent, MaxTime};
@@ -43,6 +45,7 @@ pub use show_flags::{Show, ShowFormat};
 pub use usage_error::UsageError;
 pub use who_flags::Who;
 
+use ci_flags::CiFlags;
 use completions::CompletionsFlags;
 use hook_flags::HookCommand;
 use manual::{ManFlags, Pages};
@@ -57,6 +60,8 @@ use who_flags::WhoFlags;
 pub enum Invocation {
     /// Keep logins in memory and sign with them.
     Agent(Agent),
+    /// Verify what a CI job is about.
+    Ci(Ci),
     /// Look at everything that signing and verifying depend on.
     Doctor(Doctor),
     /// Get and keep what signatures do not carry.
@@ -276,6 +281,7 @@ fn own_command(arguments: &[OsString]) -> Result<Invocation, UsageError> {
         .and_then(|mut matches| OwnCommandLine::from_arg_matches_mut(&mut matches));
     match parsed {
         Ok(line) => match line.command {
+            OwnCommand::Ci(flags) => flags.resolve().map(Invocation::Ci),
             OwnCommand::Completions(flags) => Ok(Invocation::Print(flags.script(public_commands()))),
             OwnCommand::Doctor(doctor) => Ok(Invocation::Doctor(doctor)),
             OwnCommand::Evidence { command } => Ok(Invocation::Evidence(command)),
@@ -339,6 +345,8 @@ struct OwnCommandLine {
 enum OwnCommand {
     /// Keep logins in memory and sign with them; starts by itself when it is needed
     Agent(Agent),
+    /// Verify what a CI job is about: a pull request, a push, a tag
+    Ci(CiFlags),
     /// Print what a shell needs to complete commands and flags
     Completions(CompletionsFlags),
     /// Look for what would keep Git from signing and verifying, and say what helps

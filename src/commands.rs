@@ -7,6 +7,7 @@ use crate::command_error::CommandError;
 
 pub mod agent;
 mod agent_error;
+pub mod ci;
 mod claims;
 mod configured;
 pub mod doctor;
@@ -48,6 +49,7 @@ pub mod whoami;
 pub fn run(invocation: &Invocation, now: Timestamp) -> Result<u8, CommandError> {
     match invocation {
         Invocation::Agent(request) => agent::run(request).map(|()| 0),
+        Invocation::Ci(ci) => ci::run(ci, now),
         Invocation::Doctor(request) => doctor::run(request, now),
         Invocation::Evidence(command) => evidence::run(command, now),
         Invocation::Explain(request) => explain::run(request, now),

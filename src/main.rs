@@ -34,7 +34,8 @@ fn prepare_for_bugs(invocation: &Invocation) {
                 report_bug(bug, EXIT_FAILED);
             }));
         }
-        Invocation::Doctor(_)
+        Invocation::Ci(_)
+        | Invocation::Doctor(_)
         | Invocation::Evidence(_)
         | Invocation::Explain(_)
         | Invocation::FollowLogin(_)

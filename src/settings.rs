@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use crate::trust_age::MaxTrustAge;
 
 mod choices;
+mod ci_job;
 pub mod config_file;
 pub mod effective;
 mod error;
@@ -28,6 +29,7 @@ mod source;
 mod surroundings;
 
 pub use choices::{CredentialStore, LogChoice, LoginChoice, MatchCommitter, TimestampChoice};
+pub use ci_job::{CiJob, GithubJob, GitlabJob};
 pub use error::SettingsError;
 pub use git_config::{FoundRepository, Refusal};
 pub use hook_variables::HookVariables;
@@ -93,6 +95,8 @@ pub struct Settings {
     pub verbose: bool,
     /// Where this runs, as far as variables tell.
     pub surroundings: Surroundings,
+    /// What a CI system tells its job.
+    pub ci: CiJob,
     /// What Git tells the hooks of a push.
     pub hook: HookVariables,
     /// Where waxseal keeps its files.
@@ -169,7 +173,8 @@ impl Settings {
         let settings = Self::resolve(&config, without, home.as_deref(), &environment)?;
         let surroundings = Surroundings::read(&environment, std::env::vars_os());
         let hook = HookVariables::read(&environment, &directory);
-        Ok(Self { folders: Folders::of_user(), repository, surroundings, hook, ..settings })
+        let ci = CiJob::read(&environment);
+        Ok(Self { folders: Folders::of_user(), repository, surroundings, ci, hook, ..settings })
     }
 
     /// Everything that a key or a variable says.
@@ -219,6 +224,7 @@ impl Settings {
             may_prompt,
             verbose,
             surroundings: Surroundings::default(),
+            ci: CiJob::default(),
             hook: HookVariables::default(),
             folders: Folders::default(),
             repository: FoundRepository::NotFound,

@@ -23,6 +23,7 @@ mod agent_secrets;
 mod agent_waits;
 mod ambient;
 mod callers;
+mod ci;
 mod committer;
 mod device;
 mod disk_faults;

@@ -1,0 +1,205 @@
+//! The range of a job, found in the clone that it has.
+
+use std::ffi::{OsStr, OsString};
+
+use super::event::{Base, Job};
+use crate::command_error::{CommandError, ErrorKind};
+use crate::commands::verify::selection::Selection;
+use crate::git::repository::{ObjectId, Pushed, PushedEnd, Repository, Selected};
+
+/// What is verified, and where what is trusted already ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Range {
+    /// For people.
+    pub(super) why: String,
+    pub(super) reference: Option<String>,
+    /// The commit where it begins.
+    base: Option<ObjectId>,
+    /// The commit from which a policy comes, if nobody says another: of the branch that others are merged into. Where a
+    /// branch was before is its own work, too.
+    pub(super) law: Option<ObjectId>,
+    /// Tag objects, of which the first must have the ref's name.
+    tags: Vec<ObjectId>,
+    head: ObjectId,
+    /// The commit alone is meant, not its history.
+    alone: bool,
+    /// What is on the default branch was judged there.
+    default_tip: Option<ObjectId>,
+}
+
+impl Range {
+    /// That of the ends which flags or variables name.
+    ///
+    /// # Errors
+    /// 2 for a revision that names no commit.
+    pub(super) fn between(base: &OsStr, head: Option<&OsStr>, repository: &Repository) -> Result<Self, CommandError> {
+        let head = head.unwrap_or(OsStr::new("HEAD"));
+        let (_, base) = commit(base, repository)?;
+        let (tags, head_commit) = commit(head, repository)?;
+        let reference = repository.reference(head);
+        let why = "the ends were given".to_owned();
+        Ok(Self {
+            why,
+            reference,
+            base: Some(base),
+            law: Some(base),
+            tags,
+            head: head_commit,
+            alone: false,
+            default_tip: None,
+        })
+    }
+
+    /// That of a job.
+    ///
+    /// # Errors
+    /// 3 where the clone lacks an end of it, saying how to get it.
+    pub(super) fn of(job: &Job, repository: &Repository) -> Result<Self, CommandError> {
+        let (mut tags, head) = match repository.pushed(job.head) {
+            Pushed { tags, end: PushedEnd::Commit(commit) } => (tags, commit),
+            Pushed { .. } => return Err(lacks(job.head, job, repository)),
+        };
+        let is_tag = |name: &&String| name.starts_with("refs/tags/");
+        // The commit is told where the tag is meant.
+        if let Some(name) = job.reference.as_ref().filter(is_tag).filter(|_| tags.is_empty()) {
+            let there = match repository.select(&[OsString::from(name)])?.as_slice() {
+                [Selected::Object(id)] => repository.pushed(*id),
+                _ => return Err(lacks(job.head, job, repository)),
+            };
+            if there.commit() != Some(head) {
+                return Err(lacks(job.head, job, repository));
+            }
+            tags = there.tags;
+        }
+        let why = format!("{}: {}", job.event, job.why);
+        let reference = job.reference.clone();
+        let range = Self { why, reference, base: None, law: None, tags, head, alone: false, default_tip: None };
+        let before = match job.base {
+            Base::Commit(base) => Some(repository.pushed(base).commit().ok_or_else(|| lacks(base, job, repository))?),
+            Base::Replaced(base) => match repository.pushed(base).commit() {
+                None if is_default(job) => return Err(lacks(base, job, repository)),
+                before => before,
+            },
+            Base::DefaultBranch { .. } => None,
+        };
+        if job.is_proposal || is_default(job) {
+            let alone = job.base == Base::DefaultBranch { all: false };
+            let law = if alone { older(head, repository) } else { before };
+            return Ok(Self { base: before, law, alone, ..range });
+        }
+        let tip = default_tip(job, repository);
+        // Who is judged does not write the law.
+        let law = match &tip {
+            Ok(tip) if *tip == head => older(head, repository),
+            Ok(tip) => Some(*tip),
+            Err(_) => None,
+        };
+        match before {
+            Some(before) => Ok(Self { base: Some(before), law, default_tip: tip.ok(), ..range }),
+            None => Ok(Self { base: Some(tip?), law, ..range }),
+        }
+    }
+
+    /// What is to be verified, for another ref than the job's if one is given.
+    pub(super) fn selection(&self, reference: Option<&str>) -> Selection {
+        let reference = reference.map(str::to_owned).or_else(|| self.reference.clone());
+        let mut selection = Selection::default();
+        let mut select = |name: String, selected: Selected| {
+            selection.names.push(OsString::from(name));
+            selection.references.extend(reference.clone());
+            selection.selected.push(selected);
+        };
+        for (number, tag) in self.tags.iter().enumerate() {
+            // A tag's own name must be the ref's.
+            let name = self.reference.clone().filter(|_| number == 0);
+            select(name.unwrap_or_else(|| tag.to_string()), Selected::Object(*tag));
+        }
+        if self.alone {
+            select(self.head.to_string(), Selected::Object(self.head));
+        } else {
+            let hidden = self.base.into_iter().chain(self.default_tip).collect();
+            select(self.name(), Selected::History { hidden, tips: vec![self.head] });
+        }
+        selection
+    }
+
+    /// As git names it.
+    pub(super) fn name(&self) -> String {
+        match self.base {
+            Some(base) => format!("{base}..{}", self.head),
+            None => self.head.to_string(),
+        }
+    }
+
+    /// The same with what stands beside it.
+    pub(super) fn shown(&self) -> String {
+        let tags: String = self.tags.iter().map(|tag| format!("the tag {tag} and ")).collect();
+        let what = match (self.base, self.alone) {
+            (Some(_), _) => "",
+            (None, true) => "the commit ",
+            (None, false) => "everything up to ",
+        };
+        let but = if self.default_tip.is_some() { ", without what is on the default branch" } else { "" };
+        format!("{tags}{what}{}{but}", self.name())
+    }
+
+    /// Whether tags are among it.
+    pub(super) fn has_tags(&self) -> bool {
+        !self.tags.is_empty()
+    }
+}
+
+/// The tags through which a revision leads, and the commit behind.
+fn commit(revision: &OsStr, repository: &Repository) -> Result<(Vec<ObjectId>, ObjectId), CommandError> {
+    let selected = repository.select(&[revision.to_owned()])?;
+    let pushed = match selected.as_slice() {
+        [Selected::Object(id)] => repository.pushed(*id),
+        _ => {
+            return Err(CommandError::usage(format!("{} does not name one commit", revision.display()))
+                .hint("give the two ends of the range with --base and --head"));
+        }
+    };
+    match pushed.end {
+        PushedEnd::Commit(commit) => Ok((pushed.tags, commit)),
+        PushedEnd::NotSignable => Err(CommandError::usage(format!("{} names no commit", revision.display()))),
+        PushedEnd::Unreadable(id) => Err(CommandError::new(ErrorKind::Undecided, format!("{id} is not in this clone"))
+            .hint("in CI, check out the whole history (fetch-depth: 0)")),
+    }
+}
+
+/// The commit before another one.
+fn older(commit: ObjectId, repository: &Repository) -> Option<ObjectId> {
+    match repository.select(&[OsString::from(format!("{commit}~"))]).ok()?.as_slice() {
+        [Selected::Object(id)] => Some(*id),
+        _ => None,
+    }
+}
+
+/// Whether the job is about the default branch itself.
+fn is_default(job: &Job) -> bool {
+    let name = job.default_branch.as_ref().map(|branch| format!("refs/heads/{branch}"));
+    name.is_some() && name == job.reference
+}
+
+/// Where the default branch is, as the clone knows it from its remote.
+fn default_tip(job: &Job, repository: &Repository) -> Result<ObjectId, CommandError> {
+    let name = job.default_branch.as_ref().map(|branch| format!("refs/remotes/origin/{branch}"));
+    let found = repository.refs_below("refs/remotes/origin/")?;
+    let name = name.unwrap_or_else(|| "refs/remotes/origin/HEAD".to_owned());
+    let tip = found.into_iter().find(|(full, _)| *full == name.as_str()).and_then(|(_, there)| there.commit());
+    tip.ok_or_else(|| {
+        CommandError::new(ErrorKind::Undecided, format!("this clone has no {name}, where the range would begin"))
+            .hint("in CI, check out the whole history (fetch-depth: 0); --base says where else it begins")
+    })
+}
+
+fn lacks(id: ObjectId, job: &Job, repository: &Repository) -> CommandError {
+    let shallow = if repository.is_shallow() { "shallow " } else { "" };
+    let what = format!("{} ({}): {id} is not in this {shallow}clone, or not as it was pushed", job.event, job.why);
+    let error = CommandError::new(ErrorKind::Undecided, what)
+        .hint("in CI, check out the whole history: fetch-depth: 0 on GitHub, GIT_DEPTH: 0 on GitLab");
+    match &job.fetch {
+        Some(fetch) => error.hint(format!("fetching runs nothing of it: {fetch}")),
+        None => error.hint(format!("fetching runs nothing of it: git fetch origin {id}")),
+    }
+}
