@@ -2,6 +2,14 @@
 
 use crate::instance::Instance;
 
+/// What a partial clone lacks, and how to get it: never fetched in silence.
+pub(super) fn for_partial_clone(promisor: &str) -> String {
+    format!(
+        "this clone is partial, and what it lacks is not fetched unasked: \"git fetch --refetch --no-filter {promisor}\" gets \
+         all of it"
+    )
+}
+
 /// The hint; none where everything held, or where the object has nothing that could be mended.
 pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Instance>) -> Option<String> {
     let hint = match reason {

@@ -3,6 +3,7 @@
 
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
+use super::hints;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::files;
 use crate::git::repository::{HistoryError, ObjectId, Repository, Selected};
@@ -113,7 +114,11 @@ impl LoadedPolicy {
                             format!("\"git ls-tree -r {revision}\" lists the files that it has")
                         }
                         HistoryError::NoStart(_) | HistoryError::Storage(_) | HistoryError::TooLarge(_) => {
-                            "docs/policy.md says what a policy file is".to_owned()
+                            let promisor = repository.promisor().filter(|_| matches!(error, HistoryError::Storage(_)));
+                            promisor.map_or_else(
+                                || "docs/policy.md says what a policy file is".to_owned(),
+                                |promisor| hints::for_partial_clone(&promisor),
+                            )
                         }
                     };
                     bad(error.to_string()).hint(hint)

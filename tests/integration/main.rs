@@ -38,6 +38,7 @@ mod forward;
 mod from_gitsign;
 mod git_sign;
 mod history;
+mod history_shapes;
 mod history_truth;
 mod hooks;
 mod identity_policy;

@@ -1,4 +1,4 @@
-//! The address of a remote without what may be secret in it.
+//! The address of a remote without what may be secret in it, and the remotes that were to keep objects for later.
 
 use gix::bstr::BStr;
 
@@ -12,6 +12,22 @@ impl Repository {
         let config = self.inner.config_snapshot();
         let urls = config.plumbing().strings_by("remote", Some(BStr::new(remote)), "url")?;
         without_secrets(&urls.first()?.to_string())
+    }
+
+    /// The remote from which Git fetches what a partial clone lacks; `None` where the clone is whole. Nothing is ever fetched
+    /// from it here.
+    #[must_use]
+    pub fn promisor(&self) -> Option<String> {
+        let config = self.inner.config_snapshot();
+        // Git before 2.24 named it there alone.
+        let named = config.string("extensions.partialClone").map(|name| name.to_string());
+        let sections = config.plumbing().sections_by_name("remote").into_iter().flatten();
+        let mut promisors = sections.filter_map(|section| {
+            let name = section.header().subsection_name()?.to_string();
+            let is_promisor = config.boolean(format!("remote.{name}.promisor").as_str()).unwrap_or_default();
+            is_promisor.then_some(name)
+        });
+        promisors.next().or(named)
     }
 }
 
