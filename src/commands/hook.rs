@@ -100,7 +100,8 @@ fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
 /// The policy of a commit to which one of the refs leads.
 struct Law {
     reference: String,
-    path: String,
+    /// Of the file and of those that it names.
+    paths: Vec<String>,
 }
 
 impl Law {
@@ -108,7 +109,7 @@ impl Law {
         let place = policy.in_repository.as_ref()?;
         let name = place.revision.split(['~', '^']).next().unwrap_or_default();
         let name = name.split_once("@{").map_or(name, |(name, _)| name);
-        Some(Self { reference: repository.reference(name.as_ref())?, path: place.path.clone() })
+        Some(Self { reference: repository.reference(name.as_ref())?, paths: policy.paths.clone() })
     }
 
     /// Nobody takes the policy away, or puts back an older one, by moving its ref elsewhere.
@@ -120,7 +121,7 @@ impl Law {
                 Some(new) => match (repository.pushed(old).commit(), repository.pushed(new).commit()) {
                     (Some(old), Some(new)) => {
                         let history = [Selected::History { hidden: Vec::new(), tips: vec![new] }];
-                        let same = repository.same_at(old, new, &self.path) == Some(true);
+                        let same = self.paths.iter().all(|path| repository.same_at(old, new, path) == Some(true));
                         if same || repository.contains(&history, old) == Some(true) {
                             continue;
                         }

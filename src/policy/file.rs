@@ -139,6 +139,13 @@ impl PolicyFile {
         &self.rules
     }
 
+    /// Of each rule, of whatever kind, whether it counts for the ref of this full name.
+    #[must_use]
+    pub fn rules_for(&self, reference: &str) -> Vec<bool> {
+        let refs = self.rules.iter().map(|rule| &rule.refs).chain(self.key_rules.iter().map(|rule| &rule.refs));
+        refs.map(|refs| refs.is_empty() || refs.iter().any(|pattern| pattern.matches(reference))).collect()
+    }
+
     /// Why the object of this id, full and in lower-case hexadecimal, is not judged; `None` when it is.
     #[must_use]
     pub fn exemption(&self, object: &str, start: Start) -> Option<String> {
@@ -356,6 +363,17 @@ mod tests {
             "rule \"r\": it says neither which issuer vouches (issuer), nor which keys it is about (ssh, allowed_signers)"
         );
         assert!(problem(&key("unbounded = true").replace("AAAAC3", "AAAAD3")).contains("it is no SSH public key"));
+    }
+
+    #[test]
+    fn rules_of_every_kind_count_for_their_refs() {
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
+        let text = format!(
+            "{RULE}email = [\"a\"]\n[[rule]]\nname = \"k\"\nunbounded = true\nssh = [\"{key}\"]\nrefs = [\"glob:refs/heads/wip-*\"]"
+        );
+        let policy = PolicyFile::read(text.as_bytes(), &InstanceName::public_good()).unwrap();
+        assert_eq!(policy.rules_for("refs/heads/main"), [true, false]);
+        assert_eq!(policy.rules_for("refs/heads/wip-1"), [true, true]);
     }
 
     #[test]

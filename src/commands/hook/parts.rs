@@ -186,8 +186,7 @@ fn is_name(remote: &str) -> bool {
 }
 
 fn law(policy: Option<&LoadedPolicy>, reference: &str) -> Law {
-    let rules = policy.map(|policy| policy.file.rules()).unwrap_or_default();
-    rules.iter().map(|rule| rule.refs.is_empty() || rule.refs.iter().any(|one| one.matches(reference))).collect()
+    policy.map(|policy| policy.file.rules_for(reference)).unwrap_or_default()
 }
 
 /// The history behind a ref, which is no tag that could have the wrong name.
