@@ -24,6 +24,7 @@ mod agent_waits;
 mod ambient;
 mod callers;
 mod ci;
+mod ci_templates;
 mod committer;
 mod device;
 mod disk_faults;
