@@ -51,6 +51,8 @@ pub struct Login<'a> {
     pub client_id: &'a str,
     /// How the user wants to sign in.
     pub settings: &'a Settings,
+    /// The account that is wanted, which is suggested where the settings suggest none.
+    pub account: Option<&'a str>,
     /// How long the person may take: [`LOGIN_TIME`].
     pub limit: Duration,
 }

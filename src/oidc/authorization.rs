@@ -32,8 +32,8 @@ impl AuthorizationRequest {
             // OpenID Connect Core §11 ignores the wish for a refresh token without this, and so does oidc-provider.
             request = request.add_prompt(CoreAuthPrompt::Consent);
         }
-        if let Some(hint) = &login.settings.login_hint {
-            request = request.set_login_hint(LoginHint::new(hint.clone()));
+        if let Some(hint) = login.settings.login_hint.as_deref().or(login.account) {
+            request = request.set_login_hint(LoginHint::new(hint.to_owned()));
         }
         if let Some(connector) = &login.settings.connector_id {
             // dex's own, by which its page of account providers is passed over.

@@ -62,7 +62,7 @@ async fn no_person_is_waited_for_longer_than_the_limit() {
     ] {
         let is_there = terminal.is_there();
         let settings = Settings { login: way, browser: Some("true".to_owned()), ..Settings::default() };
-        let login = Login { issuer: &issuer, client_id: "sigstore", settings: &settings, limit };
+        let login = Login { issuer: &issuer, client_id: "sigstore", settings: &settings, account: None, limit };
         let begun = Instant::now();
         let error = login.interactive(&Http::default(), &terminal).await.unwrap_err();
         match error {

@@ -146,6 +146,16 @@ fn who_logs_in_and_out() {
     assert_eq!(counted(&sandbox).logins, 3);
 }
 
+/// Alice is the first of those who could log in.
+#[test]
+fn who_is_demanded_is_suggested_at_the_login() {
+    let sandbox = world();
+    let key = format!("user.signingKey={BOB}");
+    sandbox.git(["-c", &key, "commit", "-q", "--allow-empty", "-S", "-m", "as Bob"]).success();
+    assert_eq!(sandbox.git(["log", "-1", "--format=%GS"]).line(), sandbox.signer(BOB));
+    assert_eq!(counted(&sandbox), Counts { logins: 1, tokens: 1, certificates: 1 });
+}
+
 #[test]
 fn an_authority_that_is_down_costs_no_second_login() {
     let sandbox = world();

@@ -24,7 +24,7 @@ fn settings() -> Settings {
 }
 
 fn log_in(issuer: &str, settings: &Settings) -> Result<Obtained, LoginError> {
-    let login = Login { issuer, client_id: "sigstore", settings, limit: oidc::LOGIN_TIME };
+    let login = Login { issuer, client_id: "sigstore", settings, account: None, limit: oidc::LOGIN_TIME };
     EventLoop::new().unwrap().run(login.interactive(&Http::default(), &Terminal::none()))
 }
 

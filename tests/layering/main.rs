@@ -65,7 +65,7 @@ const UNITS: [Unit; 41] = [
             "x509",
         ],
     ),
-    edge("oidc", &["escape", "files", "identity_token", "services", "settings", "terminal"]),
+    edge("oidc", &["address", "escape", "files", "identity_token", "services", "settings", "terminal"]),
     edge(
         "trust_store",
         &[

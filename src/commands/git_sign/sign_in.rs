@@ -216,7 +216,7 @@ impl SignIn<'_> {
     /// Logs in, and hands that to the agent: what `waxseal login` is for.
     pub(in crate::commands) async fn log_in(&self) -> Result<Found, CommandError> {
         let mut connection = self.agent().await.map_err(agent_error)?;
-        let (obtained, now) = self.login().await?;
+        let (obtained, now) = self.login(None).await?;
         self.agree(&obtained.token, None, now).await?;
         self.admit(&mut connection, &obtained).await?.map_err(agent_error)
     }
@@ -226,7 +226,7 @@ impl SignIn<'_> {
         agent: Option<Connection>,
         requested: Option<&RequestedSigner>,
     ) -> Result<Signer, CommandError> {
-        let (obtained, now) = self.login().await?;
+        let (obtained, now) = self.login(requested).await?;
         let Some(mut connection) = agent else { return self.own_signer(&obtained.token, requested, now).await };
         let now = self.agree(&obtained.token, requested, now).await?;
         match self.admit(&mut connection, &obtained).await? {
@@ -270,9 +270,11 @@ impl SignIn<'_> {
         self.consent.obtain(identity, claims.named_issuer()).await
     }
 
-    async fn login(&self) -> Result<(Obtained, Timestamp), CommandError> {
+    async fn login(&self, requested: Option<&RequestedSigner>) -> Result<(Obtained, Timestamp), CommandError> {
         let (issuer, client_id) = (self.issuer()?, self.audience());
-        let login = Login { issuer, client_id, settings: self.settings, limit: oidc::LOGIN_TIME };
+        let account = requested.map(ToString::to_string);
+        let account = account.as_deref().filter(|account| account.contains('@') && !account.contains("://"));
+        let login = Login { issuer, client_id, settings: self.settings, account, limit: oidc::LOGIN_TIME };
         let obtained = login.interactive(self.http, self.terminal).await.map_err(failure::login)?;
         Ok((obtained, clock()))
     }

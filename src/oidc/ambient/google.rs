@@ -7,6 +7,7 @@ use std::io::Read as _;
 use url::Url;
 
 use super::{AmbientProblem, Job, Places};
+use crate::address;
 use crate::identity_token::IdentityToken;
 use crate::services::ServiceError;
 use crate::services::http::{Http, Repeat, ServiceName};
@@ -50,6 +51,9 @@ impl Job<'_> {
     async fn metadata(&self, what: &str, query: &[(&str, &str)]) -> Result<Vec<u8>, AmbientProblem> {
         let address = self.metadata_address(what);
         let mut with_query = Url::parse(&address).map_err(|_| self.bad_address(&address))?;
+        if !address::is_plain(&address) {
+            return Err(self.bad_address(&address::without_secrets(&address)));
+        }
         if !query.is_empty() {
             with_query.query_pairs_mut().extend_pairs(query);
         }
