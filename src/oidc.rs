@@ -51,7 +51,7 @@ pub struct Login<'a> {
     pub client_id: &'a str,
     /// How the user wants to sign in.
     pub settings: &'a Settings,
-    /// The account that is wanted, which is suggested where the settings suggest none.
+    /// The account that is demanded; it is suggested, else the one of the settings.
     pub account: Option<&'a str>,
     /// How long the person may take: [`LOGIN_TIME`].
     pub limit: Duration,

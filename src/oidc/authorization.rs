@@ -32,7 +32,7 @@ impl AuthorizationRequest {
             // OpenID Connect Core §11 ignores the wish for a refresh token without this, and so does oidc-provider.
             request = request.add_prompt(CoreAuthPrompt::Consent);
         }
-        if let Some(hint) = login.settings.login_hint.as_deref().or(login.account) {
+        if let Some(hint) = login.account.or(login.settings.login_hint.as_deref()) {
             request = request.set_login_hint(LoginHint::new(hint.to_owned()));
         }
         if let Some(connector) = &login.settings.connector_id {
