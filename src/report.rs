@@ -7,6 +7,7 @@
 
 pub mod annotations;
 mod failures;
+pub mod html;
 pub mod junit;
 pub mod reasons;
 mod row;
@@ -38,6 +39,21 @@ pub struct About {
     pub insecure_ignore_sct: bool,
     /// When it was verified.
     pub now: Timestamp,
+}
+
+/// What a run comes to.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// What was asked.
+    pub about: &'a About,
+    /// The sums.
+    pub totals: &'a Totals,
+    /// What somebody has to decide something about.
+    pub failures: &'a Failures,
+    /// The commits that change the policy file, whatever the verdict: they are always named.
+    pub changes: &'a Failures,
+    /// The run's.
+    pub exit_code: u8,
 }
 
 /// Where the policy came from.

@@ -35,6 +35,9 @@ pub(super) struct ReportFlags {
     /// Write SARIF 2.1.0, for code scanning: a result a failure
     #[arg(long, value_name = "FILE")]
     sarif: Option<PathBuf>,
+    /// Write a page for people, whole in itself: who signed when, and what fails
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Write a summary in Markdown
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
@@ -50,6 +53,8 @@ pub struct Reports {
     pub junit: Option<PathBuf>,
     /// SARIF.
     pub sarif: Option<PathBuf>,
+    /// A page for people.
+    pub html: Option<PathBuf>,
     /// A summary in Markdown, in the place of what the file holds.
     pub markdown: Option<PathBuf>,
     /// The same after what the file holds: `GITHUB_STEP_SUMMARY`.
@@ -70,8 +75,8 @@ impl ListingFlags {
 
 impl ReportFlags {
     pub(super) fn resolve(self) -> Reports {
-        let Self { junit, sarif, markdown, annotations } = self;
-        Reports { junit, sarif, markdown, step_summary: None, annotations }
+        let Self { junit, sarif, html, markdown, annotations } = self;
+        Reports { junit, sarif, html, markdown, step_summary: None, annotations }
     }
 }
 

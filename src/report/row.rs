@@ -35,6 +35,8 @@ pub struct Row {
     pub author: Vec<u8>,
     /// The first line of the message, not necessarily UTF-8.
     pub subject: Vec<u8>,
+    /// The commit changes the policy file that judges it.
+    pub changes_policy: bool,
     /// An earlier run found it.
     pub cached: bool,
 }

@@ -1,27 +1,22 @@
 //! A summary in Markdown, as GitHub shows it for a step: the answer, the sums, the first failures, what to do.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
-use super::{About, Failures, Row, Standing, Totals, grouped, reasons};
+use super::{Failures, Report, Row, Standing, grouped, reasons};
 use crate::escape::markdown;
 
 /// The whole text.
 #[must_use]
-pub fn text(about: &About, totals: &Totals, failures: &Failures, exit_code: u8) -> String {
+pub fn text(report: &Report<'_>) -> String {
     let mut out = String::new();
     // Writing into a String cannot fail.
-    write_all(&mut out, about, totals, failures, exit_code).unwrap_or_default();
+    write_all(&mut out, report).unwrap_or_default();
     out
 }
 
-fn write_all(
-    out: &mut String,
-    about: &About,
-    totals: &Totals,
-    failures: &Failures,
-    exit_code: u8,
-) -> Result<(), std::fmt::Error> {
+fn write_all(out: &mut String, report: &Report<'_>) -> fmt::Result {
+    let Report { about, totals, failures, changes, exit_code } = *report;
     let mark = if exit_code == 0 { "✅" } else { "❌" };
     writeln!(out, "## {mark} waxseal: {}\n", markdown(totals.answer()))?;
     writeln!(out, "{}, exit code {exit_code}\n", literal(&about.range))?;
@@ -36,18 +31,15 @@ fn write_all(
     for (name, value) in about.facts() {
         writeln!(out, "- {name}: {}", literal(value))?;
     }
+    let changes_shown: Vec<_> = changes.rows().iter().take(MAX_SHOWN).collect();
+    if !changes_shown.is_empty() {
+        table(out, "Commits that change the policy file", &changes_shown, changes, "--list")?;
+    }
     let shown = failures.first(MAX_SHOWN);
     if shown.is_empty() {
         return Ok(());
     }
-    writeln!(out, "\n### First failures\n\n| object | why | subject |\n|---|---|---|")?;
-    for row in &shown {
-        writeln!(out, "| `{}` | {} | {} |", row.short_id(), why(row), literal(&row.subject))?;
-    }
-    let more = failures.all().saturating_sub(u64::try_from(shown.len()).unwrap_or_default());
-    if more > 0 {
-        writeln!(out, "\nand {} more: `waxseal verify --failed`", grouped(more))?;
-    }
+    table(out, "First failures", &shown, failures, "--failed")?;
     writeln!(out, "\n### What to do\n")?;
     let codes: BTreeSet<&str> = failures.rows().iter().filter_map(|row| row.reason).collect();
     for explanation in codes.iter().filter_map(|code| reasons::explain(code)) {
@@ -59,10 +51,23 @@ fn write_all(
     Ok(())
 }
 
+fn table(out: &mut String, title: &str, shown: &[&Row], of: &Failures, flag: &str) -> fmt::Result {
+    writeln!(out, "\n### {title}\n\n| object | why | subject |\n|---|---|---|")?;
+    for row in shown {
+        writeln!(out, "| `{}` | {} | {} |", row.short_id(), why(row), literal(&row.subject))?;
+    }
+    let more = of.all().saturating_sub(u64::try_from(shown.len()).unwrap_or_default());
+    if more > 0 {
+        writeln!(out, "\nand {} more: `waxseal verify {flag}`", grouped(more))?;
+    }
+    Ok(())
+}
+
 fn why(row: &Row) -> String {
     let signer = row.signer().map(|signer| format!("<br>{}", literal(signer))).unwrap_or_default();
     let detail = row.detail.as_deref().map(|detail| format!("<br>{}", literal(detail))).unwrap_or_default();
-    format!("**{}**{detail}{signer}", row.reason_words())
+    let word = if row.reason.is_some() { row.reason_words() } else { "in order".to_owned() };
+    format!("**{word}**{detail}{signer}")
 }
 
 /// What others wrote. GitHub looks for mentions and issues in what Markdown became, but not in code.

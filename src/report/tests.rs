@@ -23,6 +23,7 @@ pub(super) fn row(number: u32, standing: Standing, reason: Option<&'static str>)
         time: None,
         author: b"Alice <alice@example.org>".to_vec(),
         subject: b"A change".to_vec(),
+        changes_policy: false,
         cached: false,
     }
 }
@@ -159,7 +160,9 @@ fn sarif() {
 #[test]
 fn markdown() {
     let (totals, failures) = sums(&[rows(), rows()].concat());
-    let text = summary::text(&about(), &totals, &failures, 1);
+    let (about, changes) = (about(), of_changes());
+    let report = Report { about: &about, totals: &totals, failures: &failures, changes: &changes, exit_code: 1 };
+    let text = summary::text(&report);
     assert!(text.starts_with("## ❌ waxseal: 4 of 10 commits fail, 2 cannot be decided\n"), "{text}");
     assert!(text.contains("| FAIL | 4 | identity not allowed 2 · unsigned 2 |\n"), "{text}");
     assert!(text.contains("\nand 3 more: `waxseal verify --failed`\n"), "{text}");
@@ -169,9 +172,68 @@ fn markdown() {
     }
     assert!(!text.contains("<script") && !text.contains("](http"), "{text}");
     let (totals, failures) = sums(&rows()[..2]);
-    let text = summary::text(&about(), &totals, &failures, 0);
+    let none = Failures::at_most(0);
+    let text = summary::text(&Report { totals: &totals, failures: &failures, changes: &none, exit_code: 0, ..report });
     assert!(text.starts_with("## ✅ waxseal: all 2 commits are in order\n"), "{text}");
     assert!(!text.contains("What to do"), "{text}");
+}
+
+fn of_changes() -> Failures {
+    let mut changes = Failures::at_most(1);
+    (0..3).for_each(|_| changes.add(&Row { changes_policy: true, ..hostile() }));
+    changes
+}
+
+/// The page, and the signers in it.
+fn page(rows: &[Row], exit_code: u8) -> String {
+    let (totals, _) = sums(rows);
+    let mut failures = Failures::at_most(5_000);
+    let mut signers = signers::Signers::at_most(1_000);
+    for row in rows {
+        signers.add(row);
+        if row.standing.is_failure() {
+            failures.add(row);
+        }
+    }
+    let (about, changes) = (about(), of_changes());
+    let report = Report { about: &about, totals: &totals, failures: &failures, changes: &changes, exit_code };
+    html::page(&report, &signers)
+}
+
+#[test]
+fn a_page_is_whole_in_itself() {
+    let mut rows = rows();
+    rows.extend([1, 1, 9].map(|day| signed("alice@example.org", "https://issuer.example", day)));
+    let text = page(&rows, 1);
+    for element in ["script", "img", "link", "iframe", "object", "form", "meta http-equiv=\"refresh"] {
+        assert!(!text.contains(&format!("<{element}")), "{element}");
+    }
+    for attribute in [" src=", " href=", " style=", " onload=", "url(", "@import"] {
+        assert!(!text.contains(attribute), "{attribute}");
+    }
+    let style = text.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
+    use base64::Engine as _;
+    let digest = crate::crypto::Sha256Digest::of(style.as_bytes());
+    let digest = base64::engine::general_purpose::STANDARD.encode(digest);
+    assert!(text.contains(&format!("default-src 'none'; style-src 'sha256-{digest}'")), "{digest}");
+    assert!(text.contains("<h1 class=\"verdict\">2 of 8 commits fail, 1 cannot be decided</h1>"), "{text}");
+    assert!(text.contains("alice@example.org: 3 signatures, 1970-01-02 to 1970-01-10"), "{text}");
+    for element in ["section", "table", "svg", "tr", "td", "th", "div", "ul", "li", "p", "h3", "code", "span", "main"] {
+        let opened = text.matches(&format!("<{element} ")).count() + text.matches(&format!("<{element}>")).count();
+        assert_eq!(opened, text.matches(&format!("</{element}>")).count(), "{element}");
+    }
+    assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text}");
+}
+
+#[test]
+fn a_page_is_bounded() {
+    let mut rows: Vec<Row> = (0..5_000).map(|_| hostile()).collect();
+    rows.extend((0..3_000).map(|number| signed(&format!("{number}@example.org"), "https://issuer.example", number)));
+    let text = page(&rows, 1);
+    assert!(text.len() < 1 << 20, "{}", text.len());
+    assert!(text.contains("and 4,700 more; <code>waxseal verify --failed</code>"));
+    assert!(text.contains("signatures of others; <code>waxseal who</code>"));
+    assert!(page(&[], 3).contains("nothing was there to verify"));
 }
 
 #[test]

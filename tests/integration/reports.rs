@@ -13,7 +13,7 @@ fn every_report_of_one_run() {
     sandbox.allow(ALICE);
     let gallery = sandbox.gallery();
     let every = [&gallery.by_alice, &gallery.by_bob, &gallery.tampered, &gallery.online, &gallery.unsigned];
-    let flags = ["--junit", "j.xml", "--sarif", "s.sarif", "--markdown", "m.md", "--annotations"];
+    let flags = ["--junit", "j.xml", "--sarif", "s.sarif", "--html", "h.html", "--markdown", "m.md", "--annotations"];
     let arguments = ["verify"].into_iter().chain(flags).chain(every.iter().map(|id| id.as_str()));
     let ran = sandbox.waxseal(arguments).code(1);
     let read = |name: &str| fs::read_to_string(sandbox.path(&format!("repository/{name}"))).unwrap();
@@ -39,6 +39,13 @@ fn every_report_of_one_run() {
     let markdown = read("m.md");
     assert!(markdown.starts_with("## ❌ waxseal: 3 of 5 commits fail, 1 cannot be decided\n"), "{markdown}");
     assert!(markdown.contains("| ok | 1 | keyless 1 |\n"), "{markdown}");
+
+    let html = read("h.html");
+    assert!(html.contains("<h1 class=\"verdict\">3 of 5 commits fail, 1 cannot be decided</h1>"), "{html}");
+    for id in [&gallery.by_bob, &gallery.tampered, &gallery.online, &gallery.unsigned] {
+        assert!(html.contains(&format!("<code title=\"{id}\">{}</code>", &id[..10])), "{html}");
+    }
+    assert!(html.contains("alice@example.org: 1 signature, 2"), "{html}");
 
     let annotations = ran.err().lines().filter(|line| line.starts_with("::")).count();
     assert_eq!(annotations, 4, "{}", ran.err());

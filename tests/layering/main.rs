@@ -19,7 +19,7 @@ const UNITS: [Unit; 41] = [
     pure("clock", &[]),
     pure("escape", &[]),
     // Values in, text out: it knows no verdict, so that no sink can ask for one.
-    pure("report", &["escape"]),
+    pure("report", &["crypto", "escape"]),
     pure("crypto", &[]),
     pure("signing_config", &["address", "crypto"]),
     pure("trust_age", &["clock"]),

@@ -10,7 +10,8 @@ use super::{Run, json};
 use crate::cli;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::files::{self, Draft};
-use crate::report::{About, Failures, PolicySource, Totals, Trusted, annotations, junit, sarif, summary};
+use crate::report::signers::Signers;
+use crate::report::{About, Failures, PolicySource, Report, Totals, Trusted, annotations, html, junit, sarif, summary};
 use crate::verify::SctRequirement;
 
 /// Reports that are being written.
@@ -19,9 +20,13 @@ pub(super) struct Reports<'a> {
     about: About,
     totals: Totals,
     failures: Failures,
+    changes: Failures,
+    /// For the page only.
+    signers: Signers,
     junit: Option<Draft>,
     /// Written at the end; that there is room for them is known from the beginning.
     sarif: Option<Draft>,
+    html: Option<Draft>,
     markdown: Option<Draft>,
 }
 
@@ -41,8 +46,11 @@ impl<'a> Reports<'a> {
             about: about(run),
             totals: Totals::default(),
             failures: Failures::at_most(MAX_FAILURES),
+            changes: Failures::at_most(MAX_CHANGES),
+            signers: Signers::at_most(MAX_SIGNERS),
             junit: draft(&wanted.junit)?,
             sarif: draft(&wanted.sarif)?,
+            html: draft(&wanted.html)?,
             markdown: draft(&wanted.markdown)?,
         }))
     }
@@ -53,7 +61,8 @@ impl<'a> Reports<'a> {
     /// The disk's answer, with the name of the file.
     pub(super) fn add(&mut self, judged: &Judged<'_>) -> io::Result<()> {
         let standing = judged.standing();
-        if self.junit.is_none() && !(standing.is_failure() && self.failures.has_room()) {
+        let is_listed = standing.is_failure() && self.failures.has_room() || judged.changes_policy;
+        if self.junit.is_none() && self.html.is_none() && !is_listed {
             let is_tag = judged.kind() == Some(crate::git::ObjectKind::Tag);
             self.totals.count(standing, judged.label(), is_tag, judged.cached);
             if standing.is_failure() {
@@ -66,6 +75,12 @@ impl<'a> Reports<'a> {
         if standing.is_failure() {
             self.failures.add(&row);
         }
+        if row.changes_policy {
+            self.changes.add(&row);
+        }
+        if self.html.is_some() {
+            self.signers.add(&row);
+        }
         if let (Some(draft), Some(path)) = (&mut self.junit, &self.wanted.junit) {
             draft.write_all(junit::case(&row).as_bytes()).map_err(|error| named(path, &error))?;
         }
@@ -77,7 +92,8 @@ impl<'a> Reports<'a> {
     /// # Errors
     /// The disk's answer, with the name of the file.
     pub(super) fn finish(self, exit_code: u8) -> io::Result<()> {
-        let Self { wanted, about, totals, failures, .. } = self;
+        let Self { wanted, about, totals, failures, changes, .. } = self;
+        let report = Report { about: &about, totals: &totals, failures: &failures, changes: &changes, exit_code };
         let finish = |draft: Option<Draft>, path: &Option<PathBuf>, head: &[u8], tail: &[u8]| match (draft, path) {
             (Some(draft), Some(path)) => draft.finish(head, tail).map_err(|error| named(path, &error)),
             _ => Ok(()),
@@ -86,7 +102,10 @@ impl<'a> Reports<'a> {
         if self.sarif.is_some() {
             finish(self.sarif, &wanted.sarif, &sarif::document(&about, &failures, exit_code)?, b"")?;
         }
-        let markdown = summary::text(&about, &totals, &failures, exit_code);
+        if self.html.is_some() {
+            finish(self.html, &wanted.html, html::page(&report, &self.signers).as_bytes(), b"")?;
+        }
+        let markdown = summary::text(&report);
         finish(self.markdown, &wanted.markdown, markdown.as_bytes(), b"")?;
         if let Some(path) = &wanted.step_summary {
             append(path, markdown.as_bytes()).map_err(|error| named(path, &error))?;
@@ -139,3 +158,9 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 
 /// GitHub shows five thousand results of a run, and nobody reads more.
 const MAX_FAILURES: usize = 5_000;
+
+/// Who changes the law is always named, as far as somebody reads.
+const MAX_CHANGES: usize = 100;
+
+/// A page shows a hundred; more are counted to know how many there are.
+const MAX_SIGNERS: usize = 1_000;

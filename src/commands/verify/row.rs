@@ -63,6 +63,7 @@ impl Judged<'_> {
             time: verified.map(|signature| signature.time()),
             author: shortened(description.author, MAX_TEXT),
             subject: shortened(description.subject, MAX_TEXT),
+            changes_policy: self.changes_policy,
             cached: self.cached,
         }
     }
