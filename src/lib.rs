@@ -9,7 +9,7 @@
 //!
 //! - **pure**: bytes, trust, policy and time in, values out. [`signature`] opens the CMS envelope that Git stores into a
 //!   message and its verification material; [`verify`] runs the pipeline over them, and [`policy`] says who may sign;
-//!   [`x509`], [`tlog`], [`cms`], [`ssh`], [`crypto`], [`trusted_root`] know one standard each. Nothing here reads a clock, a file or
+//!   [`x509`], [`tlog`], [`cms`], [`ssh`], [`openpgp`], [`crypto`], [`trusted_root`] know one standard each. Nothing here reads a clock, a file or
 //!   a socket.
 //! - **edge**: [`services`], [`oidc`] and [`credential`] talk to an instance; [`agent`] keeps a login for the next
 //!   signature, [`key_ring`] for the next agent; [`sign`] turns a signature into verification material; [`settings`], [`trust_store`] and [`git::repository`] read what the user has.
@@ -32,6 +32,7 @@ pub mod evidence;
 pub mod git;
 pub mod identity_token;
 pub mod instance;
+pub mod openpgp;
 pub mod policy;
 pub mod report;
 pub mod signature;
@@ -51,6 +52,7 @@ pub mod credential;
 pub mod files;
 pub mod finding_cache;
 pub mod git_version;
+pub mod gpg;
 pub mod key_ring;
 pub mod oidc;
 pub mod seen_checkpoints;

@@ -35,6 +35,9 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
             "part of the proof was left out; ask the signer to sign again"
         }
         "clock" => "clock: set the local clock",
+        "gpg-unavailable" => {
+            "gpg-unavailable: OpenPGP signatures are verified by GnuPG: install it, so that gpg is in PATH"
+        }
         "issuer-not-admitted" => "instance.toml of the instance lists the issuers that it may vouch for",
         "log-contradiction" => {
             "log-contradiction: a log only ever grows; ask its operator what happened, and show the two files to others who \

@@ -26,7 +26,7 @@ use crate::settings::{FoundRepository, HookVariables, Refusal, Settings};
 use crate::signature::payload::header;
 use crate::trust_age::MaxTrustAge;
 use crate::trust_store;
-use crate::verify::error::VerifyError;
+use crate::verify::error::{Missing, VerifyError};
 use crate::verify::{SctRequirement, Verdict, Verifier};
 
 pub(super) mod by_key;
@@ -269,7 +269,8 @@ impl<'a> Run<'a> {
         let is_by_key = match &completed.verdict {
             Verdict::OtherFormat(_) | Verdict::VerifiedByKey(_) => true,
             Verdict::Rejected(rejection) => rejection.key_format().is_some(),
-            Verdict::Undecided(_) | Verdict::Unsigned | Verdict::Verified(_) => false,
+            Verdict::Undecided(undecided) => matches!(undecided.missing(), Missing::Gpg(_)),
+            Verdict::Unsigned | Verdict::Verified(_) => false,
         };
         let Some(object) = found.content.as_ref().ok().filter(|_| is_by_key) else { return completed };
         let object = self.split(object);

@@ -122,6 +122,7 @@ fn rejected(rejection: &Rejection) -> Answer {
         | VerifyError::Entry(_)
         | VerifyError::IssuerNotAdmitted { .. }
         | VerifyError::Leaf(_)
+        | VerifyError::OpenPgp(_)
         | VerifyError::Path(_)
         | VerifyError::Sct(_)
         | VerifyError::SeveralSignatures(_)

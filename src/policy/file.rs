@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(problem("version = 1"), "it has no rule");
         assert_eq!(
             problem("version = 1\n\n[[rule]]\nnme = 1"),
-            "line 4: unknown field `nme`, expected one of `name`, `issuer`, `instance`, `email`, `uri`, `username`, `workflow`, `ssh`, `allowed_signers`, `from`, `until`, `from_commit`, `until_commit`, `unbounded`, `refs`, `require`, `may_change_policy`"
+            "line 4: unknown field `nme`, expected one of `name`, `issuer`, `instance`, `email`, `uri`, `username`, `workflow`, `ssh`, `allowed_signers`, `openpgp`, `key_files`, `from`, `until`, `from_commit`, `until_commit`, `unbounded`, `refs`, `require`, `may_change_policy`"
         );
         assert_eq!(problem(RULE), "rule \"r\": it names nobody: email, uri, username or workflow");
         for (more, wrong) in [
@@ -360,7 +360,7 @@ mod tests {
         assert_eq!(identity, "rule \"r\": unbounded is for rules about keys");
         assert_eq!(
             problem("version = 1\n[[rule]]\nname = \"r\"\nemail = [\"a\"]"),
-            "rule \"r\": it says neither which issuer vouches (issuer), nor which keys it is about (ssh, allowed_signers)"
+            "rule \"r\": it says neither which issuer vouches (issuer), nor which keys it is about (ssh, allowed_signers, openpgp)"
         );
         assert!(problem(&key("unbounded = true").replace("AAAAC3", "AAAAD3")).contains("it is no SSH public key"));
     }
@@ -399,6 +399,34 @@ mod tests {
         let zeros = format!("{{ path = \"s\", sha256 = \"{}\" }}", "0".repeat(64));
         assert_eq!(read(&zeros).0.unwrap_err(), format!("rule \"r\": s: its SHA-256 is {digest}"));
         assert!(read("{ path = \"s\", sha256 = \"0\" }").0.unwrap_err().contains("64 lower-case"));
+    }
+
+    #[test]
+    fn openpgp_keys_are_named_by_their_fingerprints() {
+        let dave = include_bytes!("../../tests/integration/openpgp/dave.asc");
+        let read = |more: &str| {
+            let text = format!("version = 1\n[[rule]]\nname = \"r\"\nunbounded = true\n{more}");
+            let mut file = |_path: &str, _pinned| Ok(dave.to_vec());
+            PolicyFile::read_with(text.as_bytes(), &InstanceName::public_good(), &mut file).map_err(|e| e.to_string())
+        };
+        let policy =
+            read("openpgp = [\"52C5 D7DA 3781 5705 548C  E5BE 7C6B 836D 4D2B c027\"]\nkey_files = [\"d\"]").unwrap();
+        let [rule] = policy.key_rules() else { panic!("one rule") };
+        assert_eq!(rule.keys.keys().collect::<Vec<_>>(), ["52C5D7DA37815705548CE5BE7C6B836D4D2BC027"]);
+        for (more, wrong) in [
+            ("openpgp = [\"7C6B836D4D2BC027\"]\nkey_files = [\"d\"]", "\"7C6B836D4D2BC027\" is no fingerprint"),
+            (
+                &format!("openpgp = [\"{}\"]\nkey_files = [\"d\"]", "0".repeat(40)),
+                "no file in key_files has the OpenPGP key 0000",
+            ),
+            ("openpgp = []\nkey_files = [\"d\"]", "openpgp is an empty list"),
+            ("key_files = [\"d\"]", "openpgp is an empty list"),
+            ("openpgp = [\"x\"]", "key_files is an empty list"),
+            ("openpgp = [\"x\"]\nssh = [\"y\"]", "keys of SSH and of OpenPGP need a rule each"),
+        ] {
+            let said = read(more).unwrap_err();
+            assert!(said.starts_with(&format!("rule \"r\": {wrong}")), "{more}: {said}");
+        }
     }
 
     #[test]

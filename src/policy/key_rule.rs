@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{Circumstances, Mismatch, Pattern, Requirement};
+use crate::openpgp::PublicKey;
 use crate::verify::{KeyFormat, KeySignature};
 
 /// One rule about keys of a policy file.
@@ -17,6 +18,8 @@ pub struct KeyRule {
     pub format: KeyFormat,
     /// The keys by their fingerprints, and whose they are where somebody says so; never empty.
     pub keys: BTreeMap<String, Option<String>>,
+    /// Of OpenPGP the keys themselves.
+    pub openpgp: Vec<PublicKey>,
     /// Between which commits it holds.
     pub bounds: Bounds,
     /// The refs that it is for; empty means every one.
@@ -42,6 +45,9 @@ impl KeyRule {
             Some(owner) if self.format == signature.format() => owner.as_deref(),
             _ => return Err(Mismatch::Identity),
         };
+        if signature.is_revoked() && self.bounds.until.is_none() {
+            return Err(Mismatch::Revoked);
+        }
         self.bounds.known(place)?;
         if self.author_match && circumstances.author_email != Some(owner.unwrap_or_default().as_bytes()) {
             return Err(Mismatch::Requirement(Requirement::AuthorMatch));

@@ -3,6 +3,7 @@
 
 use super::error::VerifyError;
 use super::verdict::{Rejection, Verdict};
+use crate::openpgp::{BadOpenPgpSignature, Said};
 use crate::signature::SignatureFormat;
 use crate::ssh::SshSignature;
 
@@ -12,6 +13,7 @@ pub struct KeySignature {
     format: KeyFormat,
     fingerprint: String,
     owner: Option<String>,
+    is_revoked: bool,
 }
 
 impl KeySignature {
@@ -33,7 +35,13 @@ impl KeySignature {
         self.owner.as_deref().unwrap_or(&self.fingerprint)
     }
 
-    /// The same, as somebody calls the owner who knows.
+    /// Whether the key was taken back: nobody knows whether it had been when it signed.
+    #[must_use]
+    pub fn is_revoked(&self) -> bool {
+        self.is_revoked
+    }
+
+    /// Makes the identity what somebody calls the owner who knows.
     pub fn belongs_to(&mut self, owner: Option<&str>) {
         self.owner = owner.map(str::to_owned);
     }
@@ -94,7 +102,26 @@ pub fn ssh_verdict(payload: &[u8], armor: &[u8], names: impl FnOnce(&str) -> boo
             format: KeyFormat::Ssh,
             fingerprint: signature.fingerprint().to_owned(),
             owner: None,
+            is_revoked: false,
         })),
         Err(error) => wrong(error),
+    }
+}
+
+/// The verdict on an OpenPGP signature, by what gpg said of it under the keys that rules name, or what is wrong with it before
+/// gpg was asked: another format, as long as no rule `names` its primary key.
+#[must_use]
+pub fn openpgp_verdict(said: Result<Said, BadOpenPgpSignature>, names: impl FnOnce(&str) -> bool) -> Verdict {
+    match said {
+        Ok(Said::Good { primary, is_revoked }) if names(&primary) => Verdict::VerifiedByKey(Box::new(KeySignature {
+            format: KeyFormat::OpenPgp,
+            fingerprint: primary,
+            owner: None,
+            is_revoked,
+        })),
+        Ok(Said::Good { .. } | Said::NoKey) => Verdict::OtherFormat(SignatureFormat::OpenPgp),
+        Ok(Said::Bad(error)) | Err(error) => {
+            Verdict::Rejected(Rejection::by_key(KeyFormat::OpenPgp, VerifyError::OpenPgp(error)))
+        }
     }
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::instance::InstanceName;
+use crate::openpgp::BadOpenPgpSignature;
 use crate::signature::UnsupportedEvidence;
 use crate::signature::git::{BindingError, MalformedSignature};
 use crate::ssh::BadSshSignature;
@@ -38,6 +39,9 @@ pub enum VerifyError {
     /// No signature to speak of.
     #[error(transparent)]
     Malformed(#[from] MalformedSignature),
+    /// A signature by an OpenPGP key.
+    #[error(transparent)]
+    OpenPgp(#[from] BadOpenPgpSignature),
     /// The path to a trusted authority.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -90,6 +94,19 @@ impl VerifyError {
             Self::IssuerNotAdmitted { .. } => "issuer-not-admitted",
             Self::Leaf(_) => "certificate-form",
             Self::Malformed(_) => "malformed-signature",
+            Self::OpenPgp(BadOpenPgpSignature::Signature) => "bad-signature",
+            Self::OpenPgp(
+                BadOpenPgpSignature::Algorithm | BadOpenPgpSignature::Digest(_) | BadOpenPgpSignature::Version(_),
+            ) => "unsupported-algorithm",
+            Self::OpenPgp(
+                BadOpenPgpSignature::Expires | BadOpenPgpSignature::Kind(_) | BadOpenPgpSignature::Unknown(_),
+            ) => "signature-form",
+            Self::OpenPgp(
+                BadOpenPgpSignature::Armor(_)
+                | BadOpenPgpSignature::NotOne
+                | BadOpenPgpSignature::Packets(_)
+                | BadOpenPgpSignature::TooLong(_),
+            ) => "malformed-signature",
             Self::Path(PathError::AuthorityOutsideValidity { .. } | PathError::IssuerOutsideValidity { .. }) => {
                 "authority-outside-validity"
             }
@@ -179,6 +196,9 @@ pub enum Missing {
         /// What the clock says.
         now: Timestamp,
     },
+    /// It verifies OpenPGP signatures: why it did not.
+    #[error("gpg, which a policy's OpenPGP keys need, could not be asked: {0}")]
+    Gpg(String),
     /// The entry has no inclusion proof.
     #[error("the log entry has no inclusion proof")]
     InclusionProof,
@@ -246,6 +266,7 @@ impl Missing {
         match self {
             Self::Checkpoint => "checkpoint-absent",
             Self::Clock { .. } => "clock",
+            Self::Gpg(_) => "gpg-unavailable",
             Self::InclusionProof => "inclusion-proof-absent",
             Self::LogContradiction(_) => "log-contradiction",
             Self::LogEntry => "log-entry-absent",

@@ -52,6 +52,7 @@ mod monitoring;
 mod network;
 mod offline;
 mod online_evidence;
+mod openpgp;
 mod outage;
 mod policy_file;
 mod rekor_v2;

@@ -12,7 +12,7 @@ use source::{production, submodules};
 
 /// The layout: each unit, its zone, and what it may import. A unit is a file right under `src` with its folder, or a
 /// submodule that stands in another zone than its parent, or imports more.
-const UNITS: [Unit; 41] = [
+const UNITS: [Unit; 43] = [
     // Who keeps or shows addresses hides the same parts of them.
     pure("address", &[]),
     pure("causes", &[]),
@@ -29,6 +29,7 @@ const UNITS: [Unit; 41] = [
     pure("identity_token", &["crypto"]),
     pure("x509", &["crypto", "trusted_root"]),
     pure("cms", &["crypto", "x509"]),
+    pure("openpgp", &["crypto"]),
     pure("ssh", &["crypto"]),
     pure("tlog", &["crypto", "trusted_root"]),
     pure("timestamp", &["crypto", "trusted_root", "x509"]),
@@ -36,10 +37,22 @@ const UNITS: [Unit; 41] = [
     pure("evidence", &["crypto", "signature", "tlog", "x509"]),
     pure(
         "verify",
-        &["clock", "crypto", "evidence", "instance", "signature", "ssh", "timestamp", "tlog", "trusted_root", "x509"],
+        &[
+            "clock",
+            "crypto",
+            "evidence",
+            "instance",
+            "openpgp",
+            "signature",
+            "ssh",
+            "timestamp",
+            "tlog",
+            "trusted_root",
+            "x509",
+        ],
     ),
     // A suggested policy has names in it.
-    pure("policy", &["crypto", "escape", "instance", "ssh", "trust_age", "verify", "x509"]),
+    pure("policy", &["crypto", "escape", "instance", "openpgp", "ssh", "trust_age", "verify", "x509"]),
     pure("git", &["signature", "verify"]),
     pure("git::status_fd", &["crypto", "escape", "git", "policy", "signature", "verify", "x509"]),
     edge("files", &[]),
@@ -118,6 +131,8 @@ const UNITS: [Unit; 41] = [
             "trusted_root",
         ],
     ),
+    // Keys and signatures are taken apart before it is asked.
+    edge("gpg", &["openpgp"]),
     edge("finding_cache", &["crypto", "files"]),
     // It asks logs for proofs of what it keeps.
     edge("seen_checkpoints", &["crypto", "files", "services", "settings", "tlog", "trusted_root"]),
@@ -180,8 +195,8 @@ const HOMES: [(&str, &[&str], &str); 29] = [
     ),
     (
         "std::process::Command",
-        &["agent", "git_version", "oidc"],
-        "no child process but browser, agent, what prints identity tokens, and git for the doctor: verifying starts none",
+        &["agent", "git_version", "gpg", "oidc"],
+        "no child process but browser, agent, what prints identity tokens, and git for the doctor; gpg where a policy names its keys: verifying starts no other",
     ),
     ("tokio::process", &["oidc"], "the same"),
 ];

@@ -2,6 +2,7 @@
 
 use super::steps::StepReport;
 use crate::commands::facts::Facts;
+use crate::openpgp::BadOpenPgpSignature;
 use crate::ssh::BadSshSignature;
 use crate::verify::error::VerifyError;
 use crate::verify::findings::Outcome;
@@ -21,8 +22,14 @@ pub(super) fn of(verdict: &Verdict, envelope: Facts) -> Option<[StepReport; 2]> 
             let format = rejection.key_format()?;
             let opened = || Some(Outcome::Held(format!("one {} signature", format.name())));
             let outcomes = match error {
-                VerifyError::Ssh(BadSshSignature::Armor(_) | BadSshSignature::Malformed) => [wrong, None],
-                VerifyError::Ssh(_) => [opened(), wrong],
+                VerifyError::Ssh(BadSshSignature::Armor(_) | BadSshSignature::Malformed)
+                | VerifyError::OpenPgp(
+                    BadOpenPgpSignature::Armor(_)
+                    | BadOpenPgpSignature::NotOne
+                    | BadOpenPgpSignature::Packets(_)
+                    | BadOpenPgpSignature::TooLong(_),
+                ) => [wrong, None],
+                VerifyError::OpenPgp(_) | VerifyError::Ssh(_) => [opened(), wrong],
                 // Something besides the signature.
                 _ => [opened(), None],
             };

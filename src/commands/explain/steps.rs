@@ -90,6 +90,7 @@ fn stopped_at(verdict: &Verdict) -> Option<(Option<Step>, Outcome)> {
                 | VerifyError::Entry(_)
                 | VerifyError::IssuerNotAdmitted { .. }
                 | VerifyError::Leaf(_)
+                | VerifyError::OpenPgp(_)
                 | VerifyError::Sct(_)
                 | VerifyError::Signature
                 | VerifyError::SignatureAlgorithm

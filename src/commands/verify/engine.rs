@@ -47,7 +47,14 @@ impl Engine<'_> {
         let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
         let few = selected.len() <= BATCH && selected.iter().all(|one| matches!(one, Selected::Object(_)));
         if few || workers == 1 {
-            return objects(repository, selected).try_for_each(|(position, found)| take(self.verify(position, found)));
+            let mut objects = objects(repository, selected);
+            loop {
+                let batch: Vec<_> = objects.by_ref().take(BATCH).collect();
+                if batch.is_empty() {
+                    return Ok(());
+                }
+                self.verify_all(batch).into_iter().try_for_each(&mut take)?;
+            }
         }
         thread::scope(|scope| {
             let (mut to_workers, mut from_workers) = (Vec::new(), Vec::new());
@@ -71,11 +78,24 @@ impl Engine<'_> {
 
     fn work(&self, found: &Receiver<Vec<(usize, FoundObject)>>, verified: &SyncSender<Vec<Verified>>) {
         for batch in found {
-            let batch = batch.into_iter().map(|(position, found)| self.verify(position, found)).collect();
-            if verified.send(batch).is_err() {
+            if verified.send(self.verify_all(batch)).is_err() {
                 return;
             }
         }
+    }
+
+    fn verify_all(&self, batch: Vec<(usize, FoundObject)>) -> Vec<Verified> {
+        let mut batch: Vec<_> = batch.into_iter().map(|(position, found)| self.verify(position, found)).collect();
+        let Some(keys) = &self.keys else { return batch };
+        let (mut objects, mut verdicts) = (Vec::new(), Vec::new());
+        for Verified { found, verdict, .. } in &mut batch {
+            if let (Verdict::OtherFormat(_), Ok(object)) = (&*verdict, &found.content) {
+                objects.push(SignedObject::parse(object.kind, self.hash, &object.bytes));
+                verdicts.push(verdict);
+            }
+        }
+        keys.judge(&objects, &mut verdicts);
+        batch
     }
 
     fn verify(&self, position: usize, found: FoundObject) -> Verified {
@@ -88,13 +108,9 @@ impl Engine<'_> {
 
     /// The verdict, and whether an earlier run found it.
     fn verdict(&self, object: &SignedObject) -> (Verdict, bool) {
-        let (verdict, cached) = match (&self.findings, object.signature()) {
+        match (&self.findings, object.signature()) {
             (Some(findings), Ok(armor)) => findings.verdict(self.verifier, &object.payload, armor),
             _ => (object.verdict(self.verifier), false),
-        };
-        match &self.keys {
-            Some(keys) => (keys.verdict(object, verdict), cached),
-            None => (verdict, cached),
         }
     }
 }

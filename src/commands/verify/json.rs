@@ -17,6 +17,7 @@ use crate::escape;
 use crate::git::ObjectKind;
 use crate::policy::{Allowed, IdentityPolicy, PolicyFile};
 use crate::signature::SignatureFormat;
+use crate::verify::error::Missing;
 use crate::verify::findings::Findings;
 use crate::verify::{KeySignature, SctRequirement, Verdict, VerifiedSignature};
 
@@ -276,6 +277,7 @@ pub(super) fn signature(judged: &Judged<'_>) -> Option<&'static str> {
             Some(format) => Some(format.as_str()),
             None => x509(rejection.findings()),
         },
+        Verdict::Undecided(undecided) if matches!(undecided.missing(), Missing::Gpg(_)) => Some("openpgp"),
         Verdict::Undecided(undecided) => judged.kind().and_then(|_readable| x509(undecided.findings())),
         Verdict::Unsigned | Verdict::OtherFormat(SignatureFormat::Unknown | SignatureFormat::X509) => None,
         Verdict::OtherFormat(SignatureFormat::OpenPgp) => Some("openpgp"),

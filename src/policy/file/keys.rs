@@ -8,6 +8,7 @@ use super::super::key_rule::{Bounds, KeyRule};
 use super::super::{Pattern, RegexBudget};
 use super::shape::{BadRule, FileRequirement, FileRule, patterns, ref_pattern};
 use crate::crypto::Sha256Digest;
+use crate::openpgp::{self, PublicKey};
 use crate::ssh::SshKey;
 use crate::ssh::allowed_signers;
 use crate::verify::KeyFormat;
@@ -63,7 +64,7 @@ impl FileName {
 impl FileRule {
     /// Whether it names keys.
     pub(super) fn is_about_keys(&self) -> bool {
-        self.ssh.is_some() || self.allowed_signers.is_some()
+        self.ssh.is_some() || self.allowed_signers.is_some() || self.openpgp.is_some() || self.key_files.is_some()
     }
 
     /// Whether a rule about identities says something that only rules about keys do.
@@ -104,6 +105,16 @@ impl FileRule {
         };
         let bounds = bounds(self.from_commit, self.until_commit, self.unbounded)?;
         let mut keys = BTreeMap::new();
+        let (format, openpgp) = if self.openpgp.is_some() || self.key_files.is_some() {
+            if self.ssh.is_some() || self.allowed_signers.is_some() {
+                return Err(BadRule::TwoFormats);
+            }
+            let openpgp = openpgp_keys(self.openpgp.unwrap_or_default(), self.key_files.unwrap_or_default(), read)?;
+            keys.extend(openpgp.iter().map(|key| (key.fingerprint.clone(), None)));
+            (KeyFormat::OpenPgp, openpgp)
+        } else {
+            (KeyFormat::Ssh, Vec::new())
+        };
         if self.ssh.as_ref().is_some_and(Vec::is_empty) {
             return Err(BadRule::Empty("ssh"));
         }
@@ -125,8 +136,9 @@ impl FileRule {
             }
         }
         Ok(KeyRule {
-            format: KeyFormat::Ssh,
+            format,
             keys,
+            openpgp,
             bounds,
             refs: patterns("refs", self.refs, budget)?
                 .into_iter()
@@ -137,6 +149,40 @@ impl FileRule {
             name: self.name,
         })
     }
+}
+
+/// The keys with these fingerprints, from these files. What else is in the files is nobody's.
+fn openpgp_keys(
+    fingerprints: Vec<String>,
+    files: Vec<FileName>,
+    read: &mut ReadFile<'_>,
+) -> Result<Vec<PublicKey>, BadRule> {
+    if fingerprints.is_empty() {
+        return Err(BadRule::Empty("openpgp"));
+    }
+    if files.is_empty() {
+        return Err(BadRule::Empty("key_files"));
+    }
+    let mut found = Vec::new();
+    for file in files {
+        let (path, bytes) = file.read(read)?;
+        let keys = openpgp::keys(&bytes).map_err(|error| BadRule::File { path, wrong: error.to_string() })?;
+        found.extend(keys);
+    }
+    let mut named = Vec::new();
+    for text in fingerprints {
+        // gpg prints them in groups.
+        let fingerprint = text.replace(' ', "").to_ascii_uppercase();
+        if !matches!(fingerprint.len(), 40 | 64) || !fingerprint.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(BadRule::Fingerprint(text));
+        }
+        let before = named.len();
+        named.extend(found.iter().filter(|key| key.fingerprint == fingerprint).cloned());
+        if named.len() == before {
+            return Err(BadRule::KeyNotThere(fingerprint));
+        }
+    }
+    Ok(named)
 }
 
 fn bounds(from: Option<String>, until: Option<String>, unbounded: bool) -> Result<Bounds, BadRule> {

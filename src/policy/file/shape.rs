@@ -39,6 +39,8 @@ pub(super) struct FileRule {
     pub(super) workflow: Option<FileWorkflow>,
     pub(super) ssh: Option<Vec<String>>,
     pub(super) allowed_signers: Option<FileName>,
+    pub(super) openpgp: Option<Vec<String>>,
+    pub(super) key_files: Option<Vec<FileName>>,
     pub(super) from: Option<toml::value::Datetime>,
     pub(super) until: Option<toml::value::Datetime>,
     pub(super) from_commit: Option<String>,
@@ -223,7 +225,9 @@ pub enum BadRule {
         wrong: BadPattern,
     },
     /// Who vouches?
-    #[error("it says neither which issuer vouches (issuer), nor which keys it is about (ssh, allowed_signers)")]
+    #[error(
+        "it says neither which issuer vouches (issuer), nor which keys it is about (ssh, allowed_signers, openpgp)"
+    )]
     NoIssuer,
     /// Nobody vouches for a key.
     #[error("it is about keys, and {0} means nothing there")]
@@ -231,6 +235,15 @@ pub enum BadRule {
     /// Proven times do better.
     #[error("{0} is for rules about keys")]
     OnlyOfKeys(&'static str),
+    /// Nothing to verify with.
+    #[error("no file in key_files has the OpenPGP key {0}")]
+    KeyNotThere(String),
+    /// Which of the two is it?
+    #[error("keys of SSH and of OpenPGP need a rule each")]
+    TwoFormats,
+    /// Of OpenPGP.
+    #[error("{0:?} is no fingerprint of an OpenPGP primary key: 40 or 64 hexadecimal digits")]
+    Fingerprint(String),
     /// Git's refs have full names.
     #[error("{0:?} is no full ref name, as refs/heads/main is")]
     RefName(String),

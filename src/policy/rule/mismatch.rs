@@ -54,6 +54,9 @@ pub enum Mismatch {
         /// The last one.
         not_after: Timestamp,
     },
+    /// The owner took the key back.
+    #[error("the key is revoked, and only a rule with until_commit admits what it signed before")]
+    Revoked,
     /// Not behind the first commit of a rule about keys.
     #[error("it holds from the commit {0} on, which is not in the object's history")]
     NotAfter(String),
@@ -102,6 +105,7 @@ impl Mismatch {
             | Self::NotAfter(_)
             | Self::NotBefore(_)
             | Self::TagUntil(_)
+            | Self::Revoked
             | Self::Requirement(_)
             | Self::ChangesPolicy
             | Self::Reference(_) => false,
@@ -118,6 +122,7 @@ impl Mismatch {
             | Self::NotAfter(_)
             | Self::NotBefore(_)
             | Self::TagUntil(_)
+            | Self::Revoked
             | Self::Requirement(_)
             | Self::ChangesPolicy
             | Self::Reference(_) => true,
@@ -134,7 +139,7 @@ impl Mismatch {
             Self::Identity => 2,
             Self::Workflow { .. } => 3,
             Self::TooEarly { .. } | Self::TooLate { .. } | Self::NeverThen { .. } => 4,
-            Self::NotAfter(_) | Self::NotBefore(_) | Self::TagUntil(_) => 4,
+            Self::NotAfter(_) | Self::NotBefore(_) | Self::TagUntil(_) | Self::Revoked => 4,
             Self::Requirement(_) => 5,
             Self::ChangesPolicy => 6,
             Self::Reference(_) => 7,

@@ -1,0 +1,167 @@
+//! The user's gpg, asked about signatures under the keys that it is given and under no others: in a home of its own, thrown
+//! away with the run, without the user's keyring, agent, configuration or network.
+//!
+//! Each message that it is handed is one signature and the content that it is held against, built here
+//! ([`OpenPgpSignature::message`](crate::openpgp::OpenPgpSignature::message)); many of them go into one process.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::openpgp::{Said, sections};
+
+/// A gpg with some keys.
+#[derive(Debug)]
+pub struct Gpg {
+    home: TempDir,
+    batches: AtomicU64,
+}
+
+impl Gpg {
+    /// One that knows `keys`, each as a keyring has it.
+    ///
+    /// # Errors
+    /// [`GpgError::Files`] when it gets no home.
+    pub fn with_keys<'a>(keys: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, GpgError> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("waxseal-gpg-");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let home = builder.tempdir()?;
+        let mut keyring = create(&home.path().join(KEYRING))?;
+        keys.into_iter().try_for_each(|key| keyring.write_all(key))?;
+        Ok(Self { home, batches: AtomicU64::new(0) })
+    }
+
+    /// What it says of `messages`, in their order: of the first ones, at least of one.
+    ///
+    /// # Errors
+    /// [`GpgError`] when it says nothing that can be relied upon.
+    pub fn verify(&self, messages: &[&[u8]]) -> Result<Vec<Said>, GpgError> {
+        let folder = self.home.path().join(self.batches.fetch_add(1, Ordering::Relaxed).to_string());
+        fs::create_dir(&folder)?;
+        let said = self.verify_in(&folder, messages);
+        fs::remove_dir_all(&folder)?;
+        said
+    }
+
+    fn verify_in(&self, folder: &Path, messages: &[&[u8]]) -> Result<Vec<Said>, GpgError> {
+        let names: Vec<String> = (0..messages.len()).map(|place| format!("{place}.gpg")).collect();
+        for (name, message) in names.iter().zip(messages) {
+            create(&folder.join(name))?.write_all(message)?;
+        }
+        let complaints = folder.join("stderr");
+        let mut command = Command::new(PROGRAM);
+        command.arg("--homedir").arg(self.home.path()).args(OPTIONS);
+        command.arg("--keyring").arg(self.home.path().join(KEYRING)).arg("--verify-files").args(&names);
+        command.env("GNUPGHOME", self.home.path()).env("HOME", self.home.path()).env("LC_ALL", "C");
+        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(create(&complaints)?);
+        let status = output(command, messages.len())?;
+        let said = sections(&String::from_utf8_lossy(&status));
+        if said.is_empty() || said.len() > messages.len() {
+            let mut text = Vec::new();
+            File::open(&complaints)?.take(MAX_COMPLAINT).read_to_end(&mut text)?;
+            let text = String::from_utf8_lossy(&text);
+            return Err(GpgError::Silent(text.lines().next().unwrap_or("nothing").to_owned()));
+        }
+        Ok(said)
+    }
+}
+
+/// gpg gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum GpgError {
+    /// Its home, or what it is handed.
+    #[error("its folder cannot be used: {0}")]
+    Files(#[from] io::Error),
+    /// There is none.
+    #[error("there is no program {PROGRAM} in PATH")]
+    NotFound,
+    /// It ended without a word that can be relied upon.
+    #[error("it gave no answer, and said: {0}")]
+    Silent(String),
+    /// It cannot be started.
+    #[error("it cannot be started: {0}")]
+    Start(io::Error),
+    /// It did not end.
+    #[error("it took longer than {0} seconds")]
+    TooSlow(u64),
+}
+
+impl GpgError {
+    /// Whether it is about the first message alone: another one may have an answer.
+    #[must_use]
+    pub fn is_about_one(&self) -> bool {
+        match self {
+            Self::Silent(_) => true,
+            Self::Files(_) | Self::NotFound | Self::Start(_) | Self::TooSlow(_) => false,
+        }
+    }
+}
+
+/// What the program writes to its standard output, within a budget of bytes and of time.
+fn output(mut command: Command, messages: usize) -> Result<Vec<u8>, GpgError> {
+    let mut child = command.spawn().map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => GpgError::NotFound,
+        _ => GpgError::Start(error),
+    })?;
+    let stdout = child.stdout.take();
+    let (send, receive) = channel();
+    let messages = u64::try_from(messages).unwrap_or(u64::MAX);
+    let most = messages.saturating_mul(MAX_STATUS);
+    thread::spawn(move || {
+        let mut status = Vec::new();
+        let read = stdout.map_or(Ok(0), |stdout| stdout.take(most).read_to_end(&mut status));
+        // Nobody listens any more if it took too long.
+        send.send(read.map(|_bytes| status)).unwrap_or_default();
+    });
+    let seconds = SECONDS.saturating_add(messages);
+    let status = receive.recv_timeout(Duration::from_secs(seconds));
+    // It has ended, or shall.
+    let ended = child.kill().and_then(|()| child.wait());
+    let status = status.map_err(|_| GpgError::TooSlow(seconds))??;
+    ended?;
+    Ok(status)
+}
+
+/// In a folder that is nobody else's.
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+/// Wherever `PATH` has it.
+const PROGRAM: &str = "gpg";
+
+const KEYRING: &str = "keys.gpg";
+
+/// No configuration, questions, agent, network, trust in owners or second keyring; and the status lines.
+const OPTIONS: [&str; 14] = [
+    "--no-options",
+    "--batch",
+    "--no-tty",
+    "--no-autostart",
+    "--disable-dirmngr",
+    "--no-auto-key-retrieve",
+    "--no-auto-check-trustdb",
+    "--no-default-keyring",
+    "--trust-model",
+    "always",
+    "--lock-never",
+    "--exit-on-status-write-error",
+    "--status-fd",
+    "1",
+];
+
+/// Of each message: what gpg says of a signature has some 600 bytes, of which the user's name is what can grow.
+const MAX_STATUS: u64 = 1 << 14;
+const MAX_COMPLAINT: u64 = 1 << 10;
+
+/// Until it is given up, and one more for each message.
+const SECONDS: u64 = 20;

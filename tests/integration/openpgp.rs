@@ -1,0 +1,171 @@
+//! OpenPGP signatures are verified by gpg under the keys that a policy names, and under no others.
+
+use serde_json::Value;
+use waxseal::git::{HashKind, ObjectKind, signed_bytes};
+
+use super::sandbox::{Ran, Sandbox, WAXSEAL, program};
+
+const PAYLOAD: &[u8] = include_bytes!("openpgp/payload");
+const DAVE: &str = "52C5D7DA37815705548CE5BE7C6B836D4D2BC027";
+/// Her key has expired in 2020, whatever the claimed date of the signature.
+const EVE: &str = "941D671DD484FCEC9EB641660D18F8FA196181D4";
+const RITA: &str = "CBC7DC5CCF847F45C5F7A53E4B99092111EE6C20";
+/// Made by GnuPG 2.2.40 over `payload`, and the keys that it exports.
+const DAVES: &str = include_str!("openpgp/dave.sig");
+const EVES: &str = include_str!("openpgp/eve.sig");
+const RITAS: &str = include_str!("openpgp/rita.sig");
+const MALLORYS: &str = include_str!("openpgp/mallory.sig");
+const SHA_1: &str = include_str!("openpgp/dave-sha1.sig");
+const EXPIRES: &str = include_str!("openpgp/dave-expires.sig");
+const KEYS: [(&str, &str); 5] = [
+    ("dave.asc", include_str!("openpgp/dave.asc")),
+    ("eve.asc", include_str!("openpgp/eve.asc")),
+    ("rita.asc", include_str!("openpgp/rita.asc")),
+    ("rita-revoked.asc", include_str!("openpgp/rita-revoked.asc")),
+    ("mallory.asc", include_str!("openpgp/mallory.asc")),
+];
+
+fn commit(sandbox: &Sandbox, payload: &[u8], armor: &str) -> String {
+    let raw = signed_bytes(ObjectKind::Commit, HashKind::Sha1, payload, armor.as_bytes()).unwrap();
+    sandbox.hash_object("commit", &raw)
+}
+
+/// A rule for one key in a file that has more.
+fn rule(key: &str, file: &str, more: &str) -> String {
+    format!("[[rule]]\nname = '{file}'\nopenpgp = ['{key}']\nkey_files = ['{file}', 'mallory.asc']\n{more}\n")
+}
+
+fn verify(sandbox: &Sandbox, rules: &str, arguments: &[&str]) -> Ran {
+    for (name, key) in KEYS {
+        sandbox.write(name, key);
+    }
+    let file = sandbox.write("policy.toml", format!("version = 1\n{rules}"));
+    sandbox.waxseal(["verify", "--policy", file.to_str().unwrap(), "--json"].iter().chain(arguments))
+}
+
+/// Verdict, allowed and reason of each object.
+fn judged(ran: &Ran) -> Vec<String> {
+    let lines = ran.out();
+    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let objects = lines.filter(|line| line["type"] == "object").map(|object| {
+        let reason = object["reason"].as_str().unwrap_or("-");
+        format!("{} {} {reason}", object["verdict"].as_str().unwrap(), object["allowed"])
+    });
+    objects.collect()
+}
+
+/// Whether this machine can run the rest of a test.
+fn has_gpg() -> bool {
+    let has = program("gpg").is_some();
+    if !has {
+        println!("skipped: there is no gpg");
+    }
+    has
+}
+
+#[test]
+fn an_openpgp_key_is_believed_where_a_rule_names_it() {
+    let sandbox = Sandbox::new();
+    if !has_gpg() {
+        return;
+    }
+    let of = |armor: &str| commit(&sandbox, PAYLOAD, armor);
+    let by_dave = of(DAVES);
+    let dave = rule(DAVE, "dave.asc", "unbounded = true");
+    let ran = verify(&sandbox, &dave, &[&by_dave]).success();
+    let object: Value = serde_json::from_str(ran.out().lines().nth(1).unwrap()).unwrap();
+    for (key, value) in [
+        ("verdict", "verified"),
+        ("rule", "dave.asc"),
+        ("identity", DAVE),
+        ("identity_kind", "openpgp-key"),
+        ("key", DAVE),
+        ("signature", "openpgp"),
+    ] {
+        assert_eq!(object[key], value, "{key}");
+    }
+    assert_eq!((&object["time"], &object["issuer"]), (&Value::Null, &Value::Null));
+    let tampered = String::from_utf8_lossy(PAYLOAD).replace("By a key", "By the key");
+    let long = format!("{DAVES}\n{DAVES}");
+    let inline = DAVES.replace("PGP SIGNATURE", "PGP MESSAGE");
+    let cases = [
+        (by_dave.clone(), "verified true -"),
+        (commit(&sandbox, tampered.as_bytes(), DAVES), "rejected null bad-signature"),
+        // gpg ends behind a bad one; the others are asked about all the same.
+        (by_dave.clone(), "verified true -"),
+        // In the file, and named by no rule.
+        (of(MALLORYS), "other false openpgp-signature"),
+        (of(SHA_1), "rejected null unsupported-algorithm"),
+        (of(EXPIRES), "rejected null signature-form"),
+        (of(&long), "rejected null malformed-signature"),
+        (of(&inline), "rejected null malformed-signature"),
+        (of(&DAVES.replace("\n\n", "\n")), "rejected null malformed-signature"),
+        // As a forge writes it, with a line more.
+        (of(&format!("{DAVES}\n")), "verified true -"),
+        (by_dave, "verified true -"),
+    ];
+    let ids: Vec<&str> = cases.iter().map(|(id, _)| id.as_str()).collect();
+    let ran = verify(&sandbox, &dave, &ids).code(1);
+    assert_eq!(judged(&ran), cases.each_ref().map(|(_, expected)| (*expected).to_owned()), "{}", ran.out());
+    // Nothing of it stays, and nothing of the user's is touched.
+    assert_eq!(std::fs::read_dir(sandbox.path("tmp")).unwrap().count(), 0);
+    assert!(!sandbox.path("home/.gnupg").exists());
+    // No rule, no word.
+    sandbox.waxseal(["verify", "--any-identity", ids[0]]).code(3);
+}
+
+#[test]
+fn expired_and_revoked_keys_are_a_matter_of_commits() {
+    let sandbox = Sandbox::new();
+    if !has_gpg() {
+        return;
+    }
+    let (eve, rita) = (commit(&sandbox, PAYLOAD, EVES), commit(&sandbox, PAYLOAD, RITAS));
+    let one = |rules: &str, id: &str| judged(&verify(&sandbox, rules, &[id])).concat();
+    assert_eq!(one(&rule(EVE, "eve.asc", "unbounded = true"), &eve), "verified true -");
+    assert_eq!(one(&rule(RITA, "rita.asc", "unbounded = true"), &rita), "verified true -");
+    assert_eq!(one(&rule(RITA, "rita-revoked.asc", "unbounded = true"), &rita), "verified false identity-not-allowed");
+    let until = format!("until_commit = '{rita}'");
+    assert_eq!(one(&rule(RITA, "rita-revoked.asc", &until), &rita), "verified true -");
+}
+
+#[test]
+fn a_history_of_openpgp_signatures_is_read_in_order() {
+    let sandbox = Sandbox::new();
+    if !has_gpg() {
+        return;
+    }
+    let (good, bad) = (
+        commit(&sandbox, PAYLOAD, DAVES),
+        commit(
+            &sandbox,
+            b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor A <a@x> 1 +0000\ncommitter C <c@x> 1 +0000\n\nx\n",
+            DAVES,
+        ),
+    );
+    let ids: Vec<&str> = (0..100).map(|place| if place % 7 == 3 { bad.as_str() } else { good.as_str() }).collect();
+    let found = judged(&verify(&sandbox, &rule(DAVE, "dave.asc", "unbounded = true"), &ids).code(1));
+    let expected: Vec<_> =
+        ids.iter().map(|id| if *id == good { "verified true -" } else { "rejected null bad-signature" }).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn without_gpg_nobody_can_tell() {
+    let sandbox = Sandbox::new();
+    for (name, key) in KEYS {
+        sandbox.write(name, key);
+    }
+    let id = commit(&sandbox, PAYLOAD, DAVES);
+    let file = sandbox.write("policy.toml", format!("version = 1\n{}", rule(DAVE, "dave.asc", "unbounded = true")));
+    let mut command = sandbox.command(WAXSEAL);
+    command.args(["verify", "--policy", file.to_str().unwrap(), &id]).env("PATH", sandbox.path("home"));
+    let ran = Ran::of(&mut command, b"").code(3);
+    assert!(ran.out().contains("could not be asked: there is no program gpg in PATH"), "{}", ran.out());
+    assert!(ran.err().contains("hint: gpg-unavailable: OpenPGP signatures are verified by GnuPG"), "{}", ran.err());
+    // One that hangs, or says what it likes, decides nothing.
+    let fake = sandbox.write("home/gpg", "#!/bin/sh\necho '[GNUPG:] GOODSIG 1 x'\n");
+    std::fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    command.env("PATH", std::env::join_paths([sandbox.path("home"), "/usr/bin".into(), "/bin".into()]).unwrap());
+    assert!(Ran::of(&mut command, b"").code(3).out().contains("it gave no answer"));
+}
