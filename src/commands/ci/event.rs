@@ -141,7 +141,8 @@ pub(super) fn github(job: &GithubJob, payload: &[u8]) -> Result<Job, UnknownJob>
                 _ if fetch.is_some() => (Base::DefaultBranch { all: true }, TAG),
                 Some(before) if payload.forced => (Base::Replaced(before), "what the forced push brought"),
                 Some(before) => (Base::Commit(before), "what the push added"),
-                None => (Base::DefaultBranch { all: true }, NEW_BRANCH),
+                None if is_null(&before) => (Base::DefaultBranch { all: true }, NEW_BRANCH),
+                None => return Err(lacks("what was there before")),
             };
             let event = format!("GitHub push to {reference}");
             Ok(Job { event, why, reference: Some(reference), base, head, is_proposal: false, default_branch, fetch })
@@ -263,7 +264,7 @@ mod tests {
             reference: Some("refs/heads/topic".to_owned()),
             ..GithubJob::default()
         };
-        let payload = payload.replace("ONE", ONE).replace("TWO", TWO).replace("NONE", NONE);
+        let payload = payload.replace("NONE", NONE).replace("ONE", ONE).replace("TWO", TWO);
         github(&job, payload.as_bytes())
     }
 
@@ -317,6 +318,10 @@ mod tests {
             r#"{"pull_request":{"number":7,"base":{"ref":"main","sha":"ONE"},"head":{"ref":"x","sha":"$(id)"}}}"#,
         ] {
             assert!(matches!(on_github("pull_request", payload), Err(UnknownJob::Lacks { .. })), "{payload}");
+        }
+        for before in ["\"before\":\"x\",", ""] {
+            let push = on_github("push", &format!("{{{before}\"ref\":\"refs/heads/x\",\"after\":\"TWO\"}}"));
+            assert!(matches!(push, Err(UnknownJob::Lacks { .. })), "{push:?}");
         }
         for payload in ["", "[]", "{", r#"{"before":1}"#, r#"{"pull_request":{"number":"7"}}"#] {
             assert!(matches!(on_github("pull_request", payload), Err(UnknownJob::Event(_))), "{payload}");

@@ -137,3 +137,69 @@ const MAX_FOLDERS: usize = 64;
 
 /// A path for each of them.
 const MAX_ALTERNATES_BYTES: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::super::tests::Scratch;
+    use super::super::{PushedEnd, UnreadableObject};
+    use super::*;
+
+    /// A repository that has its first commit in a pool, by a relative path as forges write it, the second one itself, and the
+    /// third in quarantine.
+    #[expect(clippy::disallowed_methods, reason = "files that nobody else reads")]
+    fn forge(scratch: &Scratch) -> (PathBuf, Vec<gix::ObjectId>) {
+        let root = PathBuf::from(scratch.git(&["rev-parse", "--show-toplevel"]));
+        let one = scratch.commit(1, "one", &[]);
+        let two = scratch.commit(2, "two", &[&one]);
+        let three = scratch.commit(3, "three", &[&two]);
+        for name in ["pool.git", "fork.git"] {
+            scratch.git(&["init", "--quiet", "--bare", name]);
+        }
+        for (id, folder) in [(&one, "pool.git/objects"), (&two, "fork.git/objects"), (&three, "incoming")] {
+            let (first, rest) = id.split_at(2);
+            let folder = root.join(folder).join(first);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::rename(scratch.object_file(id), folder.join(rest)).unwrap();
+        }
+        std::fs::create_dir_all(root.join("fork.git/objects/info")).unwrap();
+        std::fs::write(root.join("fork.git/objects/info/alternates"), "../../pool.git/objects\n").unwrap();
+        (root, [one, two, three].iter().map(|id| id.parse().unwrap()).collect())
+    }
+
+    fn ends(repository: &Repository, ids: &[gix::ObjectId]) -> Vec<bool> {
+        ids.iter().map(|id| repository.pushed(*id).end == PushedEnd::Commit(*id)).collect()
+    }
+
+    #[test]
+    fn what_is_in_quarantine_is_seen_beside_what_is_in_the_pool() {
+        let scratch = Scratch::new(&[]);
+        let (root, ids) = forge(&scratch);
+        let open = || Repository::open(&root.join("fork.git")).unwrap();
+        assert_eq!(ends(&open(), &ids), [true, true, false]);
+        let (own, others) = (root.join("incoming"), [root.join("fork.git/objects"), root.join("not there")]);
+        let joined = open().with_objects(Some(&own), &others, Some(&own)).unwrap();
+        assert_eq!(ends(&joined, &ids), [true, true, true]);
+        assert_eq!(ends(&joined.for_another_thread(), &ids), [true, true, true]);
+        // Beside the repository's own.
+        let beside = open().with_objects(None, std::slice::from_ref(&own), None).unwrap();
+        assert_eq!(ends(&beside, &ids), [true, true, true]);
+        drop(joined);
+        // Nothing is left where Git keeps what it may take.
+        assert_eq!(std::fs::read_dir(&own).unwrap().count(), 1);
+        assert_eq!(ends(&open().with_objects(None, &[], None).unwrap(), &ids), [true, true, false]);
+    }
+
+    #[test]
+    fn nothing_is_read_when_the_time_is_up() {
+        let scratch = Scratch::new(&[]);
+        let id = scratch.commit(1, "one", &[]).parse().unwrap();
+        let repository = scratch.open();
+        repository.read_until(Instant::now());
+        assert_eq!(repository.pushed(id).end, PushedEnd::Unreadable(id));
+        let history = [super::super::Selected::History { hidden: Vec::new(), tips: vec![id] }];
+        let found: Vec<_> = repository.for_another_thread().objects(&history).map(|found| found.content).collect();
+        assert_eq!(found, [Err(UnreadableObject::OutOfTime)]);
+    }
+}

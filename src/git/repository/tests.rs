@@ -35,7 +35,7 @@ impl Scratch {
     }
 
     /// A commit without content, on top of `parents`.
-    fn commit(&self, seconds: i64, message: &str, parents: &[&str]) -> String {
+    pub(super) fn commit(&self, seconds: i64, message: &str, parents: &[&str]) -> String {
         let tree = self.git(&["hash-object", "-w", "-t", "tree", "/dev/null"]);
         let mut arguments = vec!["commit-tree", &tree, "-m", message];
         for parent in parents {
