@@ -2,12 +2,16 @@
 
 use std::fmt::Write as _;
 
-use super::{About, Failures, Standing, grouped};
+use super::{Report, Standing, grouped};
 use crate::escape::{workflow_data, workflow_property};
 
 /// The lines, at most [`MAX_ANNOTATIONS`].
 #[must_use]
-pub fn lines(about: &About, failures: &Failures) -> String {
+pub fn lines(report: &Report<'_>) -> String {
+    let Report { about, totals, failures, .. } = *report;
+    if failures.all() == 0 && totals.of(Standing::Unjudged) > 0 {
+        return format!("::warning title=waxseal::{}\n", workflow_data(totals.answer()));
+    }
     let file = about.policy.as_ref().and_then(|policy| policy.path.as_deref());
     let file = file.map(|path| format!("file={},", workflow_property(path))).unwrap_or_default();
     let fits = failures.all() <= u64::try_from(MAX_ANNOTATIONS).unwrap_or_default();

@@ -162,6 +162,8 @@ fn failures(out: &mut String, report: &Report<'_>) -> fmt::Result {
     for row in report.failures.rows() {
         by_reason.entry((row.standing, row.reason.unwrap_or(row.verdict))).or_default().push(row);
     }
+    // That nobody said who may sign is to be decided once.
+    by_reason.extend(report.totals.parts(Standing::Unjudged).map(|(code, _)| ((Standing::Unjudged, code), Vec::new())));
     if by_reason.is_empty() {
         return Ok(());
     }
@@ -191,6 +193,10 @@ fn failures(out: &mut String, report: &Report<'_>) -> fmt::Result {
                 sentence(explanation.meaning),
                 marked(explanation.remedy)
             )?;
+        }
+        if rows.is_empty() {
+            writeln!(out, "</div>")?;
+            continue;
         }
         table(out, rows.iter().take(room).copied())?;
         let more = all.saturating_sub(u64::try_from(rows.len().min(room)).unwrap_or_default());

@@ -78,12 +78,13 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Whether somebody has to decide something about the object.
+    /// Whether somebody has to decide something about the object. Where nobody said who may sign, that is to be decided
+    /// once, and not of each object.
     #[must_use]
     pub fn is_failure(self) -> bool {
         match self {
-            Self::Ok | Self::Exempt => false,
-            Self::Unjudged | Self::Failed | Self::Unknown => true,
+            Self::Exempt | Self::Ok | Self::Unjudged => false,
+            Self::Failed | Self::Unknown => true,
         }
     }
 

@@ -36,12 +36,15 @@ fn write_all(out: &mut String, report: &Report<'_>) -> fmt::Result {
         table(out, "Commits that change the policy file", &changes_shown, changes, "--list")?;
     }
     let shown = failures.first(MAX_SHOWN);
-    if shown.is_empty() {
+    if !shown.is_empty() {
+        table(out, "First failures", &shown, failures, "--failed")?;
+    }
+    let mut codes: BTreeSet<&str> = failures.rows().iter().filter_map(|row| row.reason).collect();
+    codes.extend(totals.parts(Standing::Unjudged).map(|(code, _)| code));
+    if codes.is_empty() {
         return Ok(());
     }
-    table(out, "First failures", &shown, failures, "--failed")?;
     writeln!(out, "\n### What to do\n")?;
-    let codes: BTreeSet<&str> = failures.rows().iter().filter_map(|row| row.reason).collect();
     for explanation in codes.iter().filter_map(|code| reasons::explain(code)) {
         writeln!(out, "- **{}**: {}", explanation.code, explanation.remedy)?;
     }

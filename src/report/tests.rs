@@ -233,20 +233,31 @@ fn a_page_is_bounded() {
     assert!(text.len() < 1 << 20, "{}", text.len());
     assert!(text.contains("and 4,700 more; <code>waxseal verify --failed</code>"));
     assert!(text.contains("signatures of others; <code>waxseal who</code>"));
+    let unjudged: Vec<Row> = (0..50).map(|number| row(number, Standing::Unjudged, Some("no-policy"))).collect();
+    assert_eq!(page(&unjudged, 5).matches("<h3 class=\"c-unjudged\">no policy").count(), 1);
+    assert_eq!(page(&unjudged, 5).matches("<code title=").count(), 1, "who changes the policy");
     assert!(page(&[], 3).contains("nothing was there to verify"));
 }
 
 #[test]
 fn annotations_are_few() {
     let (_, failures) = sums(&rows());
-    let lines = annotations::lines(&about(), &failures);
+    let (about, none) = (about(), Failures::at_most(0));
+    let (totals, _) = sums(&rows());
+    let report = Report { about: &about, totals: &totals, failures: &failures, changes: &none, exit_code: 1 };
+    let lines = annotations::lines(&report);
     assert_eq!(lines.lines().count(), 3);
     assert!(lines.starts_with("::error file=a folder/policy.toml,title=identity not allowed 0000000000::"), "{lines}");
     assert!(lines.lines().all(|line| line.starts_with("::error ") || line.starts_with("::warning ")), "{lines}");
     assert!(!lines.contains("##"), "{lines}");
     let mut many = Failures::at_most(50);
     (0..40).for_each(|_| many.add(&hostile()));
-    let lines = annotations::lines(&about(), &many);
+    let lines = annotations::lines(&Report { failures: &many, ..report });
     assert_eq!(lines.lines().count(), annotations::MAX_ANNOTATIONS);
+    let unjudged = sums(&[row(1, Standing::Unjudged, Some("no-policy"))]).0;
+    assert_eq!(
+        annotations::lines(&Report { totals: &unjudged, failures: &none, ..report }),
+        "::warning title=waxseal::1 of 1 commit is signed, and nobody said who may sign\n"
+    );
     assert!(lines.ends_with("::and 31 more; \"waxseal verify --failed\" lists them\n"), "{lines}");
 }

@@ -112,7 +112,7 @@ impl<'a> Reports<'a> {
         }
         if wanted.annotations {
             // A reader that is gone reads no annotations.
-            let _closed = io::stderr().lock().write_all(annotations::lines(&about, &failures).as_bytes());
+            let _closed = io::stderr().lock().write_all(annotations::lines(&report).as_bytes());
         }
         Ok(())
     }
