@@ -188,10 +188,7 @@ fn is_refused(judged: &Judged<'_>, policy: &IdentityPolicy) -> bool {
 fn line(judged: &Judged<'_>) -> String {
     let id = judged.found.id.to_hex_with_len(SHORT_ID);
     let tag = if judged.kind() == Some(ObjectKind::Tag) { "tag " } else { "" };
-    let code = match judged.allowed {
-        Allowed::No(_) => "identity-not-allowed",
-        _ => judged.reason().unwrap_or_default(),
-    };
+    let code = judged.reason().unwrap_or_default();
     let signer = match &judged.verdict {
         Verdict::Verified(signature) => format!("{} ({}): ", signature.san(), signature.issuer()),
         Verdict::VerifiedByKey(signature) => format!("{}: ", signature.identity()),
