@@ -88,6 +88,18 @@ stop_stack() {
 
 stack_memory() { awk '/^VmRSS/ { print $2 " kB resident" }' "/proc/$STACK_PID/status"; }
 
+# An identity token that lives for minutes, by the same login that waxseal goes through (RFC 7636, appendix B).
+fetch_token() {
+    local redirect=http://localhost:1/auth/callback code
+    code=$(curl -sS -o /dev/null -D - -G "$STACK_URL/oidc/auth" -d response_type=code -d client_id=sigstore \
+        --data-urlencode scope='openid email' -d state=s -d nonce=n -d code_challenge_method=S256 \
+        -d code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM --data-urlencode "redirect_uri=$redirect" |
+        sed -n 's/^[Ll]ocation:.*[?&]code=\([^&[:space:]]*\).*/\1/p')
+    curl -sS "$STACK_URL/oidc/token" -d grant_type=authorization_code -d client_id=sigstore -d "code=$code" \
+        -d code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk --data-urlencode "redirect_uri=$redirect" |
+        sed -n 's/.*"id_token":"\([^"]*\)".*/\1/p'
+}
+
 # A repository that signs through the embedded Sigstore as the first of two people, who alone may sign.
 make_repository() {
     git init --quiet --initial-branch=main "$1"

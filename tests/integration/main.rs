@@ -15,7 +15,7 @@ use sandbox::der;
 #[expect(dead_code, reason = "the strict reading's tests make other signatures, too")]
 #[path = "../strict/forge.rs"]
 mod forge;
-#[path = "../../examples/history/pack.rs"]
+#[path = "../../examples/histories/pack.rs"]
 mod pack;
 
 mod agent;
