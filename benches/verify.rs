@@ -121,6 +121,8 @@ const CIRCUMSTANCES: Circumstances<'_> = Circumstances {
     object: Some("4b825dc642cb6eb9a060e54bf8d69288fbee4904"),
     start: Start::Judged,
     places: &[],
+    committer_email: None,
+    merge: waxseal::policy::Merge::Unknown,
 };
 
 /// One signature check with nothing around it.

@@ -54,6 +54,7 @@ pub mod finding_cache;
 pub mod git_version;
 pub mod gpg;
 pub mod key_ring;
+pub mod merge_tree;
 pub mod oidc;
 pub mod seen_checkpoints;
 pub mod services;

@@ -18,7 +18,7 @@ pub use self::explain::RuleAnswer;
 pub(crate) use self::file::MAX_BYTES;
 pub use self::file::{BadPolicy, BadRule, Exemption, Pinned, PolicyFile, ReadFile};
 pub use self::glob::Glob;
-pub use self::key_rule::{Bounds, KeyRule, Place};
+pub use self::key_rule::{Bounds, Forge, KeyRule, Place};
 pub use self::pattern::{BadPattern, Pattern, RegexBudget};
 pub use self::rule::{Mismatch, Requirement, Rule, Signer, Validity, Who, Workflow};
 pub use self::suggestion::{Draft, LeftOut, Suggestion, Why};
@@ -104,6 +104,22 @@ pub struct Circumstances<'a> {
     pub start: Start,
     /// Where it stands between the bounds of each rule about keys, in the order of the rules.
     pub places: &'a [Place],
+    /// The e-mail address of the object's committer.
+    pub committer_email: Option<&'a [u8]>,
+    /// Whether it did no more than merge, where a rule asks for that.
+    pub merge: Merge,
+}
+
+/// Whether a commit did no more than merge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Merge {
+    /// It has two parents, and the tree that Git makes of them without a conflict.
+    Clean,
+    /// It has not.
+    Not,
+    /// Nobody looked, or nobody can tell.
+    #[default]
+    Unknown,
 }
 
 impl Circumstances<'_> {

@@ -125,7 +125,8 @@ fn rules(run: &Run<'_>, found: &FoundObject, judged: &Judged<'_>) -> Vec<RuleAns
         Verdict::Verified(signature) => run.policy.answers(signature, &circumstances),
         Verdict::VerifiedByKey(signature) => {
             let places = run.surroundings.places(&run.repository, found);
-            run.policy.answers_of_keys(signature, &Circumstances { places: &places, ..circumstances })
+            let merge = run.merge(&run.policy, &judged.verdict, found, circumstances.committer_email);
+            run.policy.answers_of_keys(signature, &Circumstances { places: &places, merge, ..circumstances })
         }
         Verdict::Undecided(undecided) => run.policy.answers_to_claim(undecided.findings()),
         // Whom nobody vouches for, no rule is asked about.

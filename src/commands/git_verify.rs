@@ -20,7 +20,7 @@ use crate::git::ObjectKind;
 use crate::git::description::Description;
 use crate::git::repository::{ObjectId, Repository};
 use crate::git::status_fd::{Answer, Reader, answer, failure, undecided};
-use crate::policy::{Allowed, Circumstances, IdentityPolicy, Start};
+use crate::policy::{Allowed, Circumstances, IdentityPolicy, Merge, Start};
 use crate::settings::{FoundRepository, Settings};
 use crate::signature::SignatureFormat;
 use crate::signature::payload::PayloadKind;
@@ -244,7 +244,16 @@ fn circumstances<'a>(
         }
         _ => Some(false),
     };
-    Ok(Circumstances { reference: None, author_email, changes_policy, object, start, places: &[] })
+    Ok(Circumstances {
+        reference: None,
+        author_email,
+        changes_policy,
+        object,
+        start,
+        places: &[],
+        committer_email: None,
+        merge: Merge::Unknown,
+    })
 }
 
 fn object_kind(payload: &[u8]) -> Option<ObjectKind> {

@@ -3,7 +3,7 @@
 //! Objects stream through one verifier: memory does not grow with what is printed. A policy is asked anew in each run, whatever
 //! an earlier one found of the signatures.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -21,7 +21,8 @@ use crate::finding_cache::CacheError;
 use crate::git::repository::{FoundObject, RawObject, Repository};
 use crate::git::{HashKind, SignedObject};
 use crate::instance::{Instance, InstanceName};
-use crate::policy::{Circumstances, IdentityPolicy, PolicyFile};
+use crate::merge_tree::{MergeTree, MergeTreeError};
+use crate::policy::{Circumstances, IdentityPolicy, Merge, PolicyFile};
 use crate::settings::{FoundRepository, HookVariables, Refusal, Settings};
 use crate::signature::payload::header;
 use crate::trust_age::MaxTrustAge;
@@ -72,6 +73,8 @@ pub(super) struct Run<'a> {
     /// What the policy asks besides the signature.
     pub(super) surroundings: Surroundings,
     pub(super) verifier: Verifier,
+    /// What Git's merge makes of parents, once a rule asks.
+    merge_tree: OnceCell<Result<MergeTree, MergeTreeError>>,
     /// The logs, if they may be asked.
     online: Option<RefCell<Online>>,
 }
@@ -151,6 +154,7 @@ impl<'a> Run<'a> {
             policy,
             surroundings,
             verifier,
+            merge_tree: OnceCell::new(),
             online: online.map(RefCell::new),
         })
     }
@@ -310,7 +314,8 @@ impl<'a> Run<'a> {
             | Verdict::Verified(_) => Vec::new(),
         };
         let circumstances = surroundings.circumstances(&self.repository, found, &object, position);
-        let mut circumstances = Circumstances { places: &places, ..circumstances };
+        let merge = self.merge(policy, &completed.verdict, found, circumstances.committer_email);
+        let mut circumstances = Circumstances { places: &places, merge, ..circumstances };
         let completed = match self.misnamed(found, position) {
             Some(error) => {
                 // An exemption is of the object, not of what somebody else made its name.
@@ -335,6 +340,37 @@ impl<'a> Run<'a> {
         loaded.refuse_if_judged(&self.repository, &self.selection.selected)?;
         let surroundings = Surroundings::of(&loaded, self.request, &self.repository, &self.selection)?;
         Ok((loaded.file, surroundings))
+    }
+
+    /// Whether a commit did no more than merge, if the policy asks.
+    pub(super) fn merge(
+        &self,
+        policy: &IdentityPolicy,
+        verdict: &Verdict,
+        found: &FoundObject,
+        committer_email: Option<&[u8]>,
+    ) -> Merge {
+        let (Verdict::VerifiedByKey(signature), IdentityPolicy::File(file)) = (verdict, policy) else {
+            return Merge::Unknown;
+        };
+        if !file.asks_for_merge(signature, committer_email) {
+            return Merge::Unknown;
+        }
+        let Some((parents, tree)) = self.repository.parents_and_tree(found) else { return Merge::Not };
+        let [ours, theirs] = parents.as_slice() else { return Merge::Not };
+        let tree = tree.to_string();
+        let merge_tree = self.merge_tree.get_or_init(|| {
+            let format = match self.hash {
+                HashKind::Sha1 => "sha1",
+                HashKind::Sha256 => "sha256",
+            };
+            MergeTree::over(&self.repository.object_folders(), format)
+        });
+        match merge_tree.as_ref().map(|merge_tree| merge_tree.merged(&ours.to_string(), &theirs.to_string())) {
+            Ok(Ok(Some(merged))) if merged == tree => Merge::Clean,
+            Ok(Ok(_)) => Merge::Not,
+            Ok(Err(_)) | Err(_) => Merge::Unknown,
+        }
     }
 
     /// Whether a tag that was asked for by name says that it has another one.

@@ -50,6 +50,8 @@ pub enum Problem {
         /// An issuer that anybody could run, and that it admits.
         stranger: String,
     },
+    /// The key of a forge, which signs for everybody who is logged in there.
+    ForgeKey(String),
     /// There is no such name.
     MatchesNothing {
         /// As it was written.
@@ -87,6 +89,7 @@ impl Problem {
             Self::AnyCharacter { .. } => "any-character",
             Self::AnyIssuer { .. } => "any-issuer",
             Self::AnySubject { .. } => "any-subject",
+            Self::ForgeKey(_) => "forge-key",
             Self::MatchesNothing { .. } => "matches-nothing",
             Self::NoInstance => "no-instance",
             Self::Over(_) => "rule-over",
@@ -109,6 +112,12 @@ impl fmt::Display for Problem {
             }
             Self::AnySubject { pattern, stranger } => {
                 write!(f, "{pattern} admits names that anybody can have, as {stranger}")
+            }
+            Self::ForgeKey(key) => {
+                write!(
+                    f,
+                    "the key {key} is a forge's, and signs for whoever is logged in there: [rule.forge] narrows it"
+                )
             }
             Self::MatchesNothing { pattern, why } => write!(f, "{pattern} matches nothing: {why}"),
             Self::NoInstance => f.write_str("it names no instance, so it means another one wherever another one signs"),
@@ -137,8 +146,9 @@ impl PolicyFile {
             findings.extend(problems.map(|problem| Finding { rule: rule.name.clone(), problem }));
         }
         for (position, rule) in self.key_rules().iter().enumerate() {
-            let problems = keys::beside(rule, self.key_rules().get(..position).unwrap_or_default());
-            findings.extend(problems.into_iter().map(|problem| Finding { rule: rule.name.clone(), problem }));
+            let earlier = self.key_rules().get(..position).unwrap_or_default();
+            let problems = keys::alone(rule).into_iter().chain(keys::beside(rule, earlier));
+            findings.extend(problems.map(|problem| Finding { rule: rule.name.clone(), problem }));
         }
         findings
     }

@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(problem("version = 1"), "it has no rule");
         assert_eq!(
             problem("version = 1\n\n[[rule]]\nnme = 1"),
-            "line 4: unknown field `nme`, expected one of `name`, `issuer`, `instance`, `email`, `uri`, `username`, `workflow`, `ssh`, `allowed_signers`, `openpgp`, `key_files`, `from`, `until`, `from_commit`, `until_commit`, `unbounded`, `refs`, `require`, `may_change_policy`"
+            "line 4: unknown field `nme`, expected one of `name`, `issuer`, `instance`, `email`, `uri`, `username`, `workflow`, `ssh`, `allowed_signers`, `openpgp`, `key_files`, `forge`, `from`, `until`, `from_commit`, `until_commit`, `unbounded`, `refs`, `require`, `may_change_policy`"
         );
         assert_eq!(problem(RULE), "rule \"r\": it names nobody: email, uri, username or workflow");
         for (more, wrong) in [

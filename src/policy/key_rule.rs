@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Circumstances, Mismatch, Pattern, Requirement};
+use super::{Circumstances, Merge, Mismatch, Pattern, Requirement};
 use crate::openpgp::PublicKey;
 use crate::verify::{KeyFormat, KeySignature};
 
@@ -20,6 +20,8 @@ pub struct KeyRule {
     pub keys: BTreeMap<String, Option<String>>,
     /// Of OpenPGP the keys themselves.
     pub openpgp: Vec<PublicKey>,
+    /// What is asked of commits besides, where the keys are a forge's.
+    pub forge: Option<Forge>,
     /// Between which commits it holds.
     pub bounds: Bounds,
     /// The refs that it is for; empty means every one.
@@ -52,8 +54,41 @@ impl KeyRule {
         if self.author_match && circumstances.author_email != Some(owner.unwrap_or_default().as_bytes()) {
             return Err(Mismatch::Requirement(Requirement::AuthorMatch));
         }
+        if let Some(forge) = &self.forge {
+            forge.known(place, circumstances)?;
+        }
         circumstances.admit(&self.refs, self.may_change_policy)?;
-        self.bounds.unknown(place)
+        self.bounds.unknown(place)?;
+        match (&self.forge, circumstances.merge) {
+            (Some(_), Merge::Unknown) => Err(Mismatch::MergeUnknown),
+            (Some(_) | None, _) => Ok(()),
+        }
+    }
+}
+
+/// A forge signs whatever whoever is logged in there has it write: its signature alone says nothing. It may merge, as
+/// anybody can see that it did no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forge {
+    /// The e-mail addresses under which it commits; never empty.
+    pub committers: Vec<String>,
+}
+
+impl Forge {
+    /// Whether the commit has the forge's name.
+    #[must_use]
+    pub fn commits_as(&self, email: Option<&[u8]>) -> bool {
+        self.committers.iter().any(|committer| email == Some(committer.as_bytes()))
+    }
+
+    fn known(&self, place: Place, circumstances: &Circumstances<'_>) -> Result<(), Mismatch> {
+        if place.is_tag || !self.commits_as(circumstances.committer_email) {
+            return Err(Mismatch::Committer);
+        }
+        match circumstances.merge {
+            Merge::Clean | Merge::Unknown => Ok(()),
+            Merge::Not => Err(Mismatch::NoCleanMerge),
+        }
     }
 }
 

@@ -34,6 +34,7 @@ mod evidence_notes;
 mod expectations;
 mod explain;
 mod fifos;
+mod forge_merges;
 mod formats;
 mod forward;
 mod from_gitsign;

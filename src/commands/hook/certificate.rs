@@ -6,7 +6,7 @@ use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::hints;
 use crate::commands::verify::Run;
 use crate::git::repository::ObjectId;
-use crate::policy::{Allowed, Circumstances, Start};
+use crate::policy::{Allowed, Circumstances, Merge, Start};
 use crate::settings::HookVariables;
 use crate::signature::SignatureFormat;
 use crate::signature::payload::{PayloadKind, header, message};
@@ -74,6 +74,8 @@ fn admitted(run: &Run<'_>, signature: &mut VerifiedSignature, reference: &str) -
         object: None,
         start: Start::Judged,
         places: &[],
+        committer_email: None,
+        merge: Merge::Unknown,
     };
     let (kind, why) = match run.policy.judge(signature, &circumstances) {
         Allowed::AnyIdentity | Allowed::Yes(_) | Allowed::Exempt(_) => return Ok(()),

@@ -10,7 +10,7 @@ use crate::commands::verify::selection::Selection;
 use crate::git::ObjectKind;
 use crate::git::description::Description;
 use crate::git::repository::{Commits, FoundObject, HistoryError, ObjectId, Repository};
-use crate::policy::{Bounds, Circumstances, Place, Start};
+use crate::policy::{Bounds, Circumstances, Merge, Place, Start};
 
 /// What is the same for all objects of a run.
 #[derive(Debug)]
@@ -130,6 +130,8 @@ impl Surroundings {
             changes_policy: repository.changes_any(found, &self.paths),
             start,
             places: &[],
+            committer_email: content.and_then(|object| Description::of(object.kind, &object.bytes).committer_email()),
+            merge: Merge::Unknown,
         }
     }
 

@@ -3,6 +3,12 @@
 use super::Problem;
 use crate::policy::KeyRule;
 
+/// What is to be said of a rule by itself: a forge's key signs for everybody who is logged in there.
+pub(super) fn alone(rule: &KeyRule) -> Option<Problem> {
+    let known = rule.keys.keys().find(|key| rule.forge.is_none() && FORGES.contains(&key.as_str()))?;
+    Some(Problem::ForgeKey(known.clone()))
+}
+
 /// What is to be said of `rule` behind those before it.
 pub(super) fn beside(rule: &KeyRule, earlier: &[KeyRule]) -> Vec<Problem> {
     if let Some(by) = earlier.iter().find(|earlier| makes_unreachable(earlier, rule)) {
@@ -24,6 +30,7 @@ fn makes_unreachable(earlier: &KeyRule, rule: &KeyRule) -> bool {
     earlier.format == rule.format
         && earlier.bounds.covers(&rule.bounds)
         && refs
+        && (earlier.forge.is_none() || earlier.forge == rule.forge)
         && (!earlier.author_match || rule.author_match)
         && (earlier.may_change_policy || !rule.may_change_policy)
         && rule.keys.keys().all(|key| earlier.keys.contains_key(key))
@@ -39,3 +46,6 @@ fn meets(earlier: &KeyRule, rule: &KeyRule) -> bool {
         && earlier.may_change_policy == rule.may_change_policy
         && refs
 }
+
+/// GitHub's, for what is done in its web pages.
+const FORGES: [&str; 2] = ["5DE3E0509C47EA3CF04A42D34AEE18F83AFDEB23", "968479A1AFF927E37D1A566BB5690EEEBB952194"];

@@ -18,6 +18,15 @@ impl PolicyFile {
         self.key_rules.iter().any(|rule| rule.format == format && rule.keys.contains_key(fingerprint))
     }
 
+    /// Whether a rule that names the key asks what the commit did, which takes a merge to find out.
+    #[must_use]
+    pub fn asks_for_merge(&self, signature: &KeySignature, committer_email: Option<&[u8]>) -> bool {
+        self.key_rules.iter().any(|rule| {
+            let named = rule.format == signature.format() && rule.keys.contains_key(signature.fingerprint());
+            named && rule.forge.as_ref().is_some_and(|forge| forge.commits_as(committer_email))
+        })
+    }
+
     pub(in crate::policy) fn judge_key(
         &self,
         signature: &mut KeySignature,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::super::key_rule::{Bounds, KeyRule};
+use super::super::key_rule::{Bounds, Forge, KeyRule};
 use super::super::{Pattern, RegexBudget};
 use super::shape::{BadRule, FileRequirement, FileRule, patterns, ref_pattern};
 use crate::crypto::Sha256Digest;
@@ -40,6 +40,32 @@ pub(super) struct PinnedFile {
     sha256: String,
 }
 
+/// What a forge may do with its keys.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileForge {
+    committer: Vec<String>,
+    shape: Vec<FileShape>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum FileShape {
+    Merge,
+}
+
+impl FileForge {
+    fn read(self) -> Result<Forge, BadRule> {
+        if self.committer.is_empty() {
+            return Err(BadRule::Empty("forge.committer"));
+        }
+        match self.shape.as_slice() {
+            [] => Err(BadRule::Empty("forge.shape")),
+            [FileShape::Merge, ..] => Ok(Forge { committers: self.committer }),
+        }
+    }
+}
+
 impl FileName {
     fn read(self, read: &mut ReadFile<'_>) -> Result<(String, Vec<u8>), BadRule> {
         let (path, sha256) = match self {
@@ -73,6 +99,7 @@ impl FileRule {
             ("from_commit", self.from_commit.is_some()),
             ("until_commit", self.until_commit.is_some()),
             ("unbounded", self.unbounded),
+            ("forge", self.forge.is_some()),
         ]
         .into_iter()
         .find_map(|(key, is_there)| is_there.then_some(key))
@@ -139,6 +166,7 @@ impl FileRule {
             format,
             keys,
             openpgp,
+            forge: self.forge.map(FileForge::read).transpose()?,
             bounds,
             refs: patterns("refs", self.refs, budget)?
                 .into_iter()

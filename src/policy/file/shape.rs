@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::super::rule::{Requirement, Rule, Validity, Who, Workflow};
 use super::super::{BadPattern, Pattern, RegexBudget};
-use super::keys::FileName;
+use super::keys::{FileForge, FileName};
 use crate::instance::{BadInstanceName, InstanceName};
 
 #[derive(Deserialize)]
@@ -41,6 +41,7 @@ pub(super) struct FileRule {
     pub(super) allowed_signers: Option<FileName>,
     pub(super) openpgp: Option<Vec<String>>,
     pub(super) key_files: Option<Vec<FileName>>,
+    pub(super) forge: Option<FileForge>,
     pub(super) from: Option<toml::value::Datetime>,
     pub(super) until: Option<toml::value::Datetime>,
     pub(super) from_commit: Option<String>,

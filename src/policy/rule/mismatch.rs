@@ -54,6 +54,12 @@ pub enum Mismatch {
         /// The last one.
         not_after: Timestamp,
     },
+    /// Not under the forge's name.
+    #[error("it is for commits that the forge makes under its own name")]
+    Committer,
+    /// The forge did more than merge, or something else.
+    #[error("it is for merges alone, and the commit is none of two parents that Git merges to the same tree")]
+    NoCleanMerge,
     /// The owner took the key back.
     #[error("the key is revoked, and only a rule with until_commit admits what it signed before")]
     Revoked,
@@ -81,6 +87,9 @@ pub enum Mismatch {
     /// Whether the policy file is changed is not known here.
     #[error("whether the commit changes the policy file is not known here")]
     ChangeOfPolicyUnknown,
+    /// Nobody can tell whether it is a merge and no more.
+    #[error("whether the commit is a merge and no more is not known here")]
+    MergeUnknown,
     /// Where the object stands is not known here.
     #[error("it depends on the history between the object and the commit {0}, which is not known here")]
     PlaceUnknown(String),
@@ -94,7 +103,11 @@ impl Mismatch {
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         match self {
-            Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::PlaceUnknown(_) | Self::StartUnknown => true,
+            Self::ReferenceUnknown
+            | Self::ChangeOfPolicyUnknown
+            | Self::MergeUnknown
+            | Self::PlaceUnknown(_)
+            | Self::StartUnknown => true,
             Self::Instance { .. }
             | Self::Issuer(_)
             | Self::Identity
@@ -105,6 +118,8 @@ impl Mismatch {
             | Self::NotAfter(_)
             | Self::NotBefore(_)
             | Self::TagUntil(_)
+            | Self::Committer
+            | Self::NoCleanMerge
             | Self::Revoked
             | Self::Requirement(_)
             | Self::ChangesPolicy
@@ -122,12 +137,18 @@ impl Mismatch {
             | Self::NotAfter(_)
             | Self::NotBefore(_)
             | Self::TagUntil(_)
+            | Self::Committer
+            | Self::NoCleanMerge
             | Self::Revoked
             | Self::Requirement(_)
             | Self::ChangesPolicy
             | Self::Reference(_) => true,
             Self::Instance { .. } | Self::Issuer(_) | Self::Identity | Self::Workflow { .. } => false,
-            Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::PlaceUnknown(_) | Self::StartUnknown => false,
+            Self::ReferenceUnknown
+            | Self::ChangeOfPolicyUnknown
+            | Self::MergeUnknown
+            | Self::PlaceUnknown(_)
+            | Self::StartUnknown => false,
         }
     }
 
@@ -139,11 +160,20 @@ impl Mismatch {
             Self::Identity => 2,
             Self::Workflow { .. } => 3,
             Self::TooEarly { .. } | Self::TooLate { .. } | Self::NeverThen { .. } => 4,
-            Self::NotAfter(_) | Self::NotBefore(_) | Self::TagUntil(_) | Self::Revoked => 4,
+            Self::NotAfter(_)
+            | Self::NotBefore(_)
+            | Self::TagUntil(_)
+            | Self::Committer
+            | Self::NoCleanMerge
+            | Self::Revoked => 4,
             Self::Requirement(_) => 5,
             Self::ChangesPolicy => 6,
             Self::Reference(_) => 7,
-            Self::ReferenceUnknown | Self::ChangeOfPolicyUnknown | Self::PlaceUnknown(_) | Self::StartUnknown => 8,
+            Self::ReferenceUnknown
+            | Self::ChangeOfPolicyUnknown
+            | Self::MergeUnknown
+            | Self::PlaceUnknown(_)
+            | Self::StartUnknown => 8,
         }
     }
 }
