@@ -17,16 +17,17 @@ impl Draft {
     /// Begins what will take the place of `path`, or of what it leads to.
     ///
     /// # Errors
-    /// The disk's answer; a folder, a device or a FIFO is no place for a file.
+    /// The disk's answer; a folder, a device, a FIFO or a socket is no place for a file.
     pub fn begin(path: &Path) -> io::Result<Self> {
-        let path = match fs::canonicalize(path) {
-            Ok(there) if fs::metadata(&there)?.is_file() => there,
-            Ok(_other) => return Err(io::Error::other("it is not a regular file")),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
-            Err(error) => return Err(error),
-        };
+        let path = place(path)?;
         let body = BufWriter::new(tempfile::tempfile_in(folder(&path))?);
         Ok(Self { path, body })
+    }
+
+    /// Where the file will be, with no link on the way: that of another draft where both are the same file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Puts `head`, what was written, and `tail` in its place, whole or not at all.
@@ -46,6 +47,10 @@ impl Draft {
         io::copy(&mut body, &mut file)?;
         file.write_all(tail)?;
         file.as_file().sync_all()?;
+        // Whatever came there meanwhile.
+        if fs::symlink_metadata(&self.path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(not_regular());
+        }
         file.persist(&self.path).map_err(|error| error.error)?;
         sync_folder(folder)
     }
@@ -60,6 +65,39 @@ impl Write for Draft {
         self.body.flush()
     }
 }
+
+/// The regular file that `path` leads to, or where there would be one. What is there is asked of the system that opens it:
+/// the names of what processes have open, as `/proc` shows them, lead to pipes that no path names.
+fn place(path: &Path) -> io::Result<PathBuf> {
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => return Err(not_regular()),
+        // Of a file that is open and has no name any more there is nothing to replace, and this fails.
+        Ok(_file) => return fs::canonicalize(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let mut path = path.to_owned();
+    for _link in 0..MAX_LINKS {
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_symlink() => path = folder(&path).join(fs::read_link(&path)?),
+            Ok(_came_meanwhile) => return Err(not_regular()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let names_folder = path.as_os_str().to_string_lossy().ends_with(std::path::is_separator);
+                let name = path.file_name().filter(|_| !names_folder).ok_or(error)?;
+                return Ok(fs::canonicalize(folder(&path))?.join(name));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("too many links"))
+}
+
+fn not_regular() -> io::Error {
+    io::Error::other("it is not a regular file")
+}
+
+/// As many as Linux follows.
+const MAX_LINKS: usize = 40;
 
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -102,6 +140,53 @@ mod tests {
             Draft::begin(&link).unwrap().finish(b"new", b"").unwrap();
             assert_eq!(fs::read(&to).unwrap(), b"new");
             assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_never_replaced() {
+        use std::os::fd::AsRawFd as _;
+        use std::os::unix::fs::{FileTypeExt as _, symlink};
+
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+        let scratch = tempfile::tempdir().unwrap();
+        let at = |name: &str| scratch.path().join(name);
+        mknodat(CWD, at("fifo"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        let (_reader, writer) = io::pipe().unwrap();
+        let file = tempfile::tempfile().unwrap();
+        let open = |number: i32| PathBuf::from(format!("/proc/self/fd/{number}"));
+        let nowhere = [open(writer.as_raw_fd()), open(file.as_raw_fd()), "/dev/null".into(), at("fifo"), at("socket")];
+        for to in &nowhere {
+            for (link, to) in [("first", to), ("second", &at("first"))] {
+                symlink(to, at(link)).unwrap();
+                assert!(Draft::begin(&at(link)).is_err(), "{}", to.display());
+                assert_eq!(fs::read_link(at(link)).unwrap(), *to);
+            }
+            ["first", "second"].iter().for_each(|link| fs::remove_file(at(link)).unwrap());
+        }
+        assert!(fs::metadata(at("fifo")).unwrap().file_type().is_fifo());
+
+        // What comes in between is not replaced, either.
+        let draft = Draft::begin(&at("late")).unwrap();
+        symlink(at("fifo"), at("late")).unwrap();
+        draft.finish(b"", b"").unwrap_err();
+        assert!(fs::symlink_metadata(at("late")).unwrap().is_symlink());
+
+        // To what is not there yet, from wherever it is named.
+        fs::create_dir(at("folder")).unwrap();
+        symlink("folder/second", at("first")).unwrap();
+        symlink("../new", at("folder/second")).unwrap();
+        let drafts = ["first", "new", "folder/../new"].map(|name| Draft::begin(&at(name)).unwrap());
+        assert!(drafts.iter().all(|draft| draft.path() == drafts[0].path()));
+        drafts.into_iter().next().unwrap().finish(b"new", b"").unwrap();
+        assert_eq!(fs::read(at("new")).unwrap(), b"new");
+        assert!(fs::symlink_metadata(at("first")).unwrap().is_symlink());
+        symlink("loop", at("loop")).unwrap();
+        for none in [at("loop"), at("none/"), at("none/.."), at("none/report"), PathBuf::new()] {
+            assert!(Draft::begin(&none).is_err(), "{}", none.display());
         }
     }
 }

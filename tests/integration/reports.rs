@@ -71,6 +71,21 @@ fn a_report_that_cannot_be_written_is_named_before_anything_is_verified() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_link_to_a_pipe_or_device_is_refused_and_stays() {
+    let sandbox = Sandbox::new();
+    sandbox.git(["commit", "-q", "--allow-empty", "-m", "unsigned"]).success();
+    // As /dev/stdout is one.
+    for to in ["/proc/self/fd/1", "/dev/full"] {
+        let script = format!("ln -sf {to} link; {{ \"$WAXSEAL\" verify --junit link; echo \"code $?\"; }} | cat");
+        let ran = sandbox.sh(&script);
+        assert!(ran.err().contains("the report link cannot be written: it is not a regular file"), "{}", ran.err());
+        assert_eq!(ran.out(), "code 3\n");
+        assert_eq!(fs::read_link(sandbox.path("repository/link")).unwrap().to_str(), Some(to));
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_full_disk_leaves_no_half_report() {
