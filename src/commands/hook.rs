@@ -65,6 +65,7 @@ fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
         return Err(CommandError::new(ErrorKind::Policy, "nobody said who may sign here").hint(BEGIN));
     }
     if let (Some(law), HookEvent::PreReceive | HookEvent::Update { .. }) = (law, &hook.event) {
+        law.refuse_namesakes(&updates)?;
         law.refuse_change_of_history(&updates, &run.repository)?;
     }
     let mut report = Report::new(hook, &run, &parts);
@@ -99,7 +100,11 @@ fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
 
 /// The policy of a commit to which one of the refs leads.
 struct Law {
-    reference: String,
+    reference: Option<String>,
+    /// As the policy's source has it.
+    name: String,
+    /// What else could be called so.
+    namesakes: Vec<String>,
     /// Of the file and of those that it names.
     paths: Vec<String>,
 }
@@ -109,12 +114,28 @@ impl Law {
         let place = policy.in_repository.as_ref()?;
         let name = place.revision.split(['~', '^']).next().unwrap_or_default();
         let name = name.split_once("@{").map_or(name, |(name, _)| name);
-        Some(Self { reference: repository.reference(name.as_ref())?, paths: policy.paths.clone() })
+        let (reference, namesakes) = (repository.reference(name.as_ref()), repository.namesakes(name));
+        Some(Self { reference, name: name.to_owned(), namesakes, paths: policy.paths.clone() })
+    }
+
+    /// Nobody makes the policy's name ambiguous: it would be another policy, or none, and every push refused.
+    fn refuse_namesakes(&self, updates: &[Update]) -> Result<(), CommandError> {
+        let is_new = |update: &&Update| update.old.is_none() && update.new.is_some();
+        let is_namesake = |update: &&Update| {
+            self.namesakes.contains(&update.reference) && Some(&update.reference) != self.reference.as_ref()
+        };
+        let Some(update) = updates.iter().filter(is_new).find(is_namesake) else { return Ok(()) };
+        let (reference, name) = (escape::terminal(&update.reference), escape::terminal(&self.name));
+        Err(CommandError::failed(format!(
+            "the push makes {reference}, and {name}, where the policy comes from, ambiguous"
+        ))
+        .hint("push it under another name; or the server's policy names its ref in full, as refs/heads/NAME:PATH"))
     }
 
     /// Nobody takes the policy away, or puts back an older one, by moving its ref elsewhere.
     fn refuse_change_of_history(&self, updates: &[Update], repository: &Repository) -> Result<(), CommandError> {
-        for update in updates.iter().filter(|update| update.reference == self.reference) {
+        let Some(reference) = &self.reference else { return Ok(()) };
+        for update in updates.iter().filter(|update| update.reference == *reference) {
             let Some(old) = update.old else { continue };
             let what = match update.new {
                 None => "deletes",
@@ -130,7 +151,7 @@ impl Law {
                     _ => "replaces",
                 },
             };
-            let name = escape::terminal(&self.reference);
+            let name = escape::terminal(reference);
             return Err(CommandError::failed(format!("the push {what} {name}, where the policy comes from"))
                 .hint("change the policy with a new commit; who looks after the server can do it there"));
         }

@@ -105,6 +105,11 @@ impl LoadedPolicy {
                     CommandError::usage(format!("the policy {shown}: there is no Git repository here"))
                         .hint(format!("a file of that name is ./{shown}"))
                 })?;
+                // Whoever may push a tag does not choose which branch is meant.
+                repository.check_unambiguous(revision.as_ref()).map_err(|ambiguous| {
+                    let hint = format!("write the whole name, as {}:{path}", ambiguous.example);
+                    bad(ambiguous.to_string()).hint(hint)
+                })?;
                 let found = repository.file_at(&revision, &path, MAX_BYTES).map_err(|error| {
                     let hint = match &error {
                         HistoryError::Revision(_) | HistoryError::NotACommit(_) => {

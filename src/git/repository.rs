@@ -22,6 +22,7 @@ mod every;
 mod history;
 mod joined;
 mod merges;
+mod names;
 mod notes;
 mod peel;
 mod pushed;
@@ -36,6 +37,7 @@ use walk::Walk;
 
 pub use ancestry::Commits;
 pub use history::{FileAt, HistoryError};
+pub use names::Ambiguous;
 pub use notes::{EVIDENCE_REF, EvidenceNote, NotesError};
 pub use peel::Peeled;
 pub use pushed::{Pushed, PushedEnd};

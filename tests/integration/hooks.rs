@@ -5,14 +5,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::sandbox::{ALICE, BOB, Ran, Sandbox, WAXSEAL};
 
 /// A sandbox with the bare repository `server`, which is the remote `origin`.
-struct World {
-    sandbox: Sandbox,
-    alice: String,
-    bob: String,
+pub(super) struct World {
+    pub(super) sandbox: Sandbox,
+    pub(super) alice: String,
+    pub(super) bob: String,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let sandbox = Sandbox::with_stack();
         sandbox.run_in(".", "git", ["init", "--quiet", "--bare", "server"]).success();
         sandbox.git(["remote", "add", "origin", "../server"]).success();
@@ -21,41 +21,41 @@ impl World {
     }
 
     /// Makes a hook of `folder` call waxseal with these arguments.
-    fn hook(&self, folder: &str, name: &str, arguments: &str) {
+    pub(super) fn hook(&self, folder: &str, name: &str, arguments: &str) {
         let path = format!("{folder}/hooks/{name}");
         let script = format!("#!/bin/sh\nexec '{WAXSEAL}' hook {name} {arguments} \"$@\"\n");
         let path = self.sandbox.write(&path, script);
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    fn no_hook(&self, name: &str) {
+    pub(super) fn no_hook(&self, name: &str) {
         std::fs::remove_file(self.sandbox.path(&format!("server/hooks/{name}"))).unwrap();
     }
 
     /// A signed commit on what is checked out.
-    fn commit(&self, token: &str, message: &str) -> String {
+    pub(super) fn commit(&self, token: &str, message: &str) -> String {
         self.git_as(token, &["commit", "-q", "--allow-empty", "-S", "-m", message]).success();
         self.id("HEAD")
     }
 
-    fn git_as(&self, token: &str, arguments: &[&str]) -> Ran {
+    pub(super) fn git_as(&self, token: &str, arguments: &[&str]) -> Ran {
         Ran::of(self.sandbox.command("git").args(arguments).env("WAXSEAL_ID_TOKEN", token), b"")
     }
 
-    fn git(&self, arguments: &[&str]) -> Ran {
+    pub(super) fn git(&self, arguments: &[&str]) -> Ran {
         self.sandbox.git(arguments)
     }
 
-    fn id(&self, revision: &str) -> String {
+    pub(super) fn id(&self, revision: &str) -> String {
         self.git(&["rev-parse", revision]).success().line()
     }
 
-    fn push(&self, arguments: &[&str]) -> Ran {
+    pub(super) fn push(&self, arguments: &[&str]) -> Ran {
         self.git(&[&["push", "-q", "origin"], arguments].concat())
     }
 
     /// What the pusher reads of waxseal.
-    fn said(&self, ran: &Ran) -> String {
+    pub(super) fn said(&self, ran: &Ran) -> String {
         let lines: Vec<String> = ran
             .err()
             .lines()
@@ -248,7 +248,7 @@ fn a_server_takes_what_the_policy_admits_and_nothing_else() {
 }
 
 /// A rule for one person, with more conditions.
-fn rule(sandbox: &Sandbox, name: &str, email: &str, more: &str) -> String {
+pub(super) fn rule(sandbox: &Sandbox, name: &str, email: &str, more: &str) -> String {
     let issuer = sandbox.issuer();
     format!("[[rule]]\nname = \"{name}\"\nissuer = \"{issuer}\"\ninstance = \"home\"\nemail = [\"{email}\"]\n{more}\n")
 }

@@ -42,6 +42,7 @@ mod git_sign;
 mod history;
 mod history_shapes;
 mod history_truth;
+mod hook_law;
 mod hooks;
 mod identity_policy;
 mod issuers;

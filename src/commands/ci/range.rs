@@ -151,6 +151,10 @@ impl Range {
 
 /// The tags through which a revision leads, and the commit behind.
 fn commit(revision: &OsStr, repository: &Repository) -> Result<(Vec<ObjectId>, ObjectId), CommandError> {
+    repository.check_unambiguous(revision).map_err(|ambiguous| {
+        let hint = format!("give the whole name, as {}", ambiguous.example);
+        CommandError::usage(ambiguous).hint(hint)
+    })?;
     let selected = repository.select(&[revision.to_owned()])?;
     let pushed = match selected.as_slice() {
         [Selected::Object(id)] => repository.pushed(*id),

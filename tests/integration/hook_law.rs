@@ -1,0 +1,106 @@
+//! The law of a server is the one that its administrator named: no push puts another ref in its place.
+
+use super::hooks::{World, rule};
+use super::sandbox::{ALICE, BOB};
+
+/// A server whose `main` has `policy.toml`: Alice may sign, and change it. Of Alice's own clone the law is at `first`.
+fn with_law() -> (World, String) {
+    let world = World::new();
+    law(&world, &[&rule(&world.sandbox, "maintainers", ALICE, "may_change_policy = true")]);
+    let first = world.commit(&world.alice, "The law");
+    world.push(&["main"]).success();
+    (world, first)
+}
+
+/// Puts a policy into the index.
+fn law(world: &World, rules: &[&str]) {
+    let path = world.sandbox.path("repository/policy.toml");
+    std::fs::write(path, format!("version = 1\n{}", rules.concat())).unwrap();
+    world.git(&["add", "policy.toml"]).success();
+}
+
+/// The policy of the server.
+fn set_policy(world: &World, policy: &str) {
+    world.sandbox.run_in("server", "git", ["config", "waxseal.policy", policy]).success();
+}
+
+#[test]
+fn a_name_that_two_refs_have_is_no_law() {
+    let (world, first) = with_law();
+    let sandbox = &world.sandbox;
+    let everybody = rule(sandbox, "others", BOB, "may_change_policy = true");
+    law(&world, &[&rule(sandbox, "maintainers", ALICE, "may_change_policy = true"), &everybody]);
+    let both = world.commit(&world.alice, "Bob may");
+    law(&world, &[&rule(sandbox, "maintainers", ALICE, "may_change_policy = true")]);
+    let one = world.commit(&world.alice, "Bob may not");
+    let by_bob = world.commit(&world.bob, "Work");
+    world.push(&[&format!("{one}:refs/heads/main")]).success();
+    for hook in ["pre-receive", "update"] {
+        set_policy(&world, "main:policy.toml");
+        world.hook("server", hook, "");
+        world.push(&[&format!("{by_bob}:refs/heads/x")]).code(1);
+        // Nobody makes another `main`: neither for an older law, nor to lock everybody out.
+        for name in ["refs/tags/main", "refs/remotes/main", "refs/remotes/main/HEAD"] {
+            let refused = world.push(&[&format!("{both}:{name}")]).code(1);
+            let expected = format!("error: the push makes {name}, and main, where the policy comes from, ambiguous");
+            assert_eq!(world.said(&refused).lines().next().unwrap(), expected, "{}", refused.err());
+        }
+        world.push(&[&format!("{both}:refs/tags/v1"), &format!("{both}:refs/heads/x")]).success();
+        // Where there is one already, no law is found.
+        sandbox.run_in("server", "git", ["update-ref", "refs/tags/main", &both]).success();
+        let refused = world.push(&[&format!("{by_bob}:refs/heads/y")]).code(1);
+        assert!(
+            refused.err().contains("\"main\" is ambiguous: it could be refs/heads/main or refs/tags/main"),
+            "{}",
+            refused.err()
+        );
+        assert!(refused.err().contains("write the whole name, as refs/heads/main:policy.toml"), "{}", refused.err());
+        // The whole name is of that ref.
+        set_policy(&world, "refs/heads/main:policy.toml");
+        let refused = world.push(&[&format!("{by_bob}:refs/heads/y")]).code(1);
+        assert!(world.said(&refused).contains("identity-not-allowed"), "{}", refused.err());
+        world.push(&[&format!("{both}:refs/tags/refs/heads/main")]).success();
+        world.push(&[&format!("{by_bob}:refs/heads/y")]).code(1);
+        // Of a commit's short id nobody makes a name either.
+        set_policy(&world, &format!("{}:policy.toml", &first[..12]));
+        world.push(&[&format!("{both}:refs/tags/{}", &first[..12])]).code(1);
+        world.no_hook(hook);
+        for gone in ["refs/tags/main", "refs/tags/v1", "refs/heads/x", "refs/tags/refs/heads/main"] {
+            sandbox.run_in("server", "git", ["update-ref", "-d", gone]).success();
+        }
+    }
+}
+
+#[test]
+fn a_name_that_two_refs_have_judges_nothing() {
+    let (world, first) = with_law();
+    let sandbox = &world.sandbox;
+    let second = world.commit(&world.alice, "Work");
+    world.git(&["fetch", "-q", "origin"]).success();
+    let judged = |policy: &str, revision: &str| sandbox.waxseal(["verify", "--policy", policy, revision]);
+    judged("origin/main:policy.toml", &second).success();
+    judged(&format!("{}:policy.toml", &first[..10]), &second).success();
+    for name in ["origin/main", &first[..10]] {
+        world.git(&["update-ref", &format!("refs/tags/{name}"), &first]).success();
+        let refused = judged(&format!("{name}:policy.toml"), &second).code(5);
+        assert!(refused.err().contains(&format!("\"{name}\" is ambiguous: it could be ")), "{}", refused.err());
+        judged(&format!("{name}^0:policy.toml"), &second).code(5);
+    }
+    judged("refs/remotes/origin/main:policy.toml", &second).success();
+    judged("refs/tags/origin/main:policy.toml", &second).success();
+    judged(&format!("{first}:policy.toml"), &second).success();
+    // One that is not there has no other's law.
+    world.git(&["update-ref", "refs/tags/refs/heads/gone", &first]).success();
+    judged("refs/heads/gone:policy.toml", &second).code(5);
+    // In Git's own calls neither.
+    sandbox.config("waxseal.policy", "origin/main:policy.toml");
+    assert!(world.git(&["verify-commit", "HEAD"]).err().contains("is ambiguous"));
+    let ends = |base: &str, head: &str| sandbox.waxseal(["ci", "--base", base, "--head", head, "--any-identity"]);
+    ends(&first, "HEAD").success();
+    world.git(&["update-ref", "refs/tags/main", &first]).success();
+    for (base, head) in [("origin/main", "HEAD"), (&first, "main")] {
+        let refused = ends(base, head).code(2);
+        assert!(refused.err().contains("give the whole name, as refs/"), "{}", refused.err());
+    }
+    ends(&first, "refs/heads/main").success();
+}
