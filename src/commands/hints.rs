@@ -62,10 +62,13 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
         }
         "object-missing" => "object-missing: fetch the object, then ask again",
         "object-unreadable" => "\"git fsck\" says more",
-        "openpgp-signature" | "ssh-signature" => "waxseal verifies X.509 signatures; Git itself judges others",
+        "openpgp-signature" | "ssh-signature" => {
+            "\"waxseal verify\" judges it under a policy file that names its key (docs/policy.md)"
+        }
         "payload-mismatch" => "it was changed after it was signed; do not trust it",
         "rule-undecided" => {
-            "rule-undecided: --ref says for which ref; a rule about a start commit needs the whole history"
+            "rule-undecided: --ref says for which ref; a rule about a start commit needs the whole history, \
+             one about a forge's merges Git 2.38"
         }
         "sct-absent" => {
             "certificates of before June 2022 have none; \"waxseal verify --insecure-ignore-sct\" does not ask"

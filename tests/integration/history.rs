@@ -139,7 +139,7 @@ fn without_a_policy_everything_is_shown_and_nothing_accepted() {
         mixed.err(),
         "waxseal: hint: it was changed after it was signed; do not trust it\n\
          waxseal: hint: log-entry-absent: signed in gitsign's online mode; \"waxseal evidence fetch\" asks the log and keeps the proof\n\
-         waxseal: hint: waxseal verifies X.509 signatures; Git itself judges others\n"
+         waxseal: hint: \"waxseal verify\" judges it under a policy file that names its key (docs/policy.md)\n"
     );
 }
 

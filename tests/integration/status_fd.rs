@@ -95,7 +95,7 @@ fn every_verdict_in_git_s_words() {
             "E||-|||undefined".to_owned(),
             format!("{NOTHING_TO_VERIFY_WITH}{UNDEFINED}"),
             "waxseal: cannot decide: an OpenPGP signature\n\
-             waxseal: hint: waxseal verifies X.509 signatures; Git itself judges others\n",
+             waxseal: hint: \"waxseal verify\" judges it under a policy file that names its key (docs/policy.md)\n",
         ),
     ] {
         let git = |arguments: &[&str]| {
@@ -182,7 +182,7 @@ fn a_signature_in_ssh_s_format_is_none_of_ours() {
     assert_eq!(
         verified.err(),
         "waxseal: cannot decide: an SSH signature\n\
-         waxseal: hint: waxseal verifies X.509 signatures; Git itself judges others\n"
+         waxseal: hint: \"waxseal verify\" judges it under a policy file that names its key (docs/policy.md)\n"
     );
 }
 
