@@ -50,7 +50,7 @@ pub fn run(request: &LogOut) -> Result<(), CommandError> {
     match key_ring.rest {
         None => Ok(()),
         Some(error) => Err(CommandError::failed(format!("the key ring may still keep a login: {error}"))
-            .hint("unlock it, and log out again")),
+            .hint("unlock it, or go to where it can be reached, and log out again")),
     }
 }
 
@@ -82,8 +82,6 @@ async fn empty_key_ring(settings: &Settings, instance: Option<&str>) -> Emptied 
     let is_wanted = settings.credential_store == CredentialStore::KeyRing;
     let kept = match KeptLogins::read(instance).await {
         Ok(kept) => kept,
-        // There is none, so it keeps nothing.
-        Err(KeyRingError::NotThere(_)) => return Emptied::default(),
         Err(error) => return Emptied { rest: is_wanted.then_some(error), ..Emptied::default() },
     };
     let forgotten = Forgotten { logins: kept.count(), unrevoked: revoke(settings, &kept).await };

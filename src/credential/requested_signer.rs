@@ -53,6 +53,9 @@ impl RequestedSigner {
         {
             return None;
         }
+        if ident.contains(&b'<') && !ident.ends_with(b">") {
+            return None;
+        }
         let name = ident.split(|byte| *byte == b'<').next().unwrap_or_default().trim_ascii();
         let wanted = if is_uri(name) { name } else { address(ident) };
         let names_someone = wanted.contains(&b'@') || is_uri(wanted);
@@ -142,6 +145,7 @@ mod tests {
             ("c@example.org 1700000000 +0100", Some("c@example.org")),
             ("a <b@example.org> c <c@example.org> 1 +0000", None),
             ("a <b@example.org> c@example.org> 1 +0000", None),
+            ("a <b@example.org> c 1 +0000", None),
             (
                 "https://github.com/o/r/w@refs/heads/main <bot@example.org> 1 +0000",
                 Some("https://github.com/o/r/w@refs/heads/main"),

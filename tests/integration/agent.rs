@@ -154,6 +154,22 @@ fn who_is_demanded_is_suggested_at_the_login() {
     sandbox.git(["-c", &key, "commit", "-q", "--allow-empty", "-S", "-m", "as Bob"]).success();
     assert_eq!(sandbox.git(["log", "-1", "--format=%GS"]).line(), sandbox.signer(BOB));
     assert_eq!(counted(&sandbox), Counts { logins: 1, tokens: 1, certificates: 1 });
+    // Who demands nobody is not signed for by Bob.
+    commit(&sandbox, "as Alice").success();
+    assert_eq!(sandbox.git(["log", "-1", "--format=%GS"]).line(), sandbox.signer(ALICE));
+}
+
+/// Longer than the agent waits for the first word of anybody who has connected to it.
+#[test]
+fn a_person_may_take_their_time_to_log_in() {
+    let sandbox = world();
+    let slow = sandbox.write("slow", format!("#!/bin/sh\nsleep 7\nexec '{WAXSEAL}' follow-login \"$@\"\n"));
+    std::fs::set_permissions(&slow, std::fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.config("waxseal.browser", &format!("'{}'", slow.display()));
+    sandbox.waxseal(["login"]).success();
+    sandbox.waxseal(["logout"]).success();
+    commit(&sandbox, "one").success();
+    assert_eq!(counted(&sandbox), Counts { logins: 2, tokens: 2, certificates: 2 });
 }
 
 #[test]

@@ -17,8 +17,10 @@ fn without_a_session_bus_the_agent_keeps_the_login() {
     assert_eq!(second.err(), "");
     assert!(began.elapsed() < ONE_CALL * 2, "{:?}", began.elapsed());
     assert_eq!(sandbox.git(["log", "--format=%G?"]).out(), "G\nG\n");
-    let logout = sandbox.waxseal(["logout"]).success();
-    assert_eq!((logout.out().as_str(), logout.err().as_str()), ("logged out\n", ""));
+    // Elsewhere, on the desktop, there may be one that keeps an earlier login.
+    let logout = sandbox.waxseal(["logout"]).code(1);
+    assert_eq!(logout.out(), "logged out\n");
+    assert!(logout.err().starts_with("waxseal: error: the key ring may still keep a login: there is no key ring: "));
     let doctor = sandbox.waxseal(["doctor", "--json", "--offline"]).out();
     let finding = doctor.lines().find(|line| line.contains("\"key-ring\"")).unwrap();
     assert!(finding.contains("there is no key ring: ") && finding.contains("warning"), "{finding}");
@@ -49,7 +51,7 @@ fn a_bus_that_does_not_answer_is_waited_for_and_no_longer() {
     // This one cannot be quiet: what is not deleted may still be used.
     let logout = Ran::of(with_bus(&sandbox, &mut sandbox.command(WAXSEAL)).arg("logout"), b"").code(1);
     let error = "waxseal: error: the key ring may still keep a login: the key ring has not answered within 5 seconds\n\
-                 waxseal: hint: unlock it, and log out again\n";
+                 waxseal: hint: unlock it, or go to where it can be reached, and log out again\n";
     assert_eq!((logout.out().as_str(), logout.err().as_str()), ("logged out\n", error));
 }
 

@@ -14,7 +14,7 @@ pub(super) fn required(payload: &[u8], by_key: Option<&RequestedSigner>) -> Resu
         )
         .hint("it is no commit, tag or push certificate; \"warn\" signs it"));
     };
-    let Some(wanted) = RequestedSigner::of_person(person) else {
+    let Some(wanted) = named(word, person) else {
         let person = String::from_utf8_lossy(person);
         return Err(CommandError::failed(format_args!(
             "waxseal.matchCommitter is \"require\", and the {word} has not one address: {person:?}"
@@ -34,7 +34,7 @@ pub(super) fn required(payload: &[u8], by_key: Option<&RequestedSigner>) -> Resu
 pub(super) fn difference(payload: &[u8], signer: &SubjectAlternativeName, chosen: MatchCommitter) -> Option<String> {
     let (MatchCommitter::Warn, SubjectAlternativeName::Email(address)) = (chosen, signer) else { return None };
     let (word, person) = payload::maker(payload)?;
-    let is = match RequestedSigner::of_person(person) {
+    let is = match named(word, person) {
         Some(named) if named.is(address) => return None,
         Some(named) => format!("is {named}"),
         // It is whatever names a key.
@@ -42,6 +42,11 @@ pub(super) fn difference(payload: &[u8], signer: &SubjectAlternativeName, chosen
         None => "has no address that everybody would read the same".to_owned(),
     };
     Some(format!("the signature is by {address}, and the {word} {is}; waxseal.matchCommitter = require refuses that"))
+}
+
+/// Whom the header `word` names. Only a pusher may be more than `Name <address>`.
+fn named(word: &str, person: &[u8]) -> Option<RequestedSigner> {
+    (word == "pusher" || person.contains(&b'<')).then(|| RequestedSigner::of_person(person)).flatten()
 }
 
 #[cfg(test)]
@@ -64,7 +69,7 @@ mod tests {
             assert_eq!(said("b@x"), Some(expected));
             assert_eq!(required(payload, None).unwrap().to_string(), "c@x");
         }
-        for person in ["A <b@x> <c@x> 1 +0000", "A <> 1 +0000"] {
+        for person in ["A <b@x> <c@x> 1 +0000", "A <> 1 +0000", "c@x 1 +0000", "A <c@x> d 1 +0000"] {
             let payload = format!("tree 1\nauthor A <c@x> 1 +0000\ncommitter {person}\n\nm\n");
             let said = difference(payload.as_bytes(), &email("c@x"), MatchCommitter::Warn).unwrap();
             assert!(said.contains("and the committer has no address that everybody"), "{said}");

@@ -106,7 +106,8 @@ impl SignIn<'_> {
         if Connection::takes(payload) {
             agent = self.still(self.agent().await);
         }
-        let query = self.agent_login()?.query(requested.map(ToString::to_string));
+        let account = account(requested);
+        let query = self.agent_login(account.as_deref())?.query(requested.map(ToString::to_string));
         let found = match &mut agent {
             Some(connection) => connection.find(query, |wait| failure::say(wait, self.terminal)).await,
             None => Ok(None),
@@ -145,7 +146,8 @@ impl SignIn<'_> {
         let forwarded = Forwarded::connect(&self.settings.folders).await;
         let Some(forwarded) = forwarded.inspect_err(other_way).ok().flatten() else { return Ok(None) };
         self.terminal.news("waiting for a yes where \"waxseal agent --forward\" runs");
-        let asked = self.agent_login()?.asked();
+        let account = account(requested);
+        let asked = self.agent_login(account.as_deref())?.asked();
         let wanted = Wanted { asked, signer: requested.map(ToString::to_string), claims: claims::of_here() };
         match forwarded.sign(wanted, payload).await {
             Ok(Some(signed)) => {
@@ -178,8 +180,15 @@ impl SignIn<'_> {
         if self.settings.credential_store != CredentialStore::KeyRing {
             return Ok(None);
         }
-        let login = self.agent_login()?;
-        let kept = match login.kept(now).await {
+        let account = account(requested);
+        let mut login = self.agent_login(account.as_deref())?;
+        let mut kept = login.kept(now).await;
+        if account.is_some() && matches!(kept, Ok(None)) {
+            // Whoever logged in for everything may be this account.
+            login = self.agent_login(None)?;
+            kept = login.kept(now).await;
+        }
+        let kept = match kept {
             Ok(kept) => kept,
             Err(error) => {
                 self.terminal.detail(error);
@@ -215,10 +224,12 @@ impl SignIn<'_> {
 
     /// Logs in, and hands that to the agent: what `waxseal login` is for.
     pub(in crate::commands) async fn log_in(&self) -> Result<Found, CommandError> {
-        let mut connection = self.agent().await.map_err(agent_error)?;
+        // What it will be handed to must be there, and does not wait for a person.
+        drop(self.agent().await.map_err(agent_error)?);
         let (obtained, now) = self.login(None).await?;
         self.agree(&obtained.token, None, now).await?;
-        self.admit(&mut connection, &obtained).await?.map_err(agent_error)
+        let mut connection = self.agent().await.map_err(agent_error)?;
+        self.admit(&mut connection, &obtained, None).await?.map_err(agent_error)
     }
 
     async fn after_login(
@@ -229,7 +240,7 @@ impl SignIn<'_> {
         let (obtained, now) = self.login(requested).await?;
         let Some(mut connection) = agent else { return self.own_signer(&obtained.token, requested, now).await };
         let now = self.agree(&obtained.token, requested, now).await?;
-        match self.admit(&mut connection, &obtained).await? {
+        match self.admit(&mut connection, &obtained, requested).await? {
             Ok(found) => Ok(Signer::Agent { connection, found }),
             Err(error) => {
                 let _none: Option<Connection> = self.still(Err(error));
@@ -272,8 +283,8 @@ impl SignIn<'_> {
 
     async fn login(&self, requested: Option<&RequestedSigner>) -> Result<(Obtained, Timestamp), CommandError> {
         let (issuer, client_id) = (self.issuer()?, self.audience());
-        let account = requested.map(ToString::to_string);
-        let account = account.as_deref().filter(|account| account.contains('@') && !account.contains("://"));
+        let account = account(requested);
+        let account = account.as_deref();
         let login = Login { issuer, client_id, settings: self.settings, account, limit: oidc::LOGIN_TIME };
         let obtained = login.interactive(self.http, self.terminal).await.map_err(failure::login)?;
         Ok((obtained, clock()))
@@ -284,8 +295,11 @@ impl SignIn<'_> {
         &self,
         connection: &mut Connection,
         obtained: &Obtained,
+        requested: Option<&RequestedSigner>,
     ) -> Result<Result<Found, AgentError>, CommandError> {
-        let admission = self.agent_login()?.admission(&obtained.token, obtained.refresh_token.as_ref());
+        let account = account(requested);
+        let admission =
+            self.agent_login(account.as_deref())?.admission(&obtained.token, obtained.refresh_token.as_ref());
         match connection.admit(admission).await {
             Err(AgentError::Failed(failure)) => Err(of_agent(failure)),
             admitted => {
@@ -315,14 +329,15 @@ impl SignIn<'_> {
             .ok()
     }
 
-    fn agent_login(&self) -> Result<AgentLogin<'_>, CommandError> {
+    /// What a login is asked for. One for an account that is demanded is that account's: it signs for nobody who demands none.
+    fn agent_login<'b>(&'b self, account: Option<&'b str>) -> Result<AgentLogin<'b>, CommandError> {
         Ok(AgentLogin {
             instance: self.instance,
             certificate_authority: &self.services.certificate_authority,
             issuer: self.issuer()?,
             client_id: self.audience(),
             connector_id: self.settings.connector_id.as_deref(),
-            login_hint: self.settings.login_hint.as_deref(),
+            login_hint: account.or(self.settings.login_hint.as_deref()),
             network: &self.settings.network,
             in_key_ring: self.settings.credential_store == CredentialStore::KeyRing,
         })
@@ -368,6 +383,11 @@ fn agents_signature(payload: &[u8], signed: crate::agent::Signed) -> Result<Sign
     let attributes = SignedAttributes::for_payload(payload, signed.at).map_err(failure::bug)?;
     let certificate = Certificate::from_der(&signed.certificate.0).map_err(failure::bug)?;
     Ok(Signature { attributes, certificate, octets: signed.signature.0, at: signed.at })
+}
+
+/// The account that is demanded, where it is one.
+fn account(requested: Option<&RequestedSigner>) -> Option<String> {
+    requested.map(ToString::to_string).filter(|account| account.contains('@') && !account.contains("://"))
 }
 
 fn no_session() -> AgentError {
