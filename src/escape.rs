@@ -15,7 +15,7 @@ mod markup;
 pub use self::markup::{markdown, markup, sarif_message, workflow_data, workflow_property};
 
 /// For a terminal, one line: what would move the cursor, turn the text or stay invisible is percent-escaped, and so is
-/// a `%` that would read as such an escape.
+/// a `%` that would read as such an escape, and the first `#` of what is a command to the CI system whose log this is.
 #[must_use]
 pub fn terminal(bytes: impl AsRef<[u8]>) -> String {
     escaped(bytes.as_ref(), |rest| {
@@ -65,9 +65,9 @@ pub fn json_line(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
 pub fn json_indented(value: &impl Serialize) -> serde_json::Result<String> {
     let plain = serde_json::to_string_pretty(value)?;
     let mut text = String::with_capacity(plain.len() + 1);
-    for character in plain.chars() {
+    for (at, character) in plain.char_indices() {
         // Those that structure JSON are none of these but the line feed, which stands in no string as itself.
-        if character != '\n' && (misleading(character) || "<>&".contains(character)) {
+        if character != '\n' && (unsafe_at(&plain, at, character) || "<>&".contains(character)) {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 // Writing into a String cannot fail.
                 write!(text, "\\u{unit:04x}").unwrap_or_default();
@@ -85,11 +85,11 @@ pub fn json_indented(value: &impl Serialize) -> serde_json::Result<String> {
 pub fn toml(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
-    for character in text.chars() {
+    for (at, character) in text.char_indices() {
         match character {
             '"' | '\\' => out.extend(['\\', character]),
             // Writing into a String cannot fail.
-            hidden if misleading(hidden) => write!(out, "\\U{:08x}", u32::from(hidden)).unwrap_or_default(),
+            hidden if unsafe_at(text, at, hidden) => write!(out, "\\U{:08x}", u32::from(hidden)).unwrap_or_default(),
             shown => out.push(shown),
         }
     }
@@ -101,18 +101,15 @@ struct VisibleJson;
 
 impl Formatter for VisibleJson {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some(at) = rest.find(misleading) {
-            let (plain, tail) = rest.split_at(at);
-            writer.write_all(plain.as_bytes())?;
-            let mut characters = tail.chars();
-            let mut units = [0; 2];
-            for unit in characters.next().unwrap_or_default().encode_utf16(&mut units) {
+        let mut done = 0;
+        for (at, character) in fragment.char_indices().filter(|(at, one)| unsafe_at(fragment, *at, *one)) {
+            writer.write_all(fragment.get(done..at).unwrap_or_default().as_bytes())?;
+            for unit in character.encode_utf16(&mut [0; 2]) {
                 write!(writer, "\\u{unit:04x}")?;
             }
-            rest = characters.as_str();
+            done = at + character.len_utf8();
         }
-        writer.write_all(rest.as_bytes())
+        writer.write_all(fragment.get(done..).unwrap_or_default().as_bytes())
     }
 }
 
@@ -123,7 +120,7 @@ fn escaped(bytes: &[u8], percent_is_escaped: impl Fn(&str) -> bool) -> String {
         for (at, character) in text.char_indices() {
             let escape = match character {
                 '%' => percent_is_escaped(text.get(at..).unwrap_or_default()),
-                other => misleading(other),
+                _ => unsafe_at(text, at, character),
             };
             if escape {
                 percent(&mut out, character.encode_utf8(&mut [0; 4]).as_bytes());
@@ -141,6 +138,18 @@ fn percent(out: &mut String, bytes: &[u8]) {
         // Writing into a String cannot fail.
         write!(out, "%{byte:02X}").unwrap_or_default();
     }
+}
+
+/// Whether this character of `text` must not be shown as it is.
+fn unsafe_at(text: &str, at: usize, character: char) -> bool {
+    misleading(character) || character == '#' && text.get(at..).is_some_and(begins_command)
+}
+
+/// `##[`, `##vso[` and their like: the runners of GitHub, Azure Pipelines and TeamCity obey such words wherever they stand
+/// in a line of a job's output.
+fn begins_command(text: &str) -> bool {
+    let name = |character: char| character.is_ascii_alphanumeric();
+    text.strip_prefix("##").is_some_and(|rest| rest.trim_start_matches(name).starts_with('['))
 }
 
 /// Control characters; line and paragraph separators; Unicode 16 `Default_Ignorable_Code_Point` and the other format
@@ -183,6 +192,22 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_a_command_to_whoever_runs_a_job() {
+        let text = "##[stop-commands]x ###vso[task.complete] ##VsO[x] ## [a] #[b] #1 ##é[ ##%23[";
+        let shown = "%23#[stop-commands]x #%23#vso[task.complete] %23#VsO[x] ## [a] #[b] #1 ##é[ ##%2523[";
+        assert_eq!(terminal(text), shown);
+        assert_eq!(status_line(text), shown);
+        let quoted = r#""\u0023#[stop-commands]x #\u0023#vso[task.complete] \u0023#VsO[x] ## [a] #[b] #1 ##é[ ##%23[""#;
+        assert_eq!(json_line(&json(text)).unwrap(), format!("{quoted}\n").into_bytes());
+        assert_eq!(json_indented(&json(text)).unwrap(), format!("{quoted}\n"));
+        assert_eq!(toml(text), quoted.replace("\\u0023", "\\U00000023"));
+        assert_eq!(serde_json::from_str::<String>(quoted).unwrap(), text);
+        let mut long = "##a".repeat(100_000);
+        long.push('[');
+        assert_eq!(terminal(&long).matches("%23").count(), 1);
+    }
+
+    #[test]
     fn json_says_the_same_with_nothing_invisible() {
         let text = "é\u{202e}\u{e0041}\u{9b}\u{2028}\n\"";
         let out = json_line(&json(text)).unwrap();
@@ -211,6 +236,15 @@ mod tests {
         fn whatever_comes_in_nothing_misleading_comes_out(bytes: Vec<u8>) {
             for out in [terminal(&bytes), status_line(&bytes)] {
                 proptest::prop_assert!(!out.chars().any(misleading));
+            }
+        }
+
+        #[test]
+        fn whatever_comes_in_no_command_comes_out(text in "[#%2a3v\\[\u{200b}]{0,12}", other in "[#%2a3v\\[\u{200b}]{0,12}") {
+            for one in [terminal, status_line] {
+                let (out, other_out) = (one(text.as_bytes()), one(other.as_bytes()));
+                proptest::prop_assert!(!out.char_indices().any(|(at, _)| begins_command(&out[at..])));
+                proptest::prop_assert_eq!(out == other_out, text == other);
             }
         }
 

@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn nothing_becomes_a_workflow_command() {
         assert_eq!(workflow_data(b"x\n::error::y%0A"), "x%250A::error::y%25250A");
-        assert_eq!(workflow_data(b"##[add-mask]1 ###vso[x]"), "%2523#[add-mask]1 %2523%2523#vso[x]");
+        assert_eq!(workflow_data(b"##[add-mask]1 ###vso[x]"), "%2523#[add-mask]1 #%2523#vso[x]");
         assert_eq!(workflow_property(b"a,line=1::b\r"), "a%2Cline=1%3A%3Ab%250D");
     }
 

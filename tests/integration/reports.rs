@@ -71,6 +71,27 @@ fn a_report_that_cannot_be_written_is_named_before_anything_is_verified() {
     }
 }
 
+#[test]
+fn a_subject_is_no_command_to_whoever_runs_the_job() {
+    let sandbox = Sandbox::new();
+    for subject in ["##[stop-commands]x", "see ##vso[task.complete result=Succeeded;]done", "##teamcity[buildStop]"] {
+        sandbox.git(["commit", "-q", "--allow-empty", "-m", subject]).success();
+    }
+    let range = "HEAD~2..";
+    let runs: [&[&str]; 3] = [&["verify", range], &["verify", "--json", range], &["ci", "--base", "HEAD~2"]];
+    for arguments in runs {
+        let ran = sandbox.waxseal(arguments.iter().copied().chain(["--annotations"])).code(1);
+        let both = ran.out() + &ran.err();
+        assert!(both.contains("task.complete") && both.contains("buildStop"), "{both}");
+        assert!(["##[", "##vso[", "##teamcity["].iter().all(|command| !both.contains(command)), "{both}");
+    }
+    let ran = sandbox.waxseal(["verify", "HEAD~2"]).code(1);
+    assert!(ran.out().contains("no signature  %23#[stop-commands]x\n"), "{}", ran.out());
+    let json: Value =
+        serde_json::from_str(sandbox.waxseal(["verify", "--json"]).code(1).out().lines().nth(1).unwrap()).unwrap();
+    assert!(json.to_string().contains("##teamcity[buildStop]"), "{json}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_link_to_a_pipe_or_device_is_refused_and_stays() {
