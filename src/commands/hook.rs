@@ -47,13 +47,20 @@ pub fn run(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
 
 fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
     let deadline = Instant::now() + hook.max_time;
-    let updates = updates::of(&hook.event)?;
+    let told = updates::of(&hook.event)?;
+    let mut updates = told.clone();
+    let is_server = matches!(hook.event, HookEvent::PreReceive | HookEvent::Update { .. });
     let mut parts = Parts::default();
     let mut law = None;
     let run = Run::prepare(&hook.judging, now, |repository, policy| {
         repository.read_until(deadline);
-        law = policy.and_then(|policy| Law::of(policy, repository));
-        let (found, selection) = Parts::of(&updates, &hook.event, repository, policy)?;
+        if is_server {
+            law = policy.and_then(|policy| Law::of(policy, repository));
+            // A symbolic ref is another name of the one that is moved.
+            updates.iter_mut().for_each(|update| update.reference = repository.moved(&update.reference));
+        }
+        let source = law.as_ref().and_then(|law| law.reference.as_deref());
+        let (found, selection) = Parts::of(&updates, &hook.event, repository, policy, source)?;
         parts = found;
         Ok(selection)
     });
@@ -64,13 +71,13 @@ fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
     if matches!(run.policy, IdentityPolicy::NotGiven) {
         return Err(CommandError::new(ErrorKind::Policy, "nobody said who may sign here").hint(BEGIN));
     }
-    if let (Some(law), HookEvent::PreReceive | HookEvent::Update { .. }) = (law, &hook.event) {
+    if let Some(law) = law {
         law.refuse_namesakes(&updates)?;
         law.refuse_change_of_history(&updates, &run.repository)?;
     }
     let mut report = Report::new(hook, &run, &parts);
     if hook.require_signed_push {
-        report.pusher = Some(certificate::check(&run, &updates)?);
+        report.pusher = Some(certificate::check(&run, &told, &updates)?);
     }
     let mut tally = Tally::default();
     let stopped = run.each_unjudged(|Unjudged { found, completed, position, .. }| {
@@ -100,6 +107,7 @@ fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
 
 /// The policy of a commit to which one of the refs leads.
 struct Law {
+    /// The one that is moved, where its name is a symbolic ref's.
     reference: Option<String>,
     /// As the policy's source has it.
     name: String,
@@ -114,7 +122,8 @@ impl Law {
         let place = policy.in_repository.as_ref()?;
         let name = place.revision.split(['~', '^']).next().unwrap_or_default();
         let name = name.split_once("@{").map_or(name, |(name, _)| name);
-        let (reference, namesakes) = (repository.reference(name.as_ref()), repository.namesakes(name));
+        let reference = repository.reference(name.as_ref()).map(|reference| repository.moved(&reference));
+        let namesakes = repository.namesakes(name);
         Some(Self { reference, name: name.to_owned(), namesakes, paths: policy.paths.clone() })
     }
 

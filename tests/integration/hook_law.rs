@@ -104,3 +104,72 @@ fn a_name_that_two_refs_have_judges_nothing() {
     }
     ends(&first, "refs/heads/main").success();
 }
+
+#[test]
+fn what_came_in_under_another_law_does_not_become_the_law() {
+    let (world, first) = with_law();
+    let sandbox = &world.sandbox;
+    law(&world, &[&rule(sandbox, "others", BOB, "may_change_policy = true")]);
+    let by_bob = world.commit(&world.bob, "Bob's law");
+    for hook in ["pre-receive", "update"] {
+        world.hook("server", hook, "");
+        sandbox.allow(ALICE);
+        sandbox.allow(BOB);
+        world.push(&[&format!("{by_bob}:refs/heads/x")]).success();
+        set_policy(&world, "main:policy.toml");
+        let refused = world.push(&[&format!("{by_bob}:refs/heads/main")]).code(1);
+        assert!(world.said(&refused).contains("refs/heads/main: 1 of 1 new object refused"), "{}", refused.err());
+        // Nor beside another ref that has it.
+        world.push(&[&format!("{by_bob}:refs/heads/y"), &format!("{by_bob}:refs/heads/main")]).code(1);
+        // What is no law's is there already.
+        world.push(&[&format!("{by_bob}:refs/heads/z")]).success();
+        world.push(&[&format!("{first}:refs/heads/main")]).success();
+        world.no_hook(hook);
+        for gone in ["refs/heads/x", "refs/heads/y", "refs/heads/z"] {
+            sandbox.run_in("server", "git", ["update-ref", "-d", gone]).success();
+        }
+        sandbox.run_in("server", "git", ["config", "--unset", "waxseal.policy"]).success();
+    }
+}
+
+#[test]
+fn a_symbolic_ref_is_another_name_of_the_one_that_it_moves() {
+    let (world, first) = with_law();
+    let sandbox = &world.sandbox;
+    let alice = rule(sandbox, "maintainers", ALICE, "may_change_policy = true");
+    law(&world, &[&alice, &rule(sandbox, "contributors", BOB, "refs = [\"refs/heads/wip\"]")]);
+    let second = world.commit(&world.alice, "Bob may, on wip");
+    world.push(&["main"]).success();
+    let by_bob = world.commit(&world.bob, "Work");
+    let on_server = |arguments: &[&str]| sandbox.run_in("server", "git", arguments).success();
+    on_server(&["config", "receive.denyDeleteCurrent", "ignore"]);
+    on_server(&["symbolic-ref", "refs/heads/master", "refs/heads/main"]);
+    for hook in ["pre-receive", "update"] {
+        world.hook("server", hook, "");
+        for policy in ["main:policy.toml", "master:policy.toml", "HEAD:policy.toml"] {
+            set_policy(&world, policy);
+            for name in ["main", "master"] {
+                for refspec in [format!("+{first}:refs/heads/{name}"), format!(":refs/heads/{name}")] {
+                    let refused = world.push(&[&refspec]).code(1);
+                    assert!(
+                        refused.err().contains("refs/heads/main, where the policy comes from"),
+                        "{}",
+                        refused.err()
+                    );
+                }
+            }
+        }
+        world.push(&[&format!("{by_bob}:refs/heads/wip")]).success();
+        on_server(&["symbolic-ref", "refs/heads/wip", "refs/heads/main"]);
+        let refused = world.push(&[&format!("{by_bob}:refs/heads/wip")]).code(1);
+        assert!(world.said(&refused).contains("it is not for refs/heads/main"), "{}", refused.err());
+        on_server(&["symbolic-ref", "--delete", "refs/heads/wip"]);
+        // What is to be admitted is.
+        world.git(&["checkout", "-q", "--detach", &second]).success();
+        let third = world.commit(&world.alice, "Work");
+        let taken = world.push(&[&format!("{third}:refs/heads/master")]).success();
+        assert_eq!(world.said(&taken), "refs/heads/main: 1 new object verified");
+        on_server(&["update-ref", "refs/heads/main", &second]);
+        world.no_hook(hook);
+    }
+}

@@ -12,11 +12,11 @@ use crate::signature::SignatureFormat;
 use crate::signature::payload::{PayloadKind, header, message};
 use crate::verify::{Verdict, VerifiedSignature};
 
-/// Who pushed: verified, admitted for every ref of the push, and signing for this push and no other.
+/// Who pushed: verified, admitted for every ref that the push moves, and signing for this push and no other, as Git told it.
 ///
 /// # Errors
 /// [`CommandError`] with what is wrong: 1 for what is there and wrong, 3 for what cannot be decided.
-pub(super) fn check(run: &Run<'_>, updates: &[Update]) -> Result<String, CommandError> {
+pub(super) fn check(run: &Run<'_>, told: &[Update], moved: &[Update]) -> Result<String, CommandError> {
     let hook = &run.settings.hook;
     let Some(blob) = &hook.push_certificate else {
         return Err(CommandError::failed("the push is not signed, and this repository takes signed pushes only")
@@ -37,7 +37,7 @@ pub(super) fn check(run: &Run<'_>, updates: &[Update]) -> Result<String, Command
     check_nonce(hook, payload).map_err(wrong)?;
     let listed = message(payload).split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let listed: Vec<Update> = listed.map(pre_receive).collect::<Result<_, _>>()?;
-    if let Some(other) = updates.iter().find(|update| !listed.contains(update)) {
+    if let Some(other) = told.iter().find(|update| !listed.contains(update)) {
         return Err(wrong(format!("it does not say what is pushed to {}", other.reference)));
     }
     let unwell = |what: String, reason: Option<&str>, kind: ErrorKind| {
@@ -59,7 +59,7 @@ pub(super) fn check(run: &Run<'_>, updates: &[Update]) -> Result<String, Command
             return Err(unwell("its signature is in another format".to_owned(), reason, ErrorKind::Failed));
         }
     };
-    for update in updates {
+    for update in moved {
         admitted(run, &mut signature, &update.reference)?;
     }
     Ok(format!("{} ({})", signature.san(), signature.issuer()))

@@ -5,6 +5,7 @@
 //! `wip` is judged again on its way to `main`. So a part of a push are the refs for which the same rules count, and left
 //! out is what is behind refs for which no others count, and behind the policy's own commit. A tag object is judged itself
 //! and stands for what it names: of its history nothing is judged that any ref has, and so it vouches for nothing elsewhere.
+//! For the ref that the policy comes from no other ref vouches: what is there may have come under another policy.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -23,6 +24,8 @@ pub(super) struct Part {
     law: Law,
     /// They name tag objects.
     annotated: bool,
+    /// It is the ref that the policy comes from.
+    is_source: bool,
     tips: Vec<ObjectId>,
     tags: Vec<(String, ObjectId)>,
     old: Vec<ObjectId>,
@@ -49,7 +52,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Takes the updates apart, and says what of them is to be judged.
+    /// Takes the updates apart, and says what of them is to be judged; `source` is the ref that the policy comes from.
     ///
     /// # Errors
     /// [`CommandError`] when refs cannot be read.
@@ -58,15 +61,18 @@ impl Parts {
         event: &HookEvent,
         repository: &Repository,
         policy: Option<&LoadedPolicy>,
+        source: Option<&str>,
     ) -> Result<(Self, Selection), CommandError> {
         let mut parts: Vec<Part> = Vec::new();
         for update in updates {
             let Some(new) = update.new.filter(|_| is_judged(&update.reference)) else { continue };
             let pushed = repository.pushed(new);
             let (law, annotated) = (law(policy, &update.reference), !pushed.tags.is_empty());
-            let at = parts.iter().position(|part| part.law == law && part.annotated == annotated);
+            let is_source = source == Some(update.reference.as_str());
+            let is_alike = |part: &Part| part.law == law && part.annotated == annotated && part.is_source == is_source;
+            let at = parts.iter().position(is_alike);
             let at = at.unwrap_or_else(|| {
-                parts.push(Part::new(law, annotated));
+                parts.push(Part::new(law, annotated, is_source));
                 parts.len() - 1
             });
             let Some(part) = parts.get_mut(at) else { continue };
@@ -112,10 +118,11 @@ impl Parts {
                 continue;
             }
             let mut hidden: HashSet<ObjectId> = part.old.iter().copied().chain(source).collect();
-            hidden.extend(
-                known.iter().filter(|known| part.believes(&known.law, known.annotated)).map(|known| known.commit),
-            );
-            for earlier in parts.iter().take(number).filter(|earlier| part.believes(&earlier.law, earlier.annotated)) {
+            let vouching = known.iter().filter(|_| !part.is_source);
+            hidden
+                .extend(vouching.filter(|known| part.believes(&known.law, known.annotated)).map(|known| known.commit));
+            let before = if part.is_source { 0 } else { number };
+            for earlier in parts.iter().take(before).filter(|earlier| part.believes(&earlier.law, earlier.annotated)) {
                 hidden.extend(&earlier.tips);
             }
             let mut tips = part.tips.clone();
@@ -135,9 +142,9 @@ impl Parts {
 }
 
 impl Part {
-    fn new(law: Law, annotated: bool) -> Self {
+    fn new(law: Law, annotated: bool, is_source: bool) -> Self {
         let (references, tips, tags, old, not_signable) = (vec![], vec![], vec![], vec![], vec![]);
-        Self { references, law, annotated, tips, tags, old, not_signable }
+        Self { references, law, annotated, is_source, tips, tags, old, not_signable }
     }
 
     /// Whether what a ref has, by its rules, need not be judged again.
@@ -166,7 +173,11 @@ fn known(repository: &Repository, event: &HookEvent) -> Result<Vec<(String, Push
             Some(_) | None => return Ok(Vec::new()),
         },
     };
-    let found = repository.refs_below(&prefix)?.into_iter();
+    let found = match event {
+        HookEvent::PreReceive | HookEvent::Update { .. } => repository.direct_refs_below(&prefix)?,
+        HookEvent::PrePush { .. } => repository.refs_below(&prefix)?,
+    };
+    let found = found.into_iter();
     // What cannot be named in a policy vouches for nothing.
     let named = found.filter_map(|(name, there)| Some((std::str::from_utf8(&name).ok()?.to_owned(), there)));
     Ok(match event {
@@ -203,7 +214,7 @@ mod tests {
     }
 
     fn part(name: &str, law: &[bool], annotated: bool, tip: char) -> Part {
-        let mut part = Part::new(law.to_vec(), annotated);
+        let mut part = Part::new(law.to_vec(), annotated, false);
         part.references.push(name.to_owned());
         part.tips.push(id(tip));
         part
@@ -231,6 +242,12 @@ mod tests {
         assert_eq!(hidden(both)[1], [id('1'), id('9'), id('a'), id('b'), id('c')]);
         let both = vec![part("refs/heads/a", &wip, false, '2'), part("refs/heads/main", &main, false, '1')];
         assert_eq!(hidden(both)[1], [id('9'), id('a')]);
+        // Nothing but the policy's own commit and where its ref was vouches for what may become the policy.
+        let mut source = part("refs/heads/main", &main, false, '1');
+        source.is_source = true;
+        source.old.push(id('8'));
+        let both = vec![part("refs/heads/x", &main, false, '2'), source];
+        assert_eq!(hidden(both)[1], [id('8'), id('9')]);
     }
 
     #[test]

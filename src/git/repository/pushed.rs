@@ -1,7 +1,8 @@
 //! What a push brings: what a ref is to point at, and what the repository has already.
 
 use gix::ObjectId;
-use gix::bstr::{BString, ByteSlice as _};
+use gix::bstr::{BStr, BString, ByteSlice as _};
+use gix::refs::TargetRef;
 
 use super::{RawObject, Repository, RepositoryError, UnreadableObject, special};
 use crate::causes::causes;
@@ -13,12 +14,50 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError`] when refs cannot be read.
     pub fn refs_below(&self, prefix: &str) -> Result<Vec<(BString, Pushed)>, RepositoryError> {
+        self.refs_among(prefix, |_target| true)
+    }
+
+    /// The same without symbolic refs, which are other names of what other refs have.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] when refs cannot be read.
+    pub fn direct_refs_below(&self, prefix: &str) -> Result<Vec<(BString, Pushed)>, RepositoryError> {
+        self.refs_among(prefix, |target| matches!(target, TargetRef::Object(_)))
+    }
+
+    /// The ref that is moved when `full` is: of a symbolic one that to which it leads, whether that is there or not.
+    #[must_use]
+    pub fn moved(&self, full: &str) -> String {
+        let mut name = full.to_owned();
+        if self.check_ref(BStr::new(full)).is_err() {
+            return name;
+        }
+        for _ in 0..special::MAX_REF_DEPTH {
+            let Ok(Some(reference)) = self.inner.try_find_reference(name.as_str()) else { break };
+            match reference.target() {
+                TargetRef::Symbolic(target) if reference.name().as_bstr() == name.as_str() => {
+                    name = target.as_bstr().to_string();
+                }
+                TargetRef::Symbolic(_) | TargetRef::Object(_) => break,
+            }
+        }
+        name
+    }
+
+    fn refs_among(
+        &self,
+        prefix: &str,
+        is_meant: impl Fn(TargetRef<'_>) -> bool,
+    ) -> Result<Vec<(BString, Pushed)>, RepositoryError> {
         special::check_refs(self.inner.common_dir())?;
         let unusable = |error: gix::Error| RepositoryError::Unusable(causes(&error));
         let references = self.inner.references().map_err(unusable)?;
         let mut found = Vec::new();
         for mut reference in references.prefixed(prefix).map_err(unusable)?.flatten() {
             let name = reference.name().as_bstr().to_owned();
+            if !is_meant(reference.target()) {
+                continue;
+            }
             if let Ok(id) = reference.follow_to_object() {
                 found.push((name, self.pushed(id.detach())));
             }

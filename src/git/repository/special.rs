@@ -160,4 +160,4 @@ const OBJECT_FOLDERS: [&str; 2] = ["objects/info", "objects/pack"];
 const MAX_REF_BYTES: u64 = 1 << 16;
 
 /// One more than gix follows.
-const MAX_REF_DEPTH: usize = 6;
+pub(super) const MAX_REF_DEPTH: usize = 6;
