@@ -225,6 +225,10 @@ fn a_job_elsewhere_verifies_what_it_is_about() {
     world.git(&["checkout", "-q", "-b", "topic", first]);
     let topic = world.commit(&world.alice, "On topic");
     let by_bob = world.commit(&world.bob, "On topic, too");
+    world.git(&["checkout", "-q", "main"]);
+    world.git(&["commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", "Unsigned"]);
+    let unsigned = world.id("HEAD");
+    world.commit(&world.alice, "On it");
     let mut tag = sandbox.command("git");
     tag.args(["tag", "-s", "-m", "v1", "v1", second]).env("WAXSEAL_ID_TOKEN", &world.alice);
     Ran::of(&mut tag, b"").success();
@@ -256,6 +260,24 @@ fn a_job_elsewhere_verifies_what_it_is_about() {
     push("topic", &topic, &by_bob).code(1);
     push("main", &"1".repeat(40), second).code(3);
     gitlab(&[("CI_PIPELINE_SOURCE", "push"), ("CI_COMMIT_SHA", second), ("CI_COMMIT_TAG", "v1")]).success();
+    // A clone may lack the tag, or have another of its name.
+    let tagged = |name: &str, sha: &str| {
+        gitlab(&[("CI_PIPELINE_SOURCE", "push"), ("CI_COMMIT_SHA", sha), ("CI_COMMIT_TAG", name)])
+    };
+    for (name, sha) in [("v2", second), ("v1", first)] {
+        let lacking = tagged(name, sha).code(3);
+        let fetch = format!("git fetch --force origin refs/tags/{name}:refs/tags/{name}");
+        assert!(lacking.err().contains(&fetch), "{}", lacking.err());
+    }
+    // Of a lightweight one the commit is judged, wherever it is.
+    for (name, sha, code) in
+        [("light", second, 0), ("topical", &topic, 0), ("strange", &by_bob, 1), ("none", &unsigned, 1)]
+    {
+        sandbox.run_in("job", "git", ["update-ref", &format!("refs/tags/{name}"), sha]).success();
+        let judged = tagged(name, sha).code(code);
+        assert!(judged.err().contains("since nobody can sign a lightweight tag"), "{}", judged.err());
+        assert!(judged.out().contains(&sha[..7]), "{}", judged.out());
+    }
     gitlab(&[("CI_PIPELINE_SOURCE", "schedule"), ("CI_COMMIT_SHA", second), ("CI_COMMIT_BRANCH", "main")]).success();
     gitlab(&[("CI_PIPELINE_SOURCE", "external"), ("CI_COMMIT_SHA", second)]).code(3);
 

@@ -1,6 +1,7 @@
 //! The range of a job, found in the clone that it has.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 
 use super::event::{Base, Job};
 use crate::command_error::{CommandError, ErrorKind};
@@ -62,16 +63,12 @@ impl Range {
         let is_tag = |name: &&String| name.starts_with("refs/tags/");
         // The commit is told where the tag is meant.
         if let Some(name) = job.reference.as_ref().filter(is_tag).filter(|_| tags.is_empty()) {
-            let there = match repository.select(&[OsString::from(name)])?.as_slice() {
-                [Selected::Object(id)] => repository.pushed(*id),
-                _ => return Err(lacks(job.head, job, repository)),
-            };
-            if there.commit() != Some(head) {
-                return Err(lacks(job.head, job, repository));
-            }
-            tags = there.tags;
+            let there = repository.tip(name).map(|id| repository.pushed(id));
+            let there = there.filter(|there| there.commit() == Some(head));
+            tags = there.ok_or_else(|| lacks(name, job, repository))?.tags;
         }
-        let why = format!("{}: {}", job.event, job.why);
+        let is_lightweight = job.reference.as_ref().is_some_and(|name| is_tag(&name)) && tags.is_empty();
+        let why = format!("{}: {}", job.event, if is_lightweight { LIGHTWEIGHT } else { job.why });
         let reference = job.reference.clone();
         let range = Self { why, reference, base: None, law: None, tags, head, alone: false, default_tip: None };
         let before = match job.base {
@@ -96,7 +93,13 @@ impl Range {
         };
         match before {
             Some(before) => Ok(Self { base: Some(before), law, default_tip: tip.ok(), ..range }),
-            None => Ok(Self { base: Some(tip?), law, ..range }),
+            None => {
+                let tip = tip?;
+                // A tag that is not signed is green for nothing but the commit that it names.
+                let own = [Selected::History { hidden: vec![tip], tips: vec![head] }];
+                let alone = is_lightweight && repository.contains(&own, head) != Some(true);
+                Ok(Self { base: (!alone).then_some(tip), law, alone, ..range })
+            }
         }
     }
 
@@ -197,7 +200,7 @@ fn default_tip(job: &Job, repository: &Repository) -> Result<ObjectId, CommandEr
     })
 }
 
-fn lacks(id: ObjectId, job: &Job, repository: &Repository) -> CommandError {
+fn lacks(id: impl Display, job: &Job, repository: &Repository) -> CommandError {
     let shallow = if repository.is_shallow() { "shallow " } else { "" };
     let what = format!("{} ({}): {id} is not in this {shallow}clone, or not as it was pushed", job.event, job.why);
     let error = CommandError::new(ErrorKind::Undecided, what)
@@ -207,3 +210,6 @@ fn lacks(id: ObjectId, job: &Job, repository: &Repository) -> CommandError {
         None => error.hint(format!("fetching runs nothing of it: git fetch origin {id}")),
     }
 }
+
+const LIGHTWEIGHT: &str = "the commit that the tag names, since nobody can sign a lightweight tag, and what is behind it and not \
+                           on the default branch";

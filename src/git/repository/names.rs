@@ -44,6 +44,15 @@ impl Repository {
         if self.is_full_id(name) || is_full(name) { Vec::new() } else { candidates(name) }
     }
 
+    /// What the ref `full` names, and no other that is looked for where it is not.
+    #[must_use]
+    pub fn tip(&self, full: &str) -> Option<ObjectId> {
+        self.check_ref(BStr::new(full)).ok()?;
+        let found = self.inner.try_find_reference(full).ok().flatten();
+        let mut found = found.filter(|found| found.name().as_bstr() == full)?;
+        Some(found.follow_to_object().ok()?.detach())
+    }
+
     fn has_ref(&self, full: &str) -> bool {
         match self.inner.try_find_reference(full) {
             Ok(found) => found.is_some_and(|found| found.name().as_bstr() == full),
