@@ -92,6 +92,33 @@ fn a_subject_is_no_command_to_whoever_runs_the_job() {
     assert!(json.to_string().contains("##teamcity[buildStop]"), "{json}");
 }
 
+#[cfg(unix)]
+#[test]
+fn two_reports_are_two_files() {
+    let sandbox = Sandbox::new();
+    sandbox.git(["commit", "-q", "--allow-empty", "-m", "unsigned"]).success();
+    fs::create_dir(sandbox.path("repository/folder")).unwrap();
+    std::os::unix::fs::symlink("../new", sandbox.path("repository/folder/link")).unwrap();
+    sandbox.write("repository/old", "of an earlier run");
+    for (one, other) in [("new", "./new"), ("new", "folder/../new"), ("new", "folder/link"), ("old", ".//old")] {
+        let ran = sandbox.waxseal(["verify", "--junit", one, "--markdown", "m", "--sarif", other]).code(2);
+        assert!(ran.err().contains("error: two reports in one file: "), "{}", ran.err());
+        assert_eq!(ran.out(), "");
+    }
+    let names = ["new", "m"].map(|name| sandbox.path(&format!("repository/{name}")).exists());
+    assert_eq!(names, [false; 2]);
+    assert_eq!(fs::read_to_string(sandbox.path("repository/old")).unwrap(), "of an earlier run");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn annotations_that_nobody_takes_leave_it_undecided() {
+    let sandbox = Sandbox::new();
+    sandbox.git(["commit", "-q", "--allow-empty", "-m", "unsigned"]).success();
+    sandbox.sh("\"$WAXSEAL\" verify --annotations 2> /dev/full").code(3);
+    sandbox.sh("\"$WAXSEAL\" verify 2> /dev/full").code(1);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_link_to_a_pipe_or_device_is_refused_and_stays() {

@@ -1,7 +1,7 @@
 //! The files that a run writes besides what it prints: rows go in as they are judged, and nothing is kept of what is in
 //! order.
 
-use std::fs::OpenOptions;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -28,20 +28,22 @@ pub(super) struct Reports<'a> {
     sarif: Option<Draft>,
     html: Option<Draft>,
     markdown: Option<Draft>,
+    step_summary: Option<File>,
 }
 
 impl<'a> Reports<'a> {
     /// Those that are wanted; `None` where none is.
     ///
     /// # Errors
-    /// [`ErrorKind::Undecided`] for a file that cannot be written, before anything is verified.
+    /// [`ErrorKind::Undecided`] for a file that cannot be written, [`ErrorKind::Usage`] for one that shall be two reports,
+    /// before anything is verified.
     pub(super) fn begin(run: &Run<'a>) -> Result<Option<Self>, CommandError> {
         let wanted = &run.request.reports;
         if wanted.is_none() {
             return Ok(None);
         }
         let draft = |path: &Option<PathBuf>| path.as_deref().map(begin).transpose();
-        Ok(Some(Self {
+        let reports = Self {
             wanted,
             about: about(run),
             totals: Totals::default(),
@@ -52,7 +54,23 @@ impl<'a> Reports<'a> {
             sarif: draft(&wanted.sarif)?,
             html: draft(&wanted.html)?,
             markdown: draft(&wanted.markdown)?,
-        }))
+            step_summary: wanted.step_summary.as_deref().map(open_to_append).transpose()?,
+        };
+        reports.refuse_one_file_for_two()?;
+        Ok(Some(reports))
+    }
+
+    fn refuse_one_file_for_two(&self) -> Result<(), CommandError> {
+        let drafts = [&self.junit, &self.sarif, &self.html, &self.markdown].into_iter().flatten();
+        let summary = self.wanted.step_summary.as_deref().and_then(|path| fs::canonicalize(path).ok());
+        let mut places: Vec<&Path> = drafts.map(Draft::path).chain(summary.as_deref()).collect();
+        places.sort_unstable();
+        let twice =
+            places.windows(2).find_map(|two| if let [one, other] = two { (one == other).then_some(one) } else { None });
+        twice.map_or(Ok(()), |path| {
+            Err(CommandError::usage(format!("two reports in one file: {}", path.display()))
+                .hint("each report needs a file of its own; nothing was verified"))
+        })
     }
 
     /// Adds an object.
@@ -107,12 +125,12 @@ impl<'a> Reports<'a> {
         }
         let markdown = summary::text(&report);
         finish(self.markdown, &wanted.markdown, markdown.as_bytes(), b"")?;
-        if let Some(path) = &wanted.step_summary {
-            append(path, markdown.as_bytes()).map_err(|error| named(path, &error))?;
+        if let (Some(mut file), Some(path)) = (self.step_summary, &wanted.step_summary) {
+            file.write_all(markdown.as_bytes()).map_err(|error| named(path, &error))?;
         }
         if wanted.annotations {
-            // A reader that is gone reads no annotations.
-            let _closed = io::stderr().lock().write_all(annotations::lines(&report).as_bytes());
+            let written = io::stderr().lock().write_all(annotations::lines(&report).as_bytes());
+            written.map_err(|error| named(Path::new("standard error"), &error))?;
         }
         Ok(())
     }
@@ -141,14 +159,16 @@ pub(in crate::commands) fn about(run: &Run<'_>) -> About {
 }
 
 fn begin(path: &Path) -> Result<Draft, CommandError> {
-    Draft::begin(path).map_err(|error| {
-        CommandError::new(ErrorKind::Undecided, format!("the report {} cannot be written: {error}", path.display()))
-            .hint("nothing was verified")
-    })
+    Draft::begin(path).map_err(|error| not_writable(path, &error))
 }
 
-fn append(path: &Path, text: &[u8]) -> io::Result<()> {
-    files::open(OpenOptions::new().append(true).create(true), path)?.write_all(text)
+fn open_to_append(path: &Path) -> Result<File, CommandError> {
+    files::open(OpenOptions::new().append(true).create(true), path).map_err(|error| not_writable(path, &error.into()))
+}
+
+fn not_writable(path: &Path, error: &io::Error) -> CommandError {
+    CommandError::new(ErrorKind::Undecided, format!("the report {} cannot be written: {error}", path.display()))
+        .hint("nothing was verified")
 }
 
 /// Not the error of a pipe whose reader is gone.
