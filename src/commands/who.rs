@@ -259,7 +259,11 @@ fn print_json(out: &mut impl Write, found: &Found, exit: u8) -> io::Result<()> {
 
 /// A day, which begins at midnight UTC, or a moment.
 fn parsed(flag: &str, text: &str) -> Result<Timestamp, CommandError> {
-    let day = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    let day = || {
+        let day = text.parse::<jiff::civil::Date>().ok()?;
+        // It is found in a moment without an offset, too, which says a time that would be dropped.
+        (day.to_string() == text).then(|| day.to_zoned(jiff::tz::TimeZone::UTC).ok()).flatten()
+    };
     let moment = text.parse::<Timestamp>().ok();
     moment.or_else(|| day().map(|day| day.timestamp())).ok_or_else(|| {
         CommandError::usage(format!("{flag} {text:?} is no time"))

@@ -43,6 +43,20 @@ fn by_identity_and_only_what_is_verified() {
 }
 
 #[test]
+fn a_time_is_taken_whole_or_not_at_all() {
+    let sandbox = Sandbox::new();
+    sandbox.git(["commit", "-q", "--allow-empty", "-m", "unsigned"]).success();
+    for moment in ["2026-03-31", "2026-03-31T12:00:00Z", "2026-03-31T12:00:00+02:00", "2026-03-31T12:00:00+25:30"] {
+        sandbox.waxseal(["who", "--after", moment]).success();
+    }
+    // Without an offset the hour is anybody's guess, and must not be dropped.
+    for none in ["2026-03-31T12:00:00", "2026-03-31 12:00", "2026-03-31T12:00:00+26:00", "2026-03-31[Europe/Berlin]"] {
+        let ran = sandbox.waxseal(["who", "--after", none]).code(2);
+        assert!(ran.err().contains(&format!("--after \"{none}\" is no time")), "{}", ran.err());
+    }
+}
+
+#[test]
 fn what_an_identity_signed_since() {
     let sandbox = Sandbox::with_stack();
     sandbox.allow(ALICE);
