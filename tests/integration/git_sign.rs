@@ -175,16 +175,24 @@ fn a_key_is_the_identity_to_come_or_nobody_s() {
 
     let head = sandbox.git(["rev-parse", "HEAD"]).line();
     let entries = log_size(&sandbox);
-    for key in ["bob@example.org", "Bob <bob@example.org>", "ALICE@example.org", "https://example.org/workflow"] {
+    for key in ["mallory@example.org", "Mallory <mallory@example.org>", "ALICE@example.org", "https://example.org/workflow"] {
         commit(key).code(128);
         let address = key.rsplit(['<', ' ']).next().unwrap().trim_end_matches('>');
-        assert_eq!(
-            sandbox.last_error(),
+        let error = if key.contains("://") {
             format!(
                 "error: the signature is wanted from {address}, and the identity token is that of alice@example.org\n\
                  hint: sign in as the one who is wanted, or change user.signingKey\n"
             )
-        );
+        } else {
+            // It is suggested at the login, and here nobody else can log in.
+            format!(
+                "error: the issuer refused the login: access_denied: nobody can log in under the address of login_hint\n\
+                 hint: run the command again to sign in anew\n\
+                 hint: the signature is wanted from {address}: so say user.signingKey, the caller's key or \
+                 waxseal.matchCommitter\n"
+            )
+        };
+        assert_eq!(sandbox.last_error(), error);
     }
     assert_eq!(sandbox.git(["rev-parse", "HEAD"]).line(), head);
     assert_eq!(log_size(&sandbox), entries, "nothing was issued, nothing logged");

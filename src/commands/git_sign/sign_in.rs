@@ -286,7 +286,15 @@ impl SignIn<'_> {
         let account = account(requested);
         let account = account.as_deref();
         let login = Login { issuer, client_id, settings: self.settings, account, limit: oidc::LOGIN_TIME };
-        let obtained = login.interactive(self.http, self.terminal).await.map_err(failure::login)?;
+        let obtained = login.interactive(self.http, self.terminal).await.map_err(|error| {
+            let error = failure::login(error);
+            match account {
+                Some(account) => error.hint(format!(
+                    "the signature is wanted from {account}: so say user.signingKey, the caller's key or waxseal.matchCommitter"
+                )),
+                None => error,
+            }
+        })?;
         Ok((obtained, clock()))
     }
 
