@@ -175,7 +175,9 @@ fn a_key_is_the_identity_to_come_or_nobody_s() {
 
     let head = sandbox.git(["rev-parse", "HEAD"]).line();
     let entries = log_size(&sandbox);
-    for key in ["mallory@example.org", "Mallory <mallory@example.org>", "ALICE@example.org", "https://example.org/workflow"] {
+    for key in
+        ["mallory@example.org", "Mallory <mallory@example.org>", "ALICE@example.org", "https://example.org/workflow"]
+    {
         commit(key).code(128);
         let address = key.rsplit(['<', ' ']).next().unwrap().trim_end_matches('>');
         let error = if key.contains("://") {
