@@ -17,7 +17,7 @@ pub mod summary;
 mod totals;
 
 pub use self::failures::Failures;
-pub use self::row::{Row, Standing, shortened};
+pub use self::row::{Row, Standing, key_kind, shortened};
 pub use self::totals::Totals;
 
 use jiff::Timestamp;

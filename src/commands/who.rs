@@ -19,7 +19,7 @@ use crate::escape;
 use crate::git::repository::{Repository, Selected};
 use crate::policy::Allowed;
 use crate::report::signers::{Identity, Signer, Signers, share};
-use crate::report::{Row, grouped};
+use crate::report::{Row, grouped, key_kind};
 use crate::verify::Verdict;
 
 /// Verifies what `request` names and says who signed it. The exit code: 3 where somebody may have signed and that could not
@@ -193,7 +193,7 @@ fn print_lines(out: &mut impl Write, found: &Found, asked: &Asked<'_>) -> io::Re
 fn vouched(identity: &Identity) -> String {
     let by = match (&identity.issuer, identity.signature) {
         (Some(issuer), _) => format!("via {issuer}"),
-        (None, kind) => format!("by {} key", kind.unwrap_or("a")),
+        (None, kind) => format!("by {}", key_kind(kind)),
     };
     let at = identity.instance.as_ref().map(|instance| format!(" at {instance}")).unwrap_or_default();
     escape::terminal(by + &at)

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::signers::{Signers, share};
-use super::{Report, Row, Standing, grouped, reasons};
+use super::{Report, Row, Standing, grouped, key_kind, reasons};
 use crate::crypto::Sha256Digest;
 use crate::escape::markup;
 
@@ -120,7 +120,7 @@ fn who(out: &mut String, signers: &Signers) -> fmt::Result {
     )?;
     for (identity, signer) in sorted.iter().take(MAX_SIGNERS) {
         let vouched = identity.issuer.as_deref().map_or_else(
-            || format!("{} key", identity.signature.unwrap_or("a")),
+            || key_kind(identity.signature).to_owned(),
             |issuer| {
                 let at = identity.instance.as_deref().unwrap_or_default();
                 format!("{} <span class=\"soft\">at {}</span>", markup(issuer), markup(at))

@@ -54,11 +54,24 @@ impl Row {
         self.reason.unwrap_or(self.verdict).replace('-', " ")
     }
 
-    /// Identity and issuer, where they are proven.
+    /// Identity and issuer, or what kind of key, where they are proven.
     #[must_use]
     pub fn signer(&self) -> Option<String> {
         let identity = self.identity.as_ref()?;
-        Some(self.issuer.as_ref().map_or_else(|| identity.clone(), |issuer| format!("{identity} via {issuer}")))
+        Some(match &self.issuer {
+            Some(issuer) => format!("{identity} via {issuer}"),
+            None => format!("{identity} ({})", key_kind(self.signature)),
+        })
+    }
+}
+
+/// What made a signature that no certificate vouches for.
+#[must_use]
+pub fn key_kind(signature: Option<&str>) -> &'static str {
+    match signature {
+        Some("openpgp") => "OpenPGP key",
+        Some("ssh") => "SSH key",
+        _ => "key",
     }
 }
 

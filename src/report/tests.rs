@@ -61,6 +61,17 @@ fn rows() -> Vec<Row> {
     ]
 }
 
+#[test]
+fn a_key_is_called_a_key() {
+    for (signature, said) in [("openpgp", "0123ABCD (OpenPGP key)"), ("ssh", "0123ABCD (SSH key)")] {
+        let row = Row { issuer: None, instance: None, signature: Some(signature), ..signed("0123ABCD", "", 1) };
+        let row = Row { standing: Standing::Failed, reason: Some("identity-not-allowed"), ..row };
+        assert_eq!(row.signer().unwrap(), said);
+        assert!(junit::case(&row).contains(&format!("\nsigned by {said}\n")));
+    }
+    assert_eq!(signed("alice", "issuer", 1).signer().unwrap(), "alice via issuer");
+}
+
 fn about() -> About {
     About {
         tool: "waxseal 0",
