@@ -194,7 +194,7 @@ async function everythingAPageCanSend(target) {
     get: 'refused', blindGet: 'opaque', post: 'refused', blindPost: 'opaque', put: 'refused', ownHeader: 'refused',
     megabyteAddress: 'refused', beacon: true, image: 'refused', script: 'refused', style: 'refused', socket: 'refused',
   });
-  for (const answer of ['GET 400', 'POST 405']) assert(answers.has(answer), [...answers].join());
+  for (const answer of ['GET 403', 'POST 405']) assert(answers.has(answer), [...answers].join());
   // And what it can make the person's own browser go to.
   for (const [address, status] of [[`${target}?state=guess&code=evil`, 400], [`${target}?error=access_denied`, 400], [new URL('/favicon.ico', target).href, 404], [new URL('/', target).href, 404]]) {
     assert.equal((await page.goto(address)).status(), status);

@@ -14,7 +14,7 @@ use crate::commands::agent_error::{agent_error, of_agent};
 use crate::credential::{self, Issuance, RequestedSigner, SigningCredential};
 use crate::identity_token::{Claims, IdentityToken};
 use crate::instance::Instance;
-use crate::oidc::{self, Login, Obtained, UnattendedSources};
+use crate::oidc::{self, Login, LoginError, Obtained, UnattendedSources};
 use crate::services::Services;
 use crate::services::http::{Http, Problem};
 use crate::settings::{CredentialStore, DEFAULT_CLIENT_ID, Settings};
@@ -287,8 +287,9 @@ impl SignIn<'_> {
         let account = account.as_deref();
         let login = Login { issuer, client_id, settings: self.settings, account, limit: oidc::LOGIN_TIME };
         let obtained = login.interactive(self.http, self.terminal).await.map_err(|error| {
+            let is_refused = matches!(error, LoginError::Refused { .. });
             let error = failure::login(error);
-            match account {
+            match account.filter(|_| is_refused) {
                 Some(account) => error.hint(format!(
                     "the signature is wanted from {account}: so say user.signingKey, the caller's key or waxseal.matchCommitter"
                 )),
