@@ -16,6 +16,7 @@
     reason = "a tool for measuring ends by panicking, and prints"
 )]
 
+mod bare_check;
 mod checks;
 mod pack;
 
