@@ -18,6 +18,7 @@ mod hook_flags;
 mod manual;
 mod policy_flags;
 mod report_flags;
+mod selection_flags;
 mod serve_flags;
 mod setup_flags;
 mod show_flags;

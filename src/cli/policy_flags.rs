@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Subcommand};
+use clap::{Args, Subcommand};
 
+use super::selection_flags::SelectionFlags;
 use super::{AdmittedFlags, Verify};
 
 /// `waxseal policy`
@@ -94,15 +95,8 @@ struct HistoryFlags {
     /// Commits, tags, or ranges A..B; --all when none is given. An annotated tag is the tag object itself
     #[arg(value_name = "REV | A..B | TAG")]
     revisions: Vec<OsString>,
-    /// Every commit that a ref leads to; the tags themselves are for --tags
-    #[arg(long)]
-    all: bool,
-    /// The tags whose names match, as 'v*'; several may be given
-    #[arg(long, value_name = "GLOB", action = ArgAction::Append)]
-    tags: Vec<String>,
-    /// Read more revisions from standard input, one a line
-    #[arg(long)]
-    stdin: bool,
+    #[command(flatten)]
+    selection: SelectionFlags,
     /// Verify everything anew, and keep nothing of what is found
     #[arg(long)]
     no_cache: bool,
@@ -151,7 +145,7 @@ impl PolicyLine {
 
 impl HistoryFlags {
     fn resolve(self, admitted: AdmittedFlags) -> Verify {
-        let Self { revisions, all, tags, stdin, no_cache, online, offline } = self;
+        let Self { revisions, selection: SelectionFlags { all, tags, stdin }, no_cache, online, offline } = self;
         let all = all || revisions.is_empty() && tags.is_empty() && !stdin;
         Verify { revisions, all, tags, stdin, no_cache, online, offline, admitted, ..Verify::default() }
     }

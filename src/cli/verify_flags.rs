@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 
 use super::report_flags::{ListingFlags, ReportFlags};
+use super::selection_flags::SelectionFlags;
 use super::{AdmittedFlags, Listing, Named, Pattern, Reports, UsageError, Verify};
 
 #[derive(Args)]
@@ -13,15 +14,8 @@ pub(super) struct VerifyFlags {
     /// Commits, tags, or ranges A..B; HEAD when none is given. An annotated tag is the tag object itself
     #[arg(value_name = "REV | A..B | TAG")]
     revisions: Vec<OsString>,
-    /// Every commit that a ref leads to; the tags themselves are for --tags
-    #[arg(long)]
-    all: bool,
-    /// The tags whose names match, as 'v*'; several may be given
-    #[arg(long, value_name = "GLOB", action = ArgAction::Append)]
-    tags: Vec<String>,
-    /// Read more revisions from standard input, one a line
-    #[arg(long)]
-    stdin: bool,
+    #[command(flatten)]
+    selection: SelectionFlags,
     /// Verify everything anew, and keep nothing of what is found
     #[arg(long)]
     no_cache: bool,
@@ -107,7 +101,8 @@ pub(super) struct JudgingFlags {
 
 impl VerifyFlags {
     pub(super) fn resolve(self) -> Result<Verify, UsageError> {
-        let Self { all, tags, stdin, no_cache, allow_empty, .. } = self;
+        let Self { no_cache, allow_empty, .. } = self;
+        let SelectionFlags { all, tags, stdin } = self.selection;
         let (listing, reports) = (self.listing.resolve(), self.reports.resolve());
         Ok(Verify {
             all,

@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 
-use clap::{ArgAction, Args};
+use clap::Args;
 
+use super::selection_flags::SelectionFlags;
 use super::verify_flags::JudgingFlags;
 use super::{UsageError, Verify};
 
@@ -12,15 +13,8 @@ pub(super) struct WhoFlags {
     /// Ranges A..B, commits or tags; the whole history of HEAD when none is given
     #[arg(value_name = "A..B | REV | TAG")]
     revisions: Vec<OsString>,
-    /// Every commit that a ref leads to; the tags themselves are for --tags
-    #[arg(long)]
-    all: bool,
-    /// The tags whose names match, as 'v*'; several may be given
-    #[arg(long, value_name = "GLOB", action = ArgAction::Append)]
-    tags: Vec<String>,
-    /// Read more revisions from standard input, one a line
-    #[arg(long)]
-    stdin: bool,
+    #[command(flatten)]
+    selection: SelectionFlags,
     /// Only what this one signed, byte for byte, and list the objects
     #[arg(long, value_name = "IDENTITY")]
     identity: Option<String>,
@@ -55,7 +49,8 @@ pub struct Who {
 
 impl WhoFlags {
     pub(super) fn resolve(self) -> Result<Who, UsageError> {
-        let Self { all, tags, stdin, identity, after, before, no_cache, allow_empty, .. } = self;
+        let Self { identity, after, before, no_cache, allow_empty, .. } = self;
+        let SelectionFlags { all, tags, stdin } = self.selection;
         let judging = self.judging.resolve(self.revisions)?;
         let verify = Verify { all, tags, stdin, no_cache, allow_empty, ..judging };
         Ok(Who { verify, identity, after, before })
