@@ -61,6 +61,10 @@ fn every_ref_a_pattern_of_tags_and_standard_input() {
     assert_eq!(objects(&read(&["--json", "v1.0"], "HEAD\n\nmain~2..main\n").success()).len(), 4);
     let wrong = read(&[], "HEAD\nnowhere\n").code(2);
     assert!(wrong.err().contains("unknown revision \"nowhere\""), "{}", wrong.err());
+    // What is cut off of a line would be a revision of its own.
+    let long = read(&[], &format!("v1.0\n{}HEAD\n", " ".repeat(1 << 16))).code(2);
+    assert!(long.err().contains("line 2 of standard input is no revision"), "{}", long.err());
+    assert!(long.err().contains("longer than 65536 bytes"), "{}", long.err());
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The certificate of a signed push (`git push --signed`): who pushed, as a signature of waxseal's, which Git does not
 //! judge.
 
+use std::collections::HashSet;
+
 use super::updates::{Update, pre_receive};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::hints;
@@ -36,7 +38,7 @@ pub(super) fn check(run: &Run<'_>, told: &[Update], moved: &[Update]) -> Result<
     }
     check_nonce(hook, payload).map_err(wrong)?;
     let listed = message(payload).split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let listed: Vec<Update> = listed.map(pre_receive).collect::<Result<_, _>>()?;
+    let listed: HashSet<Update> = listed.map(pre_receive).collect::<Result<_, _>>()?;
     if let Some(other) = told.iter().find(|update| !listed.contains(update)) {
         return Err(wrong(format!("it does not say what is pushed to {}", other.reference)));
     }

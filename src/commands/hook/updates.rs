@@ -7,7 +7,7 @@ use crate::command_error::CommandError;
 use crate::git::repository::ObjectId;
 
 /// One ref of a push.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Update {
     /// Its full name, where it is pushed to.
     pub(super) reference: String,

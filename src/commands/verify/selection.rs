@@ -1,5 +1,6 @@
 //! What a run verifies: revisions, the histories behind every ref, tags by pattern, and what standard input names.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::{self, BufRead as _};
 
@@ -28,11 +29,12 @@ impl Selection {
         if request.all {
             selection.push(OsString::from("--all"), repository.select_all()?);
         }
+        // Two patterns may match the same tag.
+        let mut tags = HashSet::new();
         for glob in &request.tags {
             for (name, selected) in repository.select_tags(glob)? {
                 let name = text(&name)?;
-                // Two patterns may match the same tag.
-                if !selection.names.contains(&name) {
+                if tags.insert(name.clone()) {
                     selection.push(name, selected);
                 }
             }
@@ -65,10 +67,14 @@ impl Selection {
         let mut stdin = io::stdin().lock();
         for number in 1_u64.. {
             let mut line = Vec::new();
-            let read = io::Read::take(&mut stdin, MAX_LINE).read_until(b'\n', &mut line);
-            read.map_err(|error| CommandError::usage(format!("standard input cannot be read: {error}")))?;
-            if line.is_empty() {
+            let read = io::Read::take(&mut stdin, MAX_LINE + 1).read_until(b'\n', &mut line);
+            let read = read.map_err(|error| CommandError::usage(format!("standard input cannot be read: {error}")))?;
+            if read == 0 {
                 break;
+            }
+            if u64::try_from(read).is_ok_and(|read| read > MAX_LINE) {
+                return Err(CommandError::usage(format!("line {number} of standard input is no revision"))
+                    .hint(format!("it is longer than {MAX_LINE} bytes; each line names one object or range")));
             }
             let revision = line.trim_ascii_end();
             if revision.is_empty() {
