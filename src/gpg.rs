@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -40,19 +40,24 @@ impl Gpg {
         Ok(Self { home, batches: AtomicU64::new(0) })
     }
 
-    /// What it says of `messages`, in their order: of the first ones, at least of one.
+    /// What it says of `messages`, in their order: of the first ones, at least of one. It ends at `deadline`.
     ///
     /// # Errors
     /// [`GpgError`] when it says nothing that can be relied upon.
-    pub fn verify(&self, messages: &[&[u8]]) -> Result<Vec<Said>, GpgError> {
+    pub fn verify(&self, messages: &[&[u8]], deadline: Option<Instant>) -> Result<Vec<Said>, GpgError> {
+        let own = Duration::from_secs(SECONDS.saturating_add(u64::try_from(messages.len()).unwrap_or(u64::MAX)));
+        let time = deadline.map_or(own, |deadline| deadline.saturating_duration_since(Instant::now()).min(own));
+        if time.is_zero() {
+            return Err(GpgError::OutOfTime);
+        }
         let folder = self.home.path().join(self.batches.fetch_add(1, Ordering::Relaxed).to_string());
         fs::create_dir(&folder)?;
-        let said = self.verify_in(&folder, messages);
+        let said = self.verify_in(&folder, messages, time);
         fs::remove_dir_all(&folder)?;
         said
     }
 
-    fn verify_in(&self, folder: &Path, messages: &[&[u8]]) -> Result<Vec<Said>, GpgError> {
+    fn verify_in(&self, folder: &Path, messages: &[&[u8]], time: Duration) -> Result<Vec<Said>, GpgError> {
         let names: Vec<String> = (0..messages.len()).map(|place| format!("{place}.gpg")).collect();
         for (name, message) in names.iter().zip(messages) {
             create(&folder.join(name))?.write_all(message)?;
@@ -63,7 +68,7 @@ impl Gpg {
         command.arg("--keyring").arg(self.home.path().join(KEYRING)).arg("--verify-files").args(&names);
         command.env("GNUPGHOME", self.home.path()).env("HOME", self.home.path()).env("LC_ALL", "C");
         command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(create(&complaints)?);
-        let status = output(command, messages.len())?;
+        let status = output(command, messages.len(), time)?;
         let said = sections(&String::from_utf8_lossy(&status));
         if said.is_empty() || said.len() > messages.len() {
             let mut text = Vec::new();
@@ -84,6 +89,9 @@ pub enum GpgError {
     /// There is none.
     #[error("there is no program {PROGRAM} in PATH")]
     NotFound,
+    /// The time of the whole run is spent.
+    #[error("there was no time left for it")]
+    OutOfTime,
     /// It ended without a word that can be relied upon.
     #[error("it gave no answer, and said: {0}")]
     Silent(String),
@@ -92,7 +100,7 @@ pub enum GpgError {
     Start(io::Error),
     /// It did not end.
     #[error("it took longer than {0} seconds")]
-    TooSlow(u64),
+    TooSlow(u128),
 }
 
 impl GpgError {
@@ -101,13 +109,13 @@ impl GpgError {
     pub fn is_about_one(&self) -> bool {
         match self {
             Self::Silent(_) => true,
-            Self::Files(_) | Self::NotFound | Self::Start(_) | Self::TooSlow(_) => false,
+            Self::Files(_) | Self::NotFound | Self::OutOfTime | Self::Start(_) | Self::TooSlow(_) => false,
         }
     }
 }
 
 /// What the program writes to its standard output, within a budget of bytes and of time.
-fn output(mut command: Command, messages: usize) -> Result<Vec<u8>, GpgError> {
+fn output(mut command: Command, messages: usize, time: Duration) -> Result<Vec<u8>, GpgError> {
     let mut child = command.spawn().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => GpgError::NotFound,
         _ => GpgError::Start(error),
@@ -122,11 +130,10 @@ fn output(mut command: Command, messages: usize) -> Result<Vec<u8>, GpgError> {
         // Nobody listens any more if it took too long.
         send.send(read.map(|_bytes| status)).unwrap_or_default();
     });
-    let seconds = SECONDS.saturating_add(messages);
-    let status = receive.recv_timeout(Duration::from_secs(seconds));
+    let status = receive.recv_timeout(time);
     // It has ended, or shall.
     let ended = child.kill().and_then(|()| child.wait());
-    let status = status.map_err(|_| GpgError::TooSlow(seconds))??;
+    let status = status.map_err(|_| GpgError::TooSlow(time.as_millis().div_ceil(1000)))??;
     ended?;
     Ok(status)
 }

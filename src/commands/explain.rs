@@ -59,7 +59,7 @@ pub fn run(request: &Verify, now: Timestamp) -> Result<u8, CommandError> {
 /// The verdict with what notes and logs know of the object, and what each step found of that.
 fn explained(run: &Run<'_>, found: &FoundObject, object: &SignedObject) -> (Completed, Findings) {
     let (verdict, findings) = object.explain(&run.verifier);
-    let verdict = match Keys::of(&run.policy) {
+    let verdict = match Keys::of(&run.policy, run.repository.deadline()) {
         Some(keys) => keys.verdict(object, verdict),
         None => verdict,
     };

@@ -231,7 +231,7 @@ impl<'a> Run<'a> {
         mut take: impl FnMut(Unjudged) -> io::Result<()>,
     ) -> io::Result<Option<CacheError>> {
         let (findings, trouble) = self.findings();
-        let keys = Keys::of(&self.policy);
+        let keys = Keys::of(&self.policy, self.repository.deadline());
         let engine = Engine { verifier: &self.verifier, hash: self.hash, findings, keys };
         engine.run(&self.repository, &self.selection.selected, |verified| {
             let Verified { position, found, verdict, cached } = verified;

@@ -98,6 +98,12 @@ impl Repository {
         self.deadline.set(Some(deadline));
     }
 
+    /// That time, if there is one.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline.get()
+    }
+
     /// Whether that time has come.
     fn is_late(&self) -> bool {
         self.deadline.get().is_some_and(|deadline| Instant::now() >= deadline)

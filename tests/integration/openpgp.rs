@@ -1,5 +1,7 @@
 //! OpenPGP signatures are verified by gpg under the keys that a policy names, and under no others.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 use waxseal::git::{HashKind, ObjectKind, signed_bytes};
 
@@ -163,9 +165,29 @@ fn without_gpg_nobody_can_tell() {
     let ran = Ran::of(&mut command, b"").code(3);
     assert!(ran.out().contains("could not be asked: there is no program gpg in PATH"), "{}", ran.out());
     assert!(ran.err().contains("hint: gpg-unavailable: OpenPGP signatures are verified by GnuPG"), "{}", ran.err());
-    // One that hangs, or says what it likes, decides nothing.
+    // One that says what it likes decides nothing.
     let fake = sandbox.write("home/gpg", "#!/bin/sh\necho '[GNUPG:] GOODSIG 1 x'\n");
     std::fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     command.env("PATH", std::env::join_paths([sandbox.path("home"), "/usr/bin".into(), "/bin".into()]).unwrap());
     assert!(Ran::of(&mut command, b"").code(3).out().contains("it gave no answer"));
+}
+
+#[test]
+fn a_gpg_that_hangs_takes_no_longer_than_a_push_may() {
+    let sandbox = Sandbox::new();
+    for (name, key) in KEYS {
+        sandbox.write(name, key);
+    }
+    let id = commit(&sandbox, PAYLOAD, DAVES);
+    let file = sandbox.write("policy.toml", format!("version = 1\n{}", rule(DAVE, "dave.asc", "unbounded = true")));
+    let fake = sandbox.write("home/gpg", "#!/bin/sh\nexec sleep 100\n");
+    std::fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = sandbox.command(WAXSEAL);
+    command.args(["hook", "pre-receive", "--max-time", "2s", "--policy", file.to_str().unwrap()]);
+    command.env("PATH", std::env::join_paths([sandbox.path("home"), "/usr/bin".into(), "/bin".into()]).unwrap());
+    let begun = Instant::now();
+    let ran = Ran::of(&mut command, format!("{} {id} refs/heads/main\n", "0".repeat(40)).as_bytes()).code(3);
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert!(ran.err().contains("gpg-unavailable: gpg, which a policy's OpenPGP keys need"), "{}", ran.err());
+    assert!(ran.err().contains("could not be asked: it took longer than 2 seconds"), "{}", ran.err());
 }

@@ -55,7 +55,7 @@ fn print(run: &Run<'_>, new: &New) -> io::Result<u8> {
         lines::header(&mut out, run, new)?;
     }
     let mut changes = Changes::default();
-    let keys = Keys::of(&new.policy);
+    let keys = Keys::of(&new.policy, run.repository.deadline());
     let _trouble = run.each_unjudged(|Unjudged { found, completed, position, .. }| {
         let old = run.judged(&found, completed.clone(), position);
         let completed = run.under(keys.as_ref(), &found, completed);

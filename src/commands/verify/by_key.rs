@@ -1,6 +1,7 @@
 //! Signatures by keys that rules of the policy name.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use crate::git::SignedObject;
 use crate::gpg::{Gpg, GpgError};
@@ -18,14 +19,16 @@ pub(in crate::commands) struct Keys<'a> {
     gpg: OnceLock<Result<Gpg, Arc<GpgError>>>,
     /// Why it is not asked any more.
     trouble: OnceLock<Arc<GpgError>>,
+    /// When it is not asked any more.
+    deadline: Option<Instant>,
 }
 
 impl<'a> Keys<'a> {
-    /// Those of a policy; `None` where it names none.
-    pub(in crate::commands) fn of(policy: &'a IdentityPolicy) -> Option<Self> {
+    /// Those of a policy, asked about until `deadline`; `None` where it names none.
+    pub(in crate::commands) fn of(policy: &'a IdentityPolicy, deadline: Option<Instant>) -> Option<Self> {
         match policy {
             IdentityPolicy::File(policy) if !policy.key_rules().is_empty() => {
-                Some(Self { policy, gpg: OnceLock::new(), trouble: OnceLock::new() })
+                Some(Self { policy, gpg: OnceLock::new(), trouble: OnceLock::new(), deadline })
             }
             IdentityPolicy::AnyIdentity
             | IdentityPolicy::File(_)
@@ -91,7 +94,7 @@ impl<'a> Keys<'a> {
         }
         let keys = || self.policy.key_rules().iter().flat_map(|rule| &rule.openpgp).map(|key| key.packets.as_slice());
         let gpg = self.gpg.get_or_init(|| Gpg::with_keys(keys()).map_err(Arc::new)).as_ref().map_err(Arc::clone)?;
-        gpg.verify(messages).map_err(|error| {
+        gpg.verify(messages, self.deadline).map_err(|error| {
             let error = Arc::new(error);
             // Whoever asks again waits as long.
             if error.is_about_one() { error } else { Arc::clone(self.trouble.get_or_init(|| error)) }

@@ -1,6 +1,6 @@
 //! What a policy file asks of an object besides its signature.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ffi::OsString;
 
 use crate::cli::Verify;
@@ -9,7 +9,7 @@ use crate::commands::policy_source::LoadedPolicy;
 use crate::commands::verify::selection::Selection;
 use crate::git::ObjectKind;
 use crate::git::description::Description;
-use crate::git::repository::{Commits, FoundObject, HistoryError, ObjectId, Repository};
+use crate::git::repository::{Commits, FoundObject, HistoryError, Repository};
 use crate::policy::{Bounds, Circumstances, Merge, Place, Start};
 
 /// What is the same for all objects of a run.
@@ -19,8 +19,8 @@ pub(in crate::commands) struct Surroundings {
     references: Vec<Option<String>>,
     /// The paths of the policy and of the files that it names, in the repository; empty where no commit can change them.
     pub(in crate::commands) paths: Vec<String>,
-    /// The commits before the policy's start; `None` where the history is incomplete.
-    before_start: Option<HashSet<ObjectId>>,
+    /// The commits before the policy's start.
+    before_start: Commits,
     /// The bounds of each rule about keys.
     bounds: Vec<Bounds>,
     /// For each first commit of one what has it in its history.
@@ -37,7 +37,7 @@ impl Surroundings {
         Self {
             references: vec![None; arguments],
             paths: Vec::new(),
-            before_start: Some(HashSet::new()),
+            before_start: Commits::none(),
             bounds: Vec::new(),
             from_on: HashMap::new(),
             up_to: HashMap::new(),
@@ -71,7 +71,7 @@ impl Surroundings {
         };
         let before_start = match policy.file.start() {
             Some(start) => repository.before(start).map_err(|error| lacks("start", error))?,
-            None => Some(HashSet::new()),
+            None => Commits::none(),
         };
         let references = match selection.references.as_slice() {
             [] => selection.names.iter().map(named).collect(),
@@ -116,11 +116,10 @@ impl Surroundings {
                 ObjectKind::Tag => description.committer_email(),
             }
         });
-        let start = match (&self.before_start, content.map(|object| object.kind)) {
+        let start = match (self.before_start.contains(found.id), content.map(|object| object.kind)) {
             // A new tag of an old commit is new.
-            (_, Some(ObjectKind::Tag)) => Start::Judged,
-            (Some(before), _) if before.contains(&found.id) => Start::Before,
-            (Some(_), _) => Start::Judged,
+            (_, Some(ObjectKind::Tag)) | (Some(false), _) => Start::Judged,
+            (Some(true), _) => Start::Before,
             (None, _) => Start::Unknown,
         };
         Circumstances {

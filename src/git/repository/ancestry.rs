@@ -9,13 +9,19 @@ use super::{FoundObject, HistoryError, RawObject, Repository, Selected};
 use crate::git::ObjectKind;
 
 /// Some commits, as far as the repository has the history that says which.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Commits {
     ids: HashSet<ObjectId>,
     is_whole: bool,
 }
 
 impl Commits {
+    /// None at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { ids: HashSet::new(), is_whole: true }
+    }
+
     /// Whether `id` is among them. `None` where it is not among those that are known, and not all are.
     #[must_use]
     pub fn contains(&self, id: ObjectId) -> Option<bool> {
@@ -25,22 +31,23 @@ impl Commits {
 }
 
 impl Repository {
+    /// Every commit in the history of `start`, without itself.
+    ///
+    /// # Errors
+    /// [`HistoryError`] when there is no such commit.
+    pub fn before(&self, start: &str) -> Result<Commits, HistoryError> {
+        let start = self.bound(start)?;
+        let mut commits = self.history_of(start);
+        commits.ids.remove(&start);
+        Ok(commits)
+    }
+
     /// A commit and all in its history.
     ///
     /// # Errors
     /// [`HistoryError`] when there is no such commit.
     pub fn up_to(&self, commit: &str) -> Result<Commits, HistoryError> {
-        let last = self.bound(commit)?;
-        let mut commits = Commits { ids: HashSet::from([last]), is_whole: true };
-        let mut pending = vec![last];
-        while let Some(id) = pending.pop() {
-            let Some(parents) = self.parents(id) else {
-                commits.is_whole = false;
-                continue;
-            };
-            pending.extend(parents.into_iter().filter(|parent| commits.ids.insert(*parent)));
-        }
-        Ok(commits)
+        Ok(self.history_of(self.bound(commit)?))
     }
 
     /// A commit and all among `selected`, or before what is selected, that have it in their history. Of a tag what it names is
@@ -51,30 +58,37 @@ impl Repository {
     pub fn from_on(&self, commit: &str, selected: &[Selected]) -> Result<Commits, HistoryError> {
         let first = self.bound(commit)?;
         // What lies before the commit has it in no history, and need not be looked at.
-        let before = self.up_to(commit)?;
-        let mut children: HashMap<ObjectId, Vec<ObjectId>> = HashMap::new();
+        let before = self.history_of(first);
         let mut is_whole = before.is_whole;
-        let mut met = HashSet::new();
-        let mut pending: Vec<ObjectId> = selected.iter().flat_map(|one| self.ends(one)).collect();
+        let mut met = Met::default();
+        let (start, _) = met.place_of(first);
+        // Parent and child, by their places.
+        let mut edges = Vec::new();
+        let ends = selected.iter().flat_map(|one| self.ends(one));
+        let ends = ends.filter(|end| !before.ids.contains(end) && met.place_of(*end).1);
+        let mut pending: Vec<ObjectId> = ends.collect();
         while let Some(id) = pending.pop() {
-            if before.ids.contains(&id) || !met.insert(id) {
-                continue;
-            }
             let Some(parents) = self.parents(id) else {
                 is_whole = false;
                 continue;
             };
-            for parent in parents {
-                children.entry(parent).or_default().push(id);
-                pending.push(parent);
+            let (child, _) = met.place_of(id);
+            for parent in parents.into_iter().filter(|parent| *parent == first || !before.ids.contains(parent)) {
+                let (place, is_new) = met.place_of(parent);
+                edges.push((place, child));
+                pending.extend(is_new.then_some(parent));
             }
         }
-        let mut ids = HashSet::from([first]);
-        let mut pending = vec![first];
-        while let Some(id) = pending.pop() {
-            let children = children.remove(&id).unwrap_or_default();
-            pending.extend(children.into_iter().filter(|child| ids.insert(*child)));
+        drop(before);
+        edges.sort_unstable();
+        let mut behind = HashSet::from([start]);
+        let mut pending = vec![start];
+        while let Some(parent) = pending.pop() {
+            let from = edges.partition_point(|(other, _)| *other < parent);
+            let children = edges.iter().skip(from).take_while(|(other, _)| *other == parent);
+            pending.extend(children.map(|(_, child)| *child).filter(|child| behind.insert(*child)));
         }
+        let ids = met.places.into_iter().filter(|(_, place)| behind.contains(place)).map(|(id, _)| id).collect();
         Ok(Commits { ids, is_whole })
     }
 
@@ -100,6 +114,19 @@ impl Repository {
         self.inner.find_object(id).ok()?.peel_to_commit().ok().map(|commit| commit.id)
     }
 
+    fn history_of(&self, last: ObjectId) -> Commits {
+        let mut commits = Commits { ids: HashSet::from([last]), is_whole: true };
+        let mut pending = vec![last];
+        while let Some(id) = pending.pop() {
+            let Some(parents) = self.parents(id) else {
+                commits.is_whole = false;
+                continue;
+            };
+            pending.extend(parents.into_iter().filter(|parent| commits.ids.insert(*parent)));
+        }
+        commits
+    }
+
     fn bound(&self, commit: &str) -> Result<ObjectId, HistoryError> {
         let absent = || HistoryError::NoStart(commit.to_owned());
         let id = ObjectId::from_hex(commit.as_bytes()).map_err(|_| absent())?;
@@ -107,12 +134,28 @@ impl Repository {
         Ok(id)
     }
 
-    /// `None` where they are not here: beyond the end of a shallow history, or in an object that cannot be read.
+    /// `None` where they are not here: beyond the end of a shallow history, or in an object that cannot be read; and when
+    /// the time is spent.
     fn parents(&self, id: ObjectId) -> Option<Vec<ObjectId>> {
-        if self.shallow.contains(&id) {
+        if self.shallow.contains(&id) || self.is_late() {
             return None;
         }
         let commit = self.inner.find_commit(id).ok()?;
         Some(Header::read(&commit.data).parents)
+    }
+}
+
+/// The commits that a search met, each with a number: an edge between two of them is two numbers.
+#[derive(Default)]
+struct Met {
+    places: HashMap<ObjectId, usize>,
+}
+
+impl Met {
+    /// The commit's number, and whether it was met just now.
+    fn place_of(&mut self, id: ObjectId) -> (usize, bool) {
+        let next = self.places.len();
+        let place = *self.places.entry(id).or_insert(next);
+        (place, place == next)
     }
 }

@@ -1,6 +1,5 @@
 //! What a policy asks of a repository: a file as a commit has it, who changes it, and what came before what.
 
-use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
@@ -153,30 +152,6 @@ impl Repository {
             ObjectKind::Tag => gix::objs::Kind::Tag,
         };
         gix::objs::compute_hash(self.inner.object_hash(), kind, &bytes).ok()
-    }
-
-    /// Every commit in the history of `start`, without itself. `None` where some of it is not here.
-    ///
-    /// # Errors
-    /// [`HistoryError`] when there is no such commit.
-    pub fn before(&self, start: &str) -> Result<Option<HashSet<ObjectId>>, HistoryError> {
-        let absent = || HistoryError::NoStart(start.to_owned());
-        let start = ObjectId::from_hex(start.as_bytes()).map_err(|_| absent())?;
-        self.inner.find_commit(start).map_err(|_| absent())?;
-        let mut before = HashSet::new();
-        let mut pending = vec![start];
-        while let Some(id) = pending.pop() {
-            if self.shallow.contains(&id) || self.is_late() {
-                return Ok(None);
-            }
-            let Ok(commit) = self.inner.find_commit(id) else { return Ok(None) };
-            for parent in commit.parent_ids() {
-                if before.insert(parent.detach()) {
-                    pending.push(parent.detach());
-                }
-            }
-        }
-        Ok(Some(before))
     }
 
     /// What a commit has at `path`; `None` where that cannot be read.

@@ -123,32 +123,61 @@ fn replace_refs_are_not_followed() {
     assert!(found.content.unwrap().bytes.ends_with(b"real\n"));
 }
 
-#[test]
-fn a_range_is_gits_whatever_the_dates_say() {
-    let scratch = Scratch::new(&[]);
+/// Sixty commits on two branches that merge each other, with clocks that run back, stand still and lie.
+fn tangle(scratch: &Scratch) -> Vec<String> {
     let base = 1_700_000_000;
-    // Two branches that merge each other, with clocks that run back, stand still and lie.
-    let mut ids_made = vec![scratch.commit(base, "root", &[])];
+    let mut made = vec![scratch.commit(base, "root", &[])];
     for step in 1..60_usize {
         let date =
             base + i64::try_from(step * 7919 % 83).unwrap() * 50 - if step % 13 == 0 { 1_000_000_000 } else { 0 };
-        let first = ids_made[step.saturating_sub(1 + step % 3)].clone();
-        let second = ids_made[step * 5 % step.max(1) / 2].clone();
-        let third = ids_made[step / 2].clone();
+        let first = made[step.saturating_sub(1 + step % 3)].clone();
+        let second = made[step * 5 % step.max(1) / 2].clone();
+        let third = made[step / 2].clone();
         let parents: Vec<&str> = match step % 4 {
             0 if first != third => vec![&first, &third],
             1 if first != second => vec![&first, &second],
             _ => vec![&first],
         };
-        ids_made.push(scratch.commit(date, &format!("commit {step}"), &parents));
+        made.push(scratch.commit(date, &format!("commit {step}"), &parents));
     }
+    made
+}
+
+#[test]
+fn a_range_is_gits_whatever_the_dates_say() {
+    let scratch = Scratch::new(&[]);
+    let made = tangle(&scratch);
     let repository = scratch.open();
     for (from, to) in [(0, 59), (20, 59), (40, 57), (58, 59), (59, 20), (31, 47), (10, 11), (59, 59)] {
-        let range = format!("{}..{}", ids_made[from], ids_made[to]);
+        let range = format!("{}..{}", made[from], made[to]);
         let expected = scratch.git(&["rev-list", &range]);
         let expected: Vec<&str> = expected.lines().collect();
         assert_eq!(ids(&repository, &[&range]), expected, "{from}..{to}");
     }
+}
+
+#[test]
+fn what_lies_before_and_behind_a_commit_is_gits() {
+    let scratch = Scratch::new(&[]);
+    let made = tangle(&scratch);
+    let repository = scratch.open();
+    let all = repository.select(&[format!("{}..{}", made[0], made[59]).into(), made[58].as_str().into()]).unwrap();
+    for at in [0, 1, 7, 20, 40, 58, 59] {
+        let one = made[at].as_str();
+        let up_to = scratch.git(&["rev-list", one]);
+        let behind = scratch.git(&["rev-list", "--ancestry-path", &made[58], &made[59], &format!("^{one}")]);
+        let found = [repository.before(one), repository.up_to(one), repository.from_on(one, &all)].map(Result::unwrap);
+        for (place, id) in made.iter().enumerate() {
+            let answers = found.each_ref().map(|commits| commits.contains(id.parse().unwrap()).unwrap());
+            let is_up_to = up_to.contains(id);
+            assert_eq!(answers, [is_up_to && place != at, is_up_to, place == at || behind.contains(id)], "{at}, {place}");
+        }
+    }
+    // Without time nothing is read, and nothing said.
+    repository.read_until(Instant::now());
+    let (one, other) = (made[20].as_str(), made[40].parse().unwrap());
+    let late = [repository.before(one), repository.up_to(one), repository.from_on(one, &all)].map(Result::unwrap);
+    assert_eq!(late.map(|commits| commits.contains(other)), [None; 3]);
 }
 
 #[test]
