@@ -50,7 +50,7 @@ pub struct Report<'a> {
     pub totals: &'a Totals,
     /// What somebody has to decide something about.
     pub failures: &'a Failures,
-    /// The commits that change the policy file, whatever the verdict: they are always named.
+    /// The commits that change the policy file, whatever the verdict: the first [`MAX_CHANGES`], and how many more.
     pub changes: &'a Failures,
     /// The run's.
     pub exit_code: u8,
@@ -110,6 +110,9 @@ pub fn grouped(count: u64) -> String {
     }
     out
 }
+
+/// Who changes the law is named, as far as somebody reads; of more it is said how many there are.
+pub const MAX_CHANGES: usize = 100;
 
 #[cfg(test)]
 mod tests;

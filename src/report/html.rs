@@ -212,7 +212,7 @@ fn failures(out: &mut String, report: &Report<'_>) -> fmt::Result {
     writeln!(out, "<p class=\"soft\">The whole proof of one: <code>waxseal explain ID</code></p>\n</section>")
 }
 
-/// Who changes the law is always named.
+/// Who changes the law.
 fn changes(out: &mut String, report: &Report<'_>) -> fmt::Result {
     let rows = report.changes.rows();
     if rows.is_empty() {

@@ -43,13 +43,18 @@ pub fn case(row: &Row) -> String {
     );
     let reason = row.reason.unwrap_or(row.verdict);
     let detail = row.detail.as_deref().map(markup).unwrap_or_default();
+    let note = if row.changes_policy { "<system-out>changes the policy file</system-out>" } else { "" };
     let element = match row.standing {
+        Standing::Ok if row.changes_policy => {
+            writeln!(out, ">{note}</testcase>").unwrap_or_default();
+            return out;
+        }
         Standing::Ok => {
             out.push_str("/>\n");
             return out;
         }
         Standing::Exempt => {
-            writeln!(out, "><skipped message=\"exempt: {detail}\"/></testcase>").unwrap_or_default();
+            writeln!(out, "><skipped message=\"exempt: {detail}\"/>{note}</testcase>").unwrap_or_default();
             return out;
         }
         Standing::Failed => "failure",
@@ -66,7 +71,7 @@ pub fn case(row: &Row) -> String {
         writeln!(out, "what to do: {}\nall of it: waxseal explain {}", markup(remedy), row.short_id())
             .unwrap_or_default();
     }
-    writeln!(out, "</{element}>\n</testcase>").unwrap_or_default();
+    writeln!(out, "</{element}>{note}\n</testcase>").unwrap_or_default();
     out
 }
 

@@ -31,7 +31,7 @@ fn write_all(out: &mut String, report: &Report<'_>) -> fmt::Result {
     for (name, value) in about.facts() {
         writeln!(out, "- {name}: {}", literal(value))?;
     }
-    let changes_shown: Vec<_> = changes.rows().iter().take(MAX_SHOWN).collect();
+    let changes_shown: Vec<_> = changes.rows().iter().collect();
     if !changes_shown.is_empty() {
         table(out, "Commits that change the policy file", &changes_shown, changes, "--list")?;
     }

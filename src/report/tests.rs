@@ -143,6 +143,13 @@ fn junit() {
         assert_eq!(text.matches(&format!("<{element}")).count(), count, "{element} in {text}");
     }
     assert!(text.contains("type=\"log-entry-absent\""), "{text}");
+    for (mut row, end) in rows().into_iter().zip(["", "/>", "</failure>", "</failure>", "</error>"]) {
+        assert!(!junit::case(&row).contains("system-out"));
+        row.changes_policy = true;
+        let case = junit::case(&row).replace('\n', "");
+        let expected = format!("{end}<system-out>changes the policy file</system-out></testcase>");
+        assert!(case.ends_with(&expected), "{case}");
+    }
     assert!(!text.contains("]]>") && text.contains("]]&gt;"), "{text}");
     assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text}");
     assert!(!text.contains(['\u{fffe}', '\u{202e}']), "{text}");
@@ -271,4 +278,14 @@ fn annotations_are_few() {
         "::warning title=waxseal::1 of 1 commit is signed, and nobody said who may sign\n"
     );
     assert!(lines.ends_with("::and 31 more; \"waxseal verify --failed\" lists them\n"), "{lines}");
+    let mut changes = Failures::at_most(MAX_CHANGES);
+    changes.add(&Row { changes_policy: true, ..signed("alice", "issuer", 1) });
+    let notice =
+        "::notice file=a folder/policy.toml,title=0000000000 changes the policy file::signed by alice via issuer";
+    let lines = annotations::lines(&Report { failures: &none, changes: &changes, ..report });
+    assert_eq!(lines, format!("{notice}; subject: A change\n"));
+    (0..140).for_each(|_| changes.add(&hostile()));
+    let lines = annotations::lines(&Report { failures: &none, changes: &changes, ..report });
+    assert_eq!(lines.lines().count(), annotations::MAX_ANNOTATIONS);
+    assert!(lines.ends_with("::132 more change the policy file; \"waxseal verify --list\"\n"), "{lines}");
 }

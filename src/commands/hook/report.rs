@@ -12,6 +12,7 @@ use crate::commands::verify::judged::{Judged, Tally};
 use crate::escape;
 use crate::git::ObjectKind;
 use crate::policy::{Allowed, IdentityPolicy};
+use crate::report::MAX_CHANGES;
 use crate::verify::Verdict;
 
 /// What is to be said, as it is found out.
@@ -23,6 +24,8 @@ pub(super) struct Report<'a> {
     hints: Vec<String>,
     /// Failures that are shown already.
     shown: usize,
+    /// Commits in order that change the policy file.
+    changes: usize,
     /// Who signed the push, if that was asked for.
     pub(super) pusher: Option<String>,
 }
@@ -49,7 +52,7 @@ struct ToSign {
 impl<'a> Report<'a> {
     pub(super) fn new(hook: &'a Hook, run: &'a Run<'a>, parts: &'a Parts) -> Self {
         let found = parts.parts.iter().map(|_| Found::default()).collect();
-        Self { hook, run, parts, found, hints: Vec::new(), shown: 0, pusher: None }
+        Self { hook, run, parts, found, hints: Vec::new(), shown: 0, changes: 0, pusher: None }
     }
 
     /// Takes note of an object, which the argument at `position` named.
@@ -59,10 +62,11 @@ impl<'a> Report<'a> {
         found.objects += 1;
         let short = judged.found.id.to_hex_with_len(SHORT_ID);
         let is_refused = is_refused(judged, &self.run.policy);
-        if judged.changes_policy && !is_refused {
-            found.lines.push(format!("{short} changes the policy file"));
-        }
         if !is_refused {
+            if judged.changes_policy {
+                self.changes += 1;
+                found.lines.extend((self.changes <= MAX_CHANGES).then(|| format!("{short} changes the policy file")));
+            }
             return;
         }
         found.refused += 1;
@@ -108,6 +112,10 @@ impl<'a> Report<'a> {
         let hidden = usize::try_from(refused).unwrap_or(usize::MAX).saturating_sub(self.shown);
         if hidden > 0 {
             text.push(format!("  and {hidden} more"));
+        }
+        let unnamed = self.changes.saturating_sub(MAX_CHANGES);
+        if unnamed > 0 {
+            text.push(format!("  and {unnamed} more change the policy file"));
         }
         if let Some(why) = stopped {
             text.push(format!("not everything was judged: {why}; push in parts"));

@@ -8,7 +8,7 @@ use super::{Run, report, reports};
 use crate::cli::Listing;
 use crate::escape;
 use crate::git::ObjectKind;
-use crate::report::{Standing, Totals, grouped};
+use crate::report::{MAX_CHANGES, Standing, Totals, grouped};
 
 /// What was met so far.
 pub(super) struct People {
@@ -18,7 +18,7 @@ pub(super) struct People {
     /// The first lines of what failed, and of what is not known.
     failed: Vec<Vec<u8>>,
     unknown: Vec<Vec<u8>>,
-    /// Those of commits that change the policy file, whatever the verdict, and how many more there are.
+    /// Those of the first commits that change the policy file, whatever the verdict, and how many more there are.
     changes: Vec<Vec<u8>>,
     more_changes: u64,
     totals: Totals,
@@ -136,6 +136,3 @@ const FEW: usize = 20;
 
 /// More are for `--failed`.
 const FIRST: usize = 10;
-
-/// Who changes the law is always named, as far as somebody reads.
-const MAX_CHANGES: usize = 100;

@@ -11,7 +11,9 @@ use crate::cli;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::files::{self, Draft};
 use crate::report::signers::Signers;
-use crate::report::{About, Failures, PolicySource, Report, Totals, Trusted, annotations, html, junit, sarif, summary};
+use crate::report::{
+    About, Failures, MAX_CHANGES, PolicySource, Report, Totals, Trusted, annotations, html, junit, sarif, summary,
+};
 use crate::verify::SctRequirement;
 
 /// Reports that are being written.
@@ -178,9 +180,6 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 
 /// GitHub shows five thousand results of a run, and nobody reads more.
 const MAX_FAILURES: usize = 5_000;
-
-/// Who changes the law is always named, as far as somebody reads.
-const MAX_CHANGES: usize = 100;
 
 /// A page shows a hundred; more are counted to know how many there are.
 const MAX_SIGNERS: usize = 1_000;

@@ -170,7 +170,11 @@ fn what_lies_before_and_behind_a_commit_is_gits() {
         for (place, id) in made.iter().enumerate() {
             let answers = found.each_ref().map(|commits| commits.contains(id.parse().unwrap()).unwrap());
             let is_up_to = up_to.contains(id);
-            assert_eq!(answers, [is_up_to && place != at, is_up_to, place == at || behind.contains(id)], "{at}, {place}");
+            assert_eq!(
+                answers,
+                [is_up_to && place != at, is_up_to, place == at || behind.contains(id)],
+                "{at}, {place}"
+            );
         }
     }
     // Without time nothing is read, and nothing said.
