@@ -31,6 +31,7 @@ mod disk_faults;
 mod doctor;
 mod durability;
 mod evidence_notes;
+mod exit_codes;
 mod expectations;
 mod explain;
 mod fifos;

@@ -334,7 +334,7 @@ pub(crate) struct Gallery {
 }
 
 /// The same signature without its proof.
-fn without_log_entry(payload: &[u8], armor: &str) -> String {
+pub(crate) fn without_log_entry(payload: &[u8], armor: &str) -> String {
     let opened = signature::git::open(payload, armor.as_bytes()).unwrap();
     let attributes = SignedAttributes::for_payload(payload, opened.signing_time.unwrap()).unwrap();
     assert_eq!(attributes.message(), opened.message);
