@@ -7,6 +7,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -30,7 +31,7 @@ impl MergeTree {
         let this = Self { folder };
         let mut init = this.git();
         init.args(["init", "--quiet", "--bare", "--template=", "--object-format", format]).arg(this.folder.path());
-        let (_, code) = output(init)?;
+        let (_, code) = output(init, Vec::new())?;
         if code != Some(0) {
             return Err(MergeTreeError::Init);
         }
@@ -48,22 +49,43 @@ impl MergeTree {
         Ok(this)
     }
 
-    /// The tree of a merge of `theirs` into `ours`; `None` where they conflict.
-    ///
-    /// # Errors
-    /// [`MergeTreeError`] where Git cannot tell.
-    pub fn merged(&self, ours: &str, theirs: &str) -> Result<Option<String>, MergeTreeError> {
+    /// For each pair the tree of a merge of its second commit into its first; `None` where they conflict, an error where Git
+    /// cannot tell. One process makes many.
+    #[must_use]
+    pub fn merged(&self, pairs: &[(String, String)]) -> Vec<Merged> {
+        let mut answers: Vec<Merged> = Vec::with_capacity(pairs.len());
+        while let Some(rest) = pairs.get(answers.len()..).filter(|rest| !rest.is_empty()) {
+            let batch = rest.get(..MAX_BATCH).unwrap_or(rest);
+            match self.some_of(batch) {
+                Ok((trees, error)) => {
+                    answers.extend(trees.into_iter().map(Ok));
+                    // What Git cannot read it stops at; another process goes on behind it.
+                    answers.extend(error.map(|error| Err(Arc::new(error))));
+                }
+                Err(error) => {
+                    let error = Arc::new(error);
+                    answers.extend(batch.iter().map(|_pair| Err(Arc::clone(&error))));
+                }
+            }
+        }
+        answers
+    }
+
+    /// As many as one process answers for, and why it stopped there where it failed; one of both at least.
+    fn some_of(
+        &self,
+        pairs: &[(String, String)],
+    ) -> Result<(Vec<Option<String>>, Option<MergeTreeError>), MergeTreeError> {
         let mut merge = self.git();
         merge.arg("--git-dir").arg(self.folder.path());
-        merge.args(["merge-tree", "--write-tree", "--no-messages", ours, theirs]);
-        let (said, code) = output(merge)?;
-        let tree = String::from_utf8_lossy(&said).lines().next().unwrap_or_default().to_owned();
-        let is_id = matches!(tree.len(), 40 | 64) && tree.bytes().all(|byte| byte.is_ascii_hexdigit());
-        match code {
-            Some(0) if is_id => Ok(Some(tree)),
-            Some(1) if is_id => Ok(None),
-            code => Err(MergeTreeError::Failed(code.unwrap_or(-1))),
-        }
+        merge.args(["merge-tree", "--write-tree", "--stdin", "--no-messages", "--name-only"]);
+        let lines = pairs.iter().map(|(ours, theirs)| format!("{ours} {theirs}\n")).collect::<String>();
+        let (said, code) = output(merge, lines.into_bytes())?;
+        let mut trees = trees(&said);
+        trees.truncate(pairs.len());
+        let went_on = code == Some(0) && !trees.is_empty() || trees.len() == pairs.len();
+        let error = (!went_on).then(|| MergeTreeError::Failed(code.unwrap_or(-1)));
+        Ok((trees, error))
     }
 
     fn git(&self) -> Command {
@@ -73,16 +95,19 @@ impl MergeTree {
         }
         git.env("HOME", self.folder.path()).env("XDG_CONFIG_HOME", self.folder.path());
         git.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", NOTHING).env("GIT_ATTR_NOSYSTEM", "1");
-        git.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        git.current_dir(self.folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         git
     }
 }
 
+/// A tree, or none where there is a conflict.
+pub type Merged = Result<Option<String>, Arc<MergeTreeError>>;
+
 /// Git could not be asked, or cannot tell.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeTreeError {
-    /// An object is not there, or Git is older than 2.38.
-    #[error("\"git merge-tree\" failed with exit code {0}: it needs Git 2.38, and the history of both sides")]
+    /// An object is not there, or Git is older than 2.39.
+    #[error("\"git merge-tree\" failed with exit code {0}: it needs Git 2.39, and the history of both sides")]
     Failed(i32),
     /// The folder.
     #[error("its folder cannot be used: {0}")]
@@ -101,10 +126,12 @@ pub enum MergeTreeError {
     TooSlow,
 }
 
-/// What it writes, and its exit code.
-fn output(mut command: Command) -> Result<(Vec<u8>, Option<i32>), MergeTreeError> {
+/// What it writes when it is given `input`, and its exit code.
+fn output(mut command: Command, input: Vec<u8>) -> Result<(Vec<u8>, Option<i32>), MergeTreeError> {
     let mut child = command.spawn().map_err(MergeTreeError::Start)?;
-    let stdout = child.stdout.take();
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    // Whoever ends early does not want to hear the rest.
+    thread::spawn(move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(&input)));
     let (send, receive) = channel();
     thread::spawn(move || {
         let mut said = Vec::new();
@@ -122,6 +149,26 @@ fn output(mut command: Command) -> Result<(Vec<u8>, Option<i32>), MergeTreeError
         return Err(MergeTreeError::TooSlow);
     };
     Ok((said?, child.wait()?.code()))
+}
+
+/// What `git merge-tree --stdin` says, as far as it is whole: for each merge `1` or `0`, the tree, the names of files that
+/// conflict, and nothing, each with a NUL behind it.
+fn trees(said: &[u8]) -> Vec<Option<String>> {
+    let mut words = said.split(|byte| *byte == 0);
+    let mut trees = Vec::new();
+    while let (Some(clean), Some(tree)) = (words.next(), words.next()) {
+        let is_id = matches!(tree.len(), 40 | 64) && tree.iter().all(u8::is_ascii_hexdigit);
+        trees.push(match clean {
+            b"1" if is_id => Some(String::from_utf8_lossy(tree).into_owned()),
+            b"0" if is_id => None,
+            _ => break,
+        });
+        // Of a list that is cut off nothing follows.
+        if !words.any(<[u8]>::is_empty) {
+            break;
+        }
+    }
+    trees
 }
 
 /// `git rev-parse --local-env-vars`, and where attributes come from: whoever calls may have been called by Git.
@@ -148,6 +195,33 @@ const OF_A_REPOSITORY: [&str; 18] = [
 
 const NOTHING: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 
-/// Names of conflicting files stand behind the tree's.
-const MAX_BYTES: u64 = 1 << 12;
+/// Names of conflicting files stand behind the tree's; of what is cut off Git is asked again.
+const MAX_BYTES: u64 = 1 << 20;
+/// The last of them wait for the first.
+const MAX_BATCH: usize = 64;
 const SECONDS: u64 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_git_says_of_many_merges() {
+        let (one, two) = ("1".repeat(40), "2".repeat(40));
+        let clean = |tree: &str| format!("1\0{tree}\0\0");
+        let conflict = |names: &str| format!("0\0{one}\0{names}\0");
+        for (said, expected) in [
+            (String::new(), vec![]),
+            (clean(&one), vec![Some(one.clone())]),
+            (clean(&one) + &conflict("a\0 1\0") + &clean(&two), vec![Some(one.clone()), None, Some(two.clone())]),
+            // Cut off in the list; in front of it; in the tree.
+            (clean(&one) + &format!("0\x00{two}\0a\0b"), vec![Some(one.clone()), None]),
+            (format!("1\0{one}\0"), vec![Some(one.clone())]),
+            (clean(&one) + "1\x002222", vec![Some(one.clone())]),
+            (clean(&one) + &format!("-1\0{two}\0\0") + &clean(&two), vec![Some(one.clone())]),
+            (clean(&one.replace('1', "g")), vec![]),
+        ] {
+            assert_eq!(trees(said.as_bytes()), expected, "{said:?}");
+        }
+    }
+}

@@ -68,7 +68,7 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
         "payload-mismatch" => "it was changed after it was signed; do not trust it",
         "rule-undecided" => {
             "rule-undecided: --ref says for which ref; a rule about a start commit needs the whole history, \
-             one about a forge's merges Git 2.38"
+             one about a forge's merges Git 2.39"
         }
         "sct-absent" => {
             "certificates of before June 2022 have none; \"waxseal verify --insecure-ignore-sct\" does not ask"

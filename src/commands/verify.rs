@@ -3,7 +3,7 @@
 //! Objects stream through one verifier: memory does not grow with what is printed. A policy is asked anew in each run, whatever
 //! an earlier one found of the signatures.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -21,7 +21,6 @@ use crate::finding_cache::CacheError;
 use crate::git::repository::{FoundObject, RawObject, Repository};
 use crate::git::{HashKind, SignedObject};
 use crate::instance::{Instance, InstanceName};
-use crate::merge_tree::{MergeTree, MergeTreeError};
 use crate::policy::{Circumstances, IdentityPolicy, Merge, PolicyFile};
 use crate::settings::{FoundRepository, HookVariables, Refusal, Settings};
 use crate::signature::payload::header;
@@ -34,6 +33,7 @@ pub(super) mod by_key;
 mod engine;
 pub(super) mod json;
 pub(super) mod judged;
+mod merges;
 mod people;
 mod report;
 mod reports;
@@ -44,6 +44,7 @@ pub(super) mod surroundings;
 use by_key::Keys;
 use engine::{Engine, Verified};
 use judged::{Judged, Tally};
+use merges::Merges;
 use people::People;
 pub(super) use report::object as line_for_people;
 use reports::Reports;
@@ -74,7 +75,7 @@ pub(super) struct Run<'a> {
     pub(super) surroundings: Surroundings,
     pub(super) verifier: Verifier,
     /// What Git's merge makes of parents, once a rule asks.
-    merge_tree: OnceCell<Result<MergeTree, MergeTreeError>>,
+    merges: Merges,
     /// The logs, if they may be asked.
     online: Option<RefCell<Online>>,
 }
@@ -143,6 +144,7 @@ impl<'a> Run<'a> {
         let (policy, default_instance, surroundings) = policy?;
         let online = request.online || settings.online && !request.offline;
         let online = online.then(|| Online::new(&settings, outside_evidence::BUDGET, now)).transpose()?;
+        let merges = Merges::of(&repository, hash);
         Ok(Self {
             request,
             settings,
@@ -154,7 +156,7 @@ impl<'a> Run<'a> {
             policy,
             surroundings,
             verifier,
-            merge_tree: OnceCell::new(),
+            merges,
             online: online.map(RefCell::new),
         })
     }
@@ -232,7 +234,7 @@ impl<'a> Run<'a> {
     ) -> io::Result<Option<CacheError>> {
         let (findings, trouble) = self.findings();
         let keys = Keys::of(&self.policy, self.repository.deadline());
-        let engine = Engine { verifier: &self.verifier, hash: self.hash, findings, keys };
+        let engine = Engine { verifier: &self.verifier, hash: self.hash, findings, keys, merges: &self.merges };
         engine.run(&self.repository, &self.selection.selected, |verified| {
             let Verified { position, found, verdict, cached } = verified;
             let completed = match &found.content {
@@ -356,20 +358,13 @@ impl<'a> Run<'a> {
         if !file.asks_for_merge(signature, committer_email) {
             return Merge::Unknown;
         }
-        let Some((parents, tree)) = self.repository.parents_and_tree(found) else { return Merge::Not };
+        let Some((parents, tree)) = found.parents_and_tree() else { return Merge::Not };
         let [ours, theirs] = parents.as_slice() else { return Merge::Not };
         let tree = tree.to_string();
-        let merge_tree = self.merge_tree.get_or_init(|| {
-            let format = match self.hash {
-                HashKind::Sha1 => "sha1",
-                HashKind::Sha256 => "sha256",
-            };
-            MergeTree::over(&self.repository.object_folders(), format)
-        });
-        match merge_tree.as_ref().map(|merge_tree| merge_tree.merged(&ours.to_string(), &theirs.to_string())) {
-            Ok(Ok(Some(merged))) if merged == tree => Merge::Clean,
-            Ok(Ok(_)) => Merge::Not,
-            Ok(Err(_)) | Err(_) => Merge::Unknown,
+        match self.merges.one((*ours, *theirs)) {
+            Ok(Some(merged)) if merged == tree => Merge::Clean,
+            Ok(_) => Merge::Not,
+            Err(_) => Merge::Unknown,
         }
     }
 

@@ -57,7 +57,11 @@ fn policy(sandbox: &Sandbox, forge: &SshSigner) -> String {
 
 /// Whether it is allowed, and the reason.
 fn judged(ran: &Ran) -> String {
-    let object: Value = serde_json::from_str(ran.out().lines().nth(1).unwrap()).unwrap();
+    object(ran.out().lines().nth(1).unwrap())
+}
+
+fn object(line: &str) -> String {
+    let object: Value = serde_json::from_str(line).unwrap();
     format!("{} {}", object["allowed"], object["reason"].as_str().unwrap_or("-"))
 }
 
@@ -126,4 +130,33 @@ fn nobodys_merge_drivers_have_a_say() {
         let ran = sandbox.waxseal(["verify", "--policy", &policy, "--json", &id]);
         assert_eq!(judged(&ran), expected, "{}{}", ran.out(), ran.err());
     }
+}
+
+#[test]
+fn many_merges_are_made_together() {
+    let sandbox = world();
+    let forge = SshSigner::new(9);
+    let policy = policy(&sandbox, &forge);
+    let right = merged(&sandbox, "ours", "theirs", &[]);
+    let lone = sandbox.git(["commit-tree", "-m", "x", &right]).success().line();
+    sandbox.git(["branch", "lone", &lone]).success();
+    // Git stops at what it cannot read, and at histories that have nothing in common: nobody else hears of that.
+    let absent = "1".repeat(40);
+    let absent = format!(
+        "tree {right}\nparent {absent}\nparent {absent}\nauthor A <a@x> 1 +0000\ncommitter F <{FORGE}> 1 +0000\n\nm\n"
+    );
+    let mut expected = Vec::new();
+    for round in 0..40 {
+        let (id, answer) = match round % 4 {
+            0 => (merge(&sandbox, &forge, &["ours", "theirs"], &right, FORGE), "true -"),
+            1 => (forge.signed(&sandbox, HashKind::Sha1, absent.as_bytes(), absent.as_bytes()), "null rule-undecided"),
+            2 => (merge(&sandbox, &forge, &["ours", "contrary"], &right, FORGE), "false identity-not-allowed"),
+            _ => (merge(&sandbox, &forge, &["ours", "lone"], &right, FORGE), "null rule-undecided"),
+        };
+        expected.push((id, answer));
+    }
+    let ids: Vec<&str> = expected.iter().map(|(id, _)| id.as_str()).collect();
+    let ran = sandbox.waxseal(["verify", "--policy", &policy, "--json"].iter().chain(&ids)).code(1);
+    let found: Vec<String> = ran.out().lines().skip(1).take(ids.len()).map(object).collect();
+    assert_eq!(found, expected.iter().map(|(_, answer)| (*answer).to_owned()).collect::<Vec<_>>());
 }

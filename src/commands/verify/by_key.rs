@@ -37,6 +37,11 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// The policy that names them.
+    pub(in crate::commands) fn policy(&self) -> &PolicyFile {
+        self.policy
+    }
+
     /// `verdict`, or what the keys say of a signature in a format that is theirs.
     pub(in crate::commands) fn verdict(&self, object: &SignedObject, verdict: Verdict) -> Verdict {
         let mut verdict = verdict;

@@ -8,7 +8,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use super::by_key::Keys;
+use super::merges::{Merges, Pair};
 use crate::commands::findings::Findings;
+use crate::git::description::Description;
 use crate::git::repository::{FoundObject, Repository, Selected};
 use crate::git::{HashKind, SignedObject};
 use crate::verify::error::Missing;
@@ -21,6 +23,8 @@ pub(super) struct Engine<'a> {
     pub(super) findings: Option<Findings>,
     /// Those that the policy names.
     pub(super) keys: Option<Keys<'a>>,
+    /// Where those that the policy will ask for are made.
+    pub(super) merges: &'a Merges,
 }
 
 /// An object with the verdict on it.
@@ -95,6 +99,7 @@ impl Engine<'_> {
             }
         }
         keys.judge(&objects, &mut verdicts);
+        self.merges.prepare(batch.iter().filter_map(|verified| pair(keys, verified)).collect());
         batch
     }
 
@@ -112,6 +117,20 @@ impl Engine<'_> {
             (Some(findings), Ok(armor)) => findings.verdict(self.verifier, &object.payload, armor),
             _ => (object.verdict(self.verifier), false),
         }
+    }
+}
+
+/// What the policy will ask to be merged.
+fn pair(keys: &Keys<'_>, Verified { found, verdict, .. }: &Verified) -> Option<Pair> {
+    let Verdict::VerifiedByKey(signature) = verdict else { return None };
+    let object = found.content.as_ref().ok()?;
+    let committer = Description::of(object.kind, &object.bytes).committer_email();
+    if !keys.policy().asks_for_merge(signature, committer) {
+        return None;
+    }
+    match found.parents_and_tree()?.0.as_slice() {
+        [ours, theirs] => Some((*ours, *theirs)),
+        _ => None,
     }
 }
 

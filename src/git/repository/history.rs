@@ -125,14 +125,6 @@ impl Repository {
         self.departs_from_merge(own, &header.parents, path)
     }
 
-    /// The parents of a commit, and its tree; `None` of what is none, or cannot be read.
-    #[must_use]
-    pub fn parents_and_tree(&self, found: &FoundObject) -> Option<(Vec<ObjectId>, ObjectId)> {
-        let Ok(RawObject { kind: ObjectKind::Commit, bytes }) = &found.content else { return None };
-        let header = Header::read(bytes);
-        Some((header.parents, header.tree?))
-    }
-
     /// Where the objects are, those of a push that nobody has admitted yet too.
     #[must_use]
     pub fn object_folders(&self) -> Vec<PathBuf> {
@@ -165,6 +157,16 @@ impl Repository {
         let tree = self.inner.find_tree(tree).ok()?;
         let entry = tree.lookup_entry(path.split('/')).ok()?;
         Some(entry.map(|entry| (entry.object_id(), entry.mode().kind())))
+    }
+}
+
+impl FoundObject {
+    /// The parents of a commit, and its tree; `None` of what is none, or cannot be read.
+    #[must_use]
+    pub fn parents_and_tree(&self) -> Option<(Vec<ObjectId>, ObjectId)> {
+        let Ok(RawObject { kind: ObjectKind::Commit, bytes }) = &self.content else { return None };
+        let header = Header::read(bytes);
+        Some((header.parents, header.tree?))
     }
 }
 
