@@ -7,7 +7,7 @@ use super::sandbox::ssh::SshSigner;
 use super::sandbox::{Ran, Sandbox};
 
 /// A work tree with a base, a branch `ours` and a branch `theirs`, each with a change in the same file far from the other's.
-fn world() -> Sandbox {
+pub(super) fn world() -> Sandbox {
     let sandbox = Sandbox::new();
     let lines = |first: &str, last: &str| {
         let middle: String = (0..30).map(|line| format!("{line}\n")).collect();
@@ -29,7 +29,7 @@ fn world() -> Sandbox {
 }
 
 /// A merge of two branches with this tree, by this committer, signed by the forge.
-fn merge(sandbox: &Sandbox, forge: &SshSigner, parents: &[&str], tree: &str, committer: &str) -> String {
+pub(super) fn merge(sandbox: &Sandbox, forge: &SshSigner, parents: &[&str], tree: &str, committer: &str) -> String {
     let mut raw = format!("tree {tree}\n");
     for parent in parents {
         raw += &format!("parent {}\n", sandbox.git(["rev-parse", parent]).success().line());
@@ -39,7 +39,7 @@ fn merge(sandbox: &Sandbox, forge: &SshSigner, parents: &[&str], tree: &str, com
 }
 
 /// The tree of a branch after it merged another.
-fn merged(sandbox: &Sandbox, ours: &str, theirs: &str, more: &[&str]) -> String {
+pub(super) fn merged(sandbox: &Sandbox, ours: &str, theirs: &str, more: &[&str]) -> String {
     sandbox.git(["checkout", "-q", "--detach", ours]).success();
     sandbox
         .git(["-c", "commit.gpgSign=false", "merge", "-q", "--no-edit"].iter().chain(more).chain(&[theirs]))
@@ -65,7 +65,7 @@ fn object(line: &str) -> String {
     format!("{} {}", object["allowed"], object["reason"].as_str().unwrap_or("-"))
 }
 
-const FORGE: &str = "noreply@forge.example";
+pub(super) const FORGE: &str = "noreply@forge.example";
 
 #[test]
 fn a_forge_merges_and_does_nothing_else() {

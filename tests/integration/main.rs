@@ -78,3 +78,4 @@ mod verify_tag;
 mod who;
 mod whole_history;
 mod workbench;
+mod workbench_keys;

@@ -7,19 +7,19 @@ use waxseal::git::{HashKind, ObjectKind, signed_bytes};
 
 use super::sandbox::{Ran, Sandbox, WAXSEAL, program};
 
-const PAYLOAD: &[u8] = include_bytes!("openpgp/payload");
-const DAVE: &str = "52C5D7DA37815705548CE5BE7C6B836D4D2BC027";
+pub(super) const PAYLOAD: &[u8] = include_bytes!("openpgp/payload");
+pub(super) const DAVE: &str = "52C5D7DA37815705548CE5BE7C6B836D4D2BC027";
 /// Her key has expired in 2020, whatever the claimed date of the signature.
 const EVE: &str = "941D671DD484FCEC9EB641660D18F8FA196181D4";
 const RITA: &str = "CBC7DC5CCF847F45C5F7A53E4B99092111EE6C20";
 /// Made by GnuPG 2.2.40 over `payload`, and the keys that it exports.
-const DAVES: &str = include_str!("openpgp/dave.sig");
+pub(super) const DAVES: &str = include_str!("openpgp/dave.sig");
 const EVES: &str = include_str!("openpgp/eve.sig");
 const RITAS: &str = include_str!("openpgp/rita.sig");
-const MALLORYS: &str = include_str!("openpgp/mallory.sig");
+pub(super) const MALLORYS: &str = include_str!("openpgp/mallory.sig");
 const SHA_1: &str = include_str!("openpgp/dave-sha1.sig");
 const EXPIRES: &str = include_str!("openpgp/dave-expires.sig");
-const KEYS: [(&str, &str); 5] = [
+pub(super) const KEYS: [(&str, &str); 5] = [
     ("dave.asc", include_str!("openpgp/dave.asc")),
     ("eve.asc", include_str!("openpgp/eve.asc")),
     ("rita.asc", include_str!("openpgp/rita.asc")),
@@ -27,13 +27,13 @@ const KEYS: [(&str, &str); 5] = [
     ("mallory.asc", include_str!("openpgp/mallory.asc")),
 ];
 
-fn commit(sandbox: &Sandbox, payload: &[u8], armor: &str) -> String {
+pub(super) fn commit(sandbox: &Sandbox, payload: &[u8], armor: &str) -> String {
     let raw = signed_bytes(ObjectKind::Commit, HashKind::Sha1, payload, armor.as_bytes()).unwrap();
     sandbox.hash_object("commit", &raw)
 }
 
 /// A rule for one key in a file that has more.
-fn rule(key: &str, file: &str, more: &str) -> String {
+pub(super) fn rule(key: &str, file: &str, more: &str) -> String {
     format!("[[rule]]\nname = '{file}'\nopenpgp = ['{key}']\nkey_files = ['{file}', 'mallory.asc']\n{more}\n")
 }
 
@@ -57,7 +57,7 @@ fn judged(ran: &Ran) -> Vec<String> {
 }
 
 /// Whether this machine can run the rest of a test.
-fn has_gpg() -> bool {
+pub(super) fn has_gpg() -> bool {
     let has = program("gpg").is_some();
     if !has {
         println!("skipped: there is no gpg");

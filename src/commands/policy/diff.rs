@@ -137,7 +137,7 @@ impl Changes {
             Change::Passes => &mut self.newly_pass,
             Change::Undecided => &mut self.newly_undecided,
         } += 1;
-        let key = (change, Who::of(old));
+        let key = (change, Who::of_either(old, new));
         if self.signers.len() < MAX_SIGNERS || self.signers.contains_key(&key) {
             *self.signers.entry(key).or_default() += 1;
         } else {
@@ -153,7 +153,7 @@ impl Changes {
 
 fn object(out: &mut impl Write, change: Change, old: &Judged<'_>, new: &Judged<'_>) -> io::Result<()> {
     let (id, subject) = named(old);
-    let what = format!("{}  was: {}; would be: {}", Who::of(old), said(old), said(new));
+    let what = format!("{}  was: {}; would be: {}", Who::of_either(old, new), said(old), said(new));
     writeln!(out, "{:<12}  {id}  {}  {subject}", change.as_str(), escape::terminal(what))
 }
 

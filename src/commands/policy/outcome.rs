@@ -92,6 +92,14 @@ impl Who {
             Verdict::Unsigned => "unsigned",
         })
     }
+
+    /// The same of one object under two policies: a key is somebody's only where it is named.
+    pub(super) fn of_either(old: &Judged<'_>, new: &Judged<'_>) -> Self {
+        match (Self::of(old), Self::of(new)) {
+            (Self::Nobody(_), known @ (Self::Key(_) | Self::Signer { .. })) => known,
+            (known, _) => known,
+        }
+    }
 }
 
 impl fmt::Display for Who {

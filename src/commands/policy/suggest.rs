@@ -99,6 +99,9 @@ fn summary(suggestion: &Suggestion, draft: &Draft, tally: &Tally, at_least: u64)
     if tally.reasons.contains(&"log-entry-absent") {
         lines.push("hint: \"waxseal evidence fetch\" gets what signatures of gitsign's online mode lack".to_owned());
     }
+    if ["ssh-signature", "openpgp-signature"].iter().any(|reason| tally.reasons.contains(reason)) {
+        lines.push(format!("hint: {BY_KEYS}"));
+    }
     if draft.text.is_some() {
         lines.push("hint: who did sign is not who may: take out whom you do not know".to_owned());
         lines.push("hint: \"waxseal policy test --policy FILE\" shows what it makes of the history".to_owned());
@@ -117,6 +120,9 @@ fn plural<T: std::fmt::Display>(count: T, one: &str, many: &str) -> String {
     let word = if count == "1" { one } else { many };
     format!("{count} {word}")
 }
+
+const BY_KEYS: &str =
+    "what SSH and OpenPGP keys signed counts where a rule names the key: \"Rules about keys\" in docs/policy.md";
 
 /// More names than these are not worth a line each.
 const MAX_NAMED: usize = 10;

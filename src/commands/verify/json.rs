@@ -59,7 +59,7 @@ pub(in crate::commands) struct Object<'a> {
     pub(in crate::commands) rule: Option<&'a str>,
     pub(in crate::commands) reason: Option<&'static str>,
     pub(in crate::commands) detail: Option<String>,
-    identity: Option<&'a str>,
+    pub(in crate::commands) identity: Option<&'a str>,
     identity_kind: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,

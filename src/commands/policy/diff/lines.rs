@@ -57,15 +57,17 @@ struct Said<'a> {
     rule: Option<&'a str>,
     reason: Option<&'static str>,
     detail: Option<String>,
+    /// A key's may be known here only.
+    identity: Option<&'a str>,
 }
 
 pub(super) fn object(out: &mut impl Write, change: Change, old: &Judged<'_>, new: &Judged<'_>) -> io::Result<()> {
-    let json::Object { verdict, allowed, rule, reason, detail, .. } = json::object_of(new);
+    let json::Object { verdict, allowed, rule, reason, detail, identity, .. } = json::object_of(new);
     let line = Object {
         old: json::object_of(old),
         change,
         outcome: Outcome::of(old).as_str(),
-        new: Said { outcome: Outcome::of(new).as_str(), verdict, allowed, rule, reason, detail },
+        new: Said { outcome: Outcome::of(new).as_str(), verdict, allowed, rule, reason, detail, identity },
     };
     out.write_all(&escape::json_line(&line)?)
 }

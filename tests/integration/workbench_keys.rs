@@ -1,0 +1,213 @@
+//! The workbench where keys and CI jobs sign: what another policy makes of signatures whose keys only one of both names,
+//! and what a draft says of them.
+
+use serde_json::Value;
+use waxseal::cms::armor;
+use waxseal::crypto::Sha256Digest;
+use waxseal::git::{HashKind, ObjectKind, signed_bytes};
+
+use super::der::{OCTET_STRING, UTF8_STRING, oid, tlv, utc_time};
+use super::forge::{
+    CONTENT_TYPE, DATA, Forge, ISSUER, MESSAGE_DIGEST, Recipe, SIGNING_TIME, attribute, extension, san,
+};
+use super::forge_merges::{self, FORGE, merge, merged};
+use super::openpgp;
+use super::sandbox::ssh::{SshSigner, unsigned};
+use super::sandbox::{Ran, Sandbox};
+
+fn policy(sandbox: &Sandbox, file: &str, rules: &str) -> String {
+    sandbox.write(file, format!("version = 1\n{rules}")).to_str().unwrap().to_owned()
+}
+
+fn rule(name: &str, key: &SshSigner, more: &str) -> String {
+    format!("[[rule]]\nname = '{name}'\nssh = ['{}']\n{more}\n", key.public())
+}
+
+fn diff(sandbox: &Sandbox, policies: [&str; 2], revisions: &[&str]) -> Ran {
+    sandbox.waxseal(["policy", "diff"].iter().chain(&policies).chain(revisions))
+}
+
+/// Change, identity, outcome under the old and under the new policy of each object, and the counts.
+fn changes(sandbox: &Sandbox, policies: [&str; 2], revisions: &[&str]) -> (Vec<String>, String) {
+    let ran = diff(sandbox, policies, &[&["--json"], revisions].concat());
+    let lines: Vec<Value> = ran.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |kind: &'static str| lines.iter().filter(move |line| line["type"] == kind);
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let objects = of("object").map(|line| {
+        format!(
+            "{} {}: {} {}, {} {}",
+            text(&line["oid"]),
+            text(&line["change"]),
+            text(&line["outcome"]),
+            text(&line["identity"]),
+            text(&line["new"]["outcome"]),
+            text(&line["new"]["identity"])
+        )
+    });
+    let signers = of("signer").map(|line| format!("{} {}", text(&line["change"]), text(&line["identity"])));
+    (objects.collect(), signers.collect::<Vec<_>>().join("; "))
+}
+
+#[test]
+fn a_key_that_one_policy_names_is_somebody_in_the_diff() {
+    let sandbox = Sandbox::new();
+    let (carol, dora) = (SshSigner::new(1), SshSigner::new(2));
+    let one = carol.commit(&sandbox, "one", &[]);
+    let two = carol.commit(&sandbox, "two", &[&one]);
+    let by_dora = dora.commit(&sandbox, "by Dora", &[]);
+    let tampered = carol.signed(&sandbox, HashKind::Sha1, &unsigned(&sandbox, "x", &[]), b"y");
+    let all: Vec<&str> = [&one, &two, &by_dora, &tampered].map(String::as_str).to_vec();
+    let unbounded = "unbounded = true";
+    let nobody = "[[rule]]\nname = 'a'\nissuer = 'https://i'\ninstance = 'public-good'\nemail = ['a@example.org']\n";
+    let none = policy(&sandbox, "none.toml", nobody);
+    let carols = policy(&sandbox, "carols.toml", &rule("carol", &carol, unbounded));
+    let both = policy(&sandbox, "both.toml", &(rule("carol", &carol, unbounded) + &rule("dora", &dora, unbounded)));
+    let until = policy(&sandbox, "until.toml", &rule("carol", &carol, &format!("until_commit = '{one}'")));
+    sandbox.write("signers", format!("carol@example.org {}\n", carol.public()));
+    let named =
+        policy(&sandbox, "named.toml", "[[rule]]\nname = 'signers'\nallowed_signers = 'signers'\nunbounded = true\n");
+    let (carol, dora) = (carol.fingerprint(), dora.fingerprint());
+
+    // A new key: whose objects pass is said, although the old policy knew of nobody.
+    let (objects, signers) = changes(&sandbox, [&carols, &both], &all);
+    assert_eq!(objects, [format!("{by_dora} newly-passes: fails -, passes {dora}")]);
+    assert_eq!(signers, format!("newly-passes {dora}"));
+    let shown = diff(&sandbox, [&carols, &both], &all).code(1).out();
+    assert!(
+        shown.contains(&format!(
+            "        1  newly passes  {dora} (by key)\n4 objects: 1 would newly pass, 0 newly fail\n"
+        )),
+        "{shown}"
+    );
+    assert!(shown.contains(&format!("newly passes  {}  {dora} (by key)  was: fails (", &by_dora[..10])), "{shown}");
+    // A key that goes.
+    let (objects, signers) = changes(&sandbox, [&carols, &none], &all);
+    assert_eq!(objects, [&one, &two].map(|id| format!("{id} newly-fails: passes {carol}, fails -")));
+    assert_eq!(signers, format!("newly-fails {carol}"));
+    // A key that is lost: what came later fails.
+    let (objects, _) = changes(&sandbox, [&carols, &until], &all);
+    assert_eq!(objects, [format!("{two} newly-fails: passes {carol}, fails {carol}")]);
+    let shown = diff(&sandbox, [&carols, &until], &all).code(1).out();
+    assert!(shown.contains(&format!("it held until the commit {one}")), "{shown}");
+    // The same keys under another name pass by another rule.
+    let same = diff(&sandbox, [&carols, &named], &all).success().out();
+    assert_eq!(same, "4 objects: 0 would newly pass, 0 newly fail; 2 would pass by another rule\n");
+    // Whether anybody looks at what is tampered with changes nothing.
+    assert!(changes(&sandbox, [&none, &carols], &[&tampered]).0.is_empty());
+    let (objects, _) = changes(&sandbox, [&none, &named], &[&one]);
+    assert_eq!(objects, [format!("{one} newly-passes: fails -, passes carol@example.org")]);
+}
+
+#[test]
+fn what_a_host_merges_is_held_against_its_new_shape() {
+    let sandbox = forge_merges::world();
+    let host = SshSigner::new(9);
+    let right = merged(&sandbox, "ours", "theirs", &[]);
+    let clean = merge(&sandbox, &host, &["ours", "theirs"], &right, FORGE);
+    let tree = sandbox.git(["rev-parse", "ours^{tree}"]).line();
+    let evil = merge(&sandbox, &host, &["ours", "theirs"], &tree, FORGE);
+    let shape = format!("unbounded = true\n[rule.forge]\ncommitter = ['{FORGE}']\nshape = ['merge']");
+    let wide = policy(&sandbox, "wide.toml", &rule("host", &host, "unbounded = true"));
+    let narrow = policy(&sandbox, "narrow.toml", &rule("host", &host, &shape));
+    let print = host.fingerprint();
+    let (objects, signers) = changes(&sandbox, [&wide, &narrow], &[&clean, &evil]);
+    assert_eq!(objects, [format!("{evil} newly-fails: passes {print}, fails {print}")]);
+    assert_eq!(signers, format!("newly-fails {print}"));
+    let (objects, _) = changes(&sandbox, [&narrow, &wide], &[&clean, &evil]);
+    assert_eq!(objects, [format!("{evil} newly-passes: fails {print}, passes {print}")]);
+}
+
+#[test]
+fn openpgp_keys_come_and_go_in_a_diff() {
+    let sandbox = Sandbox::new();
+    if !openpgp::has_gpg() {
+        return;
+    }
+    openpgp::KEYS.iter().for_each(|(name, key)| drop(sandbox.write(name, key)));
+    let by_dave = openpgp::commit(&sandbox, openpgp::PAYLOAD, openpgp::DAVES);
+    let by_mallory = openpgp::commit(&sandbox, openpgp::PAYLOAD, openpgp::MALLORYS);
+    let with = policy(&sandbox, "with.toml", &openpgp::rule(openpgp::DAVE, "dave.asc", "unbounded = true"));
+    let without = policy(&sandbox, "without.toml", &rule("carol", &SshSigner::new(1), "unbounded = true"));
+    let all = [by_dave.as_str(), by_mallory.as_str()];
+    let dave = openpgp::DAVE;
+    let (objects, signers) = changes(&sandbox, [&with, &without], &all);
+    assert_eq!(objects, [format!("{by_dave} newly-fails: passes {dave}, fails -")]);
+    assert_eq!(signers, format!("newly-fails {dave}"));
+    let (objects, signers) = changes(&sandbox, [&without, &with], &all);
+    assert_eq!(objects, [format!("{by_dave} newly-passes: fails -, passes {dave}")]);
+    assert_eq!(signers, format!("newly-passes {dave}"));
+}
+
+/// A commit that a job of `forge.example` made: for this ref, after this event.
+fn by_job(sandbox: &Sandbox, forge: &Forge, message: &str, (path, reference, trigger): (&str, &str, &str)) -> String {
+    let payload = unsigned(sandbox, message, &[]);
+    let repository = "https://forge.example/owner/project";
+    let config = format!("{repository}/{path}@{reference}");
+    let mut recipe = Recipe::right(forge);
+    recipe.signed_attributes = vec![
+        attribute(CONTENT_TYPE, &[oid(DATA)]),
+        attribute(SIGNING_TIME, &[utc_time(recipe.not_before)]),
+        attribute(MESSAGE_DIGEST, &[tlv(OCTET_STRING, Sha256Digest::of(&payload).as_ref())]),
+    ];
+    recipe.payload = payload.clone();
+    recipe.replace_extension("2.5.29.17", None);
+    recipe.extensions.push(san(&[tlv(0x86, config.as_bytes())]));
+    for (number, value) in [(12, repository), (14, reference), (15, "4711"), (18, &config), (20, trigger)] {
+        let name = format!("1.3.6.1.4.1.57264.1.{number}");
+        recipe.extensions.push(extension(&name, false, &tlv(UTF8_STRING, value.as_bytes())));
+    }
+    let signature = armor::encode(&forge.sign(&recipe));
+    let raw = signed_bytes(ObjectKind::Commit, HashKind::Sha1, &payload, signature.as_bytes()).unwrap();
+    sandbox.hash_object("commit", &raw)
+}
+
+#[test]
+fn a_draft_has_the_jobs_of_a_history_and_names_what_only_keys_signed() {
+    let sandbox = Sandbox::new();
+    let forge = Forge::new();
+    let root = sandbox.write("root.json", forge.instance(|_| {}).trusted_root.to_json());
+    sandbox.waxseal(["trust", "add", "own", "--trusted-root", root.to_str().unwrap()]).success();
+    let job = |message: &str, about| by_job(&sandbox, &forge, message, about);
+    let release = ".github/workflows/release.yml";
+    let jobs = [
+        job("one", (release, "refs/tags/v1", "push")),
+        job("two", (release, "refs/tags/v2", "workflow_dispatch")),
+        job("three", (".github/workflows/nightly.yml", "refs/heads/main", "schedule")),
+        job("four", (".github/workflows/nightly.yml", "refs/heads/main", "schedule")),
+    ];
+    let other = job("other", (".github/workflows/other.yml", "refs/pull/7/merge", "pull_request"));
+    let by_key = SshSigner::new(1).commit(&sandbox, "By Carol", &[]);
+    let all: Vec<&str> = jobs.iter().chain([&other, &by_key]).map(String::as_str).collect();
+    let ran = sandbox.waxseal(["policy", "suggest"].iter().chain(&all)).success();
+    let (draft, err) = (ran.out(), ran.err());
+    for part in [
+        &format!("issuer = \"{ISSUER}\"\ninstance = \"own\"\n"),
+        "repository_id = \"4711\"\npath = \".github/workflows/release.yml\"\nref = \"glob:refs/tags/v*\"\n\
+         trigger = [\"push\", \"workflow_dispatch\"]\n",
+        "path = \".github/workflows/nightly.yml\"\nref = \"refs/heads/main\"\ntrigger = [\"schedule\"]\n",
+    ] {
+        assert!(draft.contains(part), "{part}\n{draft}");
+    }
+    assert!(!draft.contains("other.yml"), "{draft}");
+    for part in [
+        "seen 3 signers in 6 objects; 2 of them made 80 % of the 5 signatures that verified, and are suggested, in 2 rules",
+        "left out: 1 signer with fewer than 2 signatures (--at-least)",
+        "they say nothing of who may sign: 1 of another format",
+        "hint: what SSH and OpenPGP keys signed counts where a rule names the key: \"Rules about keys\" in docs/policy.md",
+    ] {
+        assert!(err.contains(part), "{part}\n{err}");
+    }
+    let draft = sandbox.write("draft.toml", draft);
+    let draft = draft.to_str().unwrap();
+    assert_eq!(sandbox.waxseal(["policy", "check", draft]).success().out(), "2 rules, 0 findings\n");
+    sandbox.waxseal(["verify", "--policy", draft].iter().chain(&all[..4])).success();
+    sandbox.waxseal(["verify", "--policy", draft, &other]).code(1);
+    // The next release passes, and the same file for a branch does not.
+    let next = job("next", (release, "refs/tags/v3", "push"));
+    sandbox.waxseal(["verify", "--policy", draft, &next]).success();
+    let branch = job("branch", (release, "refs/heads/main", "push"));
+    sandbox.waxseal(["verify", "--policy", draft, &branch]).code(1);
+    // Where only keys signed there is nobody to suggest, and that is said.
+    let none = sandbox.waxseal(["policy", "suggest", &by_key]).code(1);
+    assert!(none.err().contains("where a rule names the key"), "{}", none.err());
+}
