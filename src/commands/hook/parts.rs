@@ -3,8 +3,9 @@
 //! Judged are the tag objects that the refs name and the commits behind them, without what the repository has and has
 //! judged. Where rules ask for a ref, one that admits more than another does not vouch for it: a commit that may be on
 //! `wip` is judged again on its way to `main`. So a part of a push are the refs for which the same rules count, and left
-//! out is what is behind refs for which no others count, and behind the policy's own commit. A tag object is judged itself
-//! and stands for what it names: of its history nothing is judged that any ref has, and so it vouches for nothing elsewhere.
+//! out is what is behind branches and tags for which no others count, and behind the policy's own commit. Other refs vouch
+//! for nothing: forges make them of what anybody proposes, and call no hook. A tag object is judged itself and stands for
+//! what it names: of its history nothing is judged that a branch or tag has, and so it vouches for nothing elsewhere.
 //! For the ref that the policy comes from no other ref vouches: what is there may have come under another policy.
 
 use std::collections::HashSet;
@@ -76,7 +77,8 @@ impl Parts {
                 parts.len() - 1
             });
             let Some(part) = parts.get_mut(at) else { continue };
-            let old = update.old.map(|old| repository.pushed(old)).filter(|old| annotated || old.tags.is_empty());
+            let old = update.old.filter(|_| vouches(&update.reference)).map(|old| repository.pushed(old));
+            let old = old.filter(|old| annotated || old.tags.is_empty());
             part.old.extend(old.and_then(|old| old.commit()));
             for (number, tag) in pushed.tags.into_iter().enumerate() {
                 // The name of the ref is the outermost tag's.
@@ -91,10 +93,9 @@ impl Parts {
             }
             part.references.push(update.reference.clone());
         }
-        let known =
-            known(repository, event)?.into_iter().filter(|(name, _)| is_judged(name)).filter_map(|(name, there)| {
-                Some(Known { law: law(policy, &name), annotated: !there.tags.is_empty(), commit: there.commit()? })
-            });
+        let known = known(repository, event)?.into_iter().filter_map(|(name, there)| {
+            Some(Known { law: law(policy, &name), annotated: !there.tags.is_empty(), commit: there.commit()? })
+        });
         let known: Vec<Known> = known.collect();
         let source = policy.and_then(|policy| policy.in_repository.as_ref()).map(|place| place.commit);
         Ok(Self::select(parts, &known, source))
@@ -159,34 +160,38 @@ impl Part {
     }
 }
 
-/// What nobody signs, and waxseal's own, is not judged, and vouches for nothing.
+/// Whether what a ref has may be taken as judged. Others than branches and tags are made by forges too, as for each pull
+/// request, and no hook is asked.
+fn vouches(reference: &str) -> bool {
+    VOUCHING.iter().any(|place| reference.starts_with(place))
+}
+
+/// What nobody signs, and waxseal's own, is not judged.
 pub(super) fn is_judged(reference: &str) -> bool {
     !["refs/notes/", "refs/waxseal/"].iter().any(|own| reference.starts_with(own)) && reference != "refs/stash"
 }
 
-/// What the other end has, by the names that it has there.
+/// What the branches and tags of the other end have, by the names that they have there.
 fn known(repository: &Repository, event: &HookEvent) -> Result<Vec<(String, Pushed)>, CommandError> {
-    let prefix = match event {
-        HookEvent::PreReceive | HookEvent::Update { .. } => "refs/".to_owned(),
-        HookEvent::PrePush { remote } => match remote.as_ref().and_then(|remote| remote.to_str()) {
-            Some(remote) if is_name(remote) => format!("refs/remotes/{remote}/"),
-            Some(_) | None => return Ok(Vec::new()),
-        },
-    };
-    let found = match event {
-        HookEvent::PreReceive | HookEvent::Update { .. } => repository.direct_refs_below(&prefix)?,
-        HookEvent::PrePush { .. } => repository.refs_below(&prefix)?,
-    };
-    let found = found.into_iter();
     // What cannot be named in a policy vouches for nothing.
-    let named = found.filter_map(|(name, there)| Some((std::str::from_utf8(&name).ok()?.to_owned(), there)));
-    Ok(match event {
-        HookEvent::PreReceive | HookEvent::Update { .. } => named.collect(),
-        HookEvent::PrePush { .. } => {
-            let branch = |name: &str| name.strip_prefix(&prefix).map(|branch| format!("refs/heads/{branch}"));
-            named.filter_map(|(name, there)| Some((branch(&name)?, there))).collect()
+    let named = |(name, there): (_, Pushed)| Some((String::from_utf8(Vec::from(name)).ok()?, there));
+    match event {
+        HookEvent::PreReceive | HookEvent::Update { .. } => {
+            let mut found = Vec::new();
+            for place in VOUCHING {
+                found.extend(repository.direct_refs_below(place)?.into_iter().filter_map(named));
+            }
+            Ok(found)
         }
-    })
+        HookEvent::PrePush { remote } => {
+            let remote = remote.as_ref().and_then(|remote| remote.to_str()).filter(|remote| is_name(remote));
+            let Some(remote) = remote else { return Ok(Vec::new()) };
+            let place = format!("refs/remotes/{remote}/");
+            let branch =
+                |(name, there): (String, Pushed)| Some((format!("refs/heads/{}", name.strip_prefix(&place)?), there));
+            Ok(repository.refs_below(&place)?.into_iter().filter_map(named).filter_map(branch).collect())
+        }
+    }
 }
 
 /// Whether it can be part of a ref's name; an address cannot, or leads to no ref.
@@ -199,6 +204,9 @@ fn is_name(remote: &str) -> bool {
 fn law(policy: Option<&LoadedPolicy>, reference: &str) -> Law {
     policy.map(|policy| policy.file.rules_for(reference)).unwrap_or_default()
 }
+
+/// Where the refs are that hooks are always asked about.
+const VOUCHING: [&str; 2] = ["refs/heads/", "refs/tags/"];
 
 /// The history behind a ref, which is no tag that could have the wrong name.
 fn behind(reference: &str) -> String {
