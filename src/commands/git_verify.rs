@@ -224,14 +224,14 @@ fn circumstances<'a>(
     let changes_policy = match (policy.and_then(|policy| policy.in_repository.as_ref()), repository) {
         (Some(place), Some(repository)) => {
             let names = |id: &ObjectId| object == Some(id.to_string().as_str());
-            let behind = repository.behind(kind, payload).contains(place.commit);
+            let behind = place.tags_choose().then(|| repository.behind(kind, payload).contains(place.commit));
             let own = if names(&place.commit) {
                 Some("this is the commit that the policy comes from")
-            } else if behind == Some(true) {
+            } else if behind == Some(Some(true)) {
                 Some("this tag names the commit that the policy comes from")
             } else if place.through.iter().any(names) {
                 Some("waxseal.policy names its commit through this object")
-            } else if behind.is_none() {
+            } else if behind == Some(None) {
                 Some("what this tag names is not here, and could be a tag of the commit that the policy comes from")
             } else {
                 None

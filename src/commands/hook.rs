@@ -52,7 +52,7 @@ fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
     let is_server = matches!(hook.event, HookEvent::PreReceive | HookEvent::Update { .. });
     let mut parts = Parts::default();
     let mut law = None;
-    let run = Run::prepare(&hook.judging, now, |repository, policy| {
+    let select = |repository: &Repository, policy: Option<&LoadedPolicy>| {
         repository.read_until(deadline);
         if is_server {
             law = policy.and_then(|policy| Law::of(policy, repository));
@@ -63,7 +63,8 @@ fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
         let (found, selection) = Parts::of(&updates, &hook.event, repository, policy, source)?;
         parts = found;
         Ok(selection)
-    });
+    };
+    let run = Run::prepare_under(&hook.judging, now, select, LoadedPolicy::read_before_push);
     let run = run.map_err(|error| match error.kind() {
         ErrorKind::Policy => error.hint(BEGIN),
         ErrorKind::Failed | ErrorKind::TrustMaterial | ErrorKind::Undecided | ErrorKind::Usage => error,

@@ -6,7 +6,7 @@ use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 use super::hints;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::files;
-use crate::git::repository::{HistoryError, ObjectId, Repository, Selected};
+use crate::git::repository::{FileAt, HistoryError, ObjectId, Repository, Selected};
 use crate::instance::InstanceName;
 use crate::policy::{MAX_BYTES, PolicyFile};
 
@@ -28,8 +28,18 @@ pub struct LoadedPolicy {
     pub paths: Vec<String>,
     /// The files that it names on the disk.
     beside: Vec<PathBuf>,
+    binds: Binds,
+}
+
+/// What a policy has to do with the objects that are judged by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Binds {
+    /// It judges what a push brings, as it is before the push.
+    BeforePush,
+    /// It judges them.
+    Judged,
     /// It is only tried out.
-    on_trial: bool,
+    Nobody,
 }
 
 /// Where in the repository a policy file is.
@@ -43,6 +53,8 @@ pub struct InRepository {
     pub revision: String,
     /// The path in its tree, with slashes.
     pub path: String,
+    /// It is named as the commit of a branch.
+    of_branch: bool,
 }
 
 impl LoadedPolicy {
@@ -56,6 +68,18 @@ impl LoadedPolicy {
         Self::read_for(Purpose::Judging, source, repository, default)
     }
 
+    /// Reads the policy that judges a push. It is read before anything moves: what is pushed may name its commit.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_before_push(
+        source: &Path,
+        repository: Option<&Repository>,
+        default: &InstanceName,
+    ) -> Result<Self, CommandError> {
+        Ok(Self { binds: Binds::BeforePush, ..Self::read(source, repository, default)? })
+    }
+
     /// Reads a policy that is tried out, from anywhere: it binds nobody, and may lie in what it judges. A file in the work tree is
     /// taken as if it were committed.
     ///
@@ -66,7 +90,7 @@ impl LoadedPolicy {
         repository: Option<&Repository>,
         default: &InstanceName,
     ) -> Result<Self, CommandError> {
-        let mut loaded = Self { on_trial: true, ..Self::read_anywhere(source, repository, default)? };
+        let mut loaded = Self { binds: Binds::Nobody, ..Self::read_anywhere(source, repository, default)? };
         if let (Place::File(path), Some(repository)) = (Place::of(source), repository) {
             let work_trees = repository.work_trees();
             let inside = |path: &Path| {
@@ -129,11 +153,9 @@ impl LoadedPolicy {
                     bad(error.to_string()).hint(hint)
                 })?;
                 let beside = Beside::of_commit(purpose, repository, found.commit, &path);
-                (
-                    found.bytes,
-                    beside,
-                    Some(InRepository { commit: found.commit, through: found.through, revision, path }),
-                )
+                let of_branch = repository.begins_with_branch(&revision);
+                let FileAt { commit, through, bytes } = found;
+                (bytes, beside, Some(InRepository { commit, through, revision, path, of_branch }))
             }
             Place::File(path) => {
                 let work_trees = purpose.refuses(repository);
@@ -148,7 +170,7 @@ impl LoadedPolicy {
             .map_err(|error| bad(error.to_string()).hint("docs/policy.md lists what a policy file may say"))?;
         let mut paths: Vec<String> = in_repository.iter().map(|place| place.path.clone()).collect();
         paths.extend(beside.in_commit);
-        Ok(Self { file, source: shown, in_repository, paths, beside: beside.on_disk, on_trial: false })
+        Ok(Self { file, source: shown, in_repository, paths, beside: beside.on_disk, binds: Binds::Judged })
     }
 
     /// Refuses a policy that lies in what it is to judge, unless it is only tried out.
@@ -156,24 +178,45 @@ impl LoadedPolicy {
     /// # Errors
     /// [`ErrorKind::Policy`].
     pub fn refuse_if_judged(&self, repository: &Repository, selected: &[Selected]) -> Result<(), CommandError> {
-        let Some(InRepository { commit, through, .. }) = &self.in_repository else { return Ok(()) };
-        if self.on_trial {
-            return Ok(());
-        }
-        let contains = repository.contains(selected, *commit);
-        let what = if contains == Some(true) {
-            format!("its commit {commit} is among those to judge, or a tag among them names it")
-        } else if let Some(object) = through.iter().find(|id| selected.contains(&Selected::Object(**id))) {
-            format!("the object {object}, through which it is named, is among those to judge")
-        } else if contains.is_none() {
-            "what a tag to judge names is not here, and could be a tag of the policy's commit".to_owned()
-        } else {
-            return Ok(());
+        let Some(place) = &self.in_repository else { return Ok(()) };
+        let commit = place.commit;
+        let refused = |what: String, instead: &str| {
+            Err(CommandError::new(ErrorKind::Policy, format!("the policy {}: {what}", self.source))
+                .hint(format!("who is judged does not write the law: name {instead}")))
         };
-        Err(CommandError::new(ErrorKind::Policy, format!("the policy {}: {what}", self.source))
-            .hint("who is judged does not write the law: name an older commit that you trust, or a file elsewhere"))
+        let is_history = |selected: &&Selected| matches!(selected, Selected::History { .. });
+        let selected: Vec<Selected> = match self.binds {
+            Binds::BeforePush => selected.iter().filter(is_history).cloned().collect(),
+            Binds::Judged => selected.to_vec(),
+            Binds::Nobody => return Ok(()),
+        };
+        if repository.is_among(&selected, commit) {
+            return refused(format!("its commit {commit} is among those to judge"), OLDER);
+        }
+        if let Some(object) = place.through.iter().find(|id| selected.contains(&Selected::Object(**id))) {
+            return refused(format!("the object {object}, through which it is named, is among those to judge"), OLDER);
+        }
+        match place.tags_choose().then(|| repository.contains(&selected, commit)) {
+            Some(Some(true)) => refused(format!("a tag among those to judge names its commit {commit}"), BRANCH),
+            Some(None) => {
+                refused("what a tag to judge names is not here, and could be a tag of its commit".to_owned(), BRANCH)
+            }
+            Some(Some(false)) | None => Ok(()),
+        }
     }
 }
+
+impl InRepository {
+    /// Whether a tag of its commit could have made it the law. A branch has its commit whatever tags name it.
+    #[must_use]
+    pub fn tags_choose(&self) -> bool {
+        !self.of_branch
+    }
+}
+
+const OLDER: &str = "an older commit that you trust, or a file elsewhere";
+const BRANCH: &str =
+    "it as that of a branch, as refs/remotes/origin/main:PATH, an older commit that you trust, or a file elsewhere";
 
 /// What a policy is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -173,3 +173,30 @@ fn a_symbolic_ref_is_another_name_of_the_one_that_it_moves() {
         world.no_hook(hook);
     }
 }
+
+/// The policy is what its ref had before the push: a tag of that commit changes nothing of it.
+#[test]
+fn the_commit_that_has_the_law_can_be_released() {
+    let (world, first) = with_law();
+    world.git(&["fetch", "-q", "origin"]).success();
+    let tag = |token: &str, name: &str| {
+        world.git_as(token, &["tag", "-s", "-m", name, name, &first]).success();
+    };
+    tag(&world.alice, "v1");
+    tag(&world.bob, "v2");
+    for hook in ["pre-receive", "update"] {
+        world.hook("server", hook, "");
+        for policy in ["main:policy.toml", "HEAD:policy.toml", &format!("{first}:policy.toml")] {
+            set_policy(&world, policy);
+            let taken = world.push(&["v1"]).success();
+            assert_eq!(world.said(&taken), "refs/tags/v1: 1 new object verified", "{hook} {policy}");
+            world.push(&[":refs/tags/v1"]).success();
+            let refused = world.push(&["v2"]).code(1);
+            assert!(world.said(&refused).contains("identity-not-allowed"), "{}", refused.err());
+        }
+        world.no_hook(hook);
+    }
+    world.hook("repository/.git", "pre-push", "--policy origin/main:policy.toml");
+    assert!(world.push(&["v2"]).code(1).err().contains("identity-not-allowed"));
+    world.push(&["v1"]).success();
+}

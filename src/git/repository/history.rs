@@ -73,21 +73,22 @@ impl Repository {
     /// to what the repository does not have.
     #[must_use]
     pub fn contains(&self, selected: &[Selected], commit: ObjectId) -> Option<bool> {
-        let mut answer = Some(false);
-        for one in selected {
-            let contains = match one {
-                Selected::Object(id) => self.peeled(*id).contains(commit),
-                Selected::History { hidden, tips } => {
-                    Some(Walk::new(self, hidden, tips).any(|found| found.id == commit))
-                }
-            };
-            match contains {
-                Some(true) => return Some(true),
-                Some(false) => {}
-                None => answer = None,
-            }
+        if self.is_among(selected, commit) {
+            return Some(true);
         }
-        answer
+        any(selected.iter().map(|one| match one {
+            Selected::Object(id) => self.peeled(*id).contains(commit),
+            Selected::History { .. } => Some(false),
+        }))
+    }
+
+    /// Whether `commit` itself is among the objects that `selected` names.
+    #[must_use]
+    pub fn is_among(&self, selected: &[Selected], commit: ObjectId) -> bool {
+        selected.iter().any(|one| match one {
+            Selected::Object(id) => *id == commit,
+            Selected::History { hidden, tips } => Walk::new(self, hidden, tips).any(|found| found.id == commit),
+        })
     }
 
     /// Whether a commit changes the file at `path`: has another one than its parent, or, of a merge, than a clean merge of

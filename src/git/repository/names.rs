@@ -44,6 +44,18 @@ impl Repository {
         if self.is_full_id(name) || is_full(name) { Vec::new() } else { candidates(name) }
     }
 
+    /// Whether `revision` begins with the name of a branch, here or on a remote: whoever makes tags cannot move it.
+    #[must_use]
+    pub fn begins_with_branch(&self, revision: &str) -> bool {
+        let name = leading(revision);
+        // Of HEAD it depends on what is checked out.
+        if self.is_full_id(name) || ["", "@", "HEAD"].contains(&name) {
+            return false;
+        }
+        let reference = self.reference(OsStr::new(name)).map(|reference| self.moved(&reference));
+        reference.is_some_and(|full| ["refs/heads/", "refs/remotes/"].iter().any(|place| full.starts_with(place)))
+    }
+
     /// What the ref `full` names, and no other that is looked for where it is not.
     #[must_use]
     pub fn tip(&self, full: &str) -> Option<ObjectId> {
