@@ -22,9 +22,12 @@ impl World {
 
     /// Makes a hook of `folder` call waxseal with these arguments.
     pub(super) fn hook(&self, folder: &str, name: &str, arguments: &str) {
-        let path = format!("{folder}/hooks/{name}");
-        let script = format!("#!/bin/sh\nexec '{WAXSEAL}' hook {name} {arguments} \"$@\"\n");
-        let path = self.sandbox.write(&path, script);
+        self.script(folder, name, &format!("exec '{WAXSEAL}' hook {name} {arguments} \"$@\""));
+    }
+
+    /// Makes a hook of `folder` run a shell's command.
+    pub(super) fn script(&self, folder: &str, name: &str, command: &str) {
+        let path = self.sandbox.write(&format!("{folder}/hooks/{name}"), format!("#!/bin/sh\n{command}\n"));
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 

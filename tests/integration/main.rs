@@ -44,6 +44,7 @@ mod history;
 mod history_shapes;
 mod history_truth;
 mod hook_law;
+mod hook_scripts;
 mod hook_vouching;
 mod hooks;
 mod identity_policy;

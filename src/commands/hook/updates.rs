@@ -27,7 +27,14 @@ pub(super) fn of(event: &HookEvent) -> Result<Vec<Update>, CommandError> {
             let text = |word: &std::ffi::OsStr| word.as_encoded_bytes().to_vec();
             Ok(vec![update(&text(reference), &text(old), &text(new))?])
         }
-        HookEvent::PreReceive => lines()?.iter().map(|line| pre_receive(line)).collect(),
+        HookEvent::PreReceive => match lines()?.as_slice() {
+            // Git pushes nothing without a ref; whatever read the lines, they are not judged.
+            [] => Err(CommandError::usage(
+                "standard input names no ref: something before waxseal read it, or closed it",
+            )
+            .hint("a hook that reads it hands it on: updates=$(cat); …; echo \"$updates\" | waxseal hook pre-receive")),
+            lines => lines.iter().map(|line| pre_receive(line)).collect(),
+        },
         HookEvent::PrePush { .. } => lines()?.iter().map(|line| pre_push(line)).collect(),
     }
 }
