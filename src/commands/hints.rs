@@ -1,6 +1,19 @@
 //! What to do about a reason code of `docs/errors.md`.
 
+use crate::git::repository::Repository;
 use crate::instance::Instance;
+
+/// What a clone that is not whole may lack, where one of these reasons was met.
+pub(super) fn for_clone(repository: &Repository, reasons: &[&str]) -> Vec<String> {
+    if !["object-missing", "rule-undecided"].iter().any(|reason| reasons.contains(reason)) {
+        return Vec::new();
+    }
+    let shallow = repository.is_shallow().then(|| {
+        let fix = "\"git fetch --unshallow\" gets the rest; in CI, check out the whole history (fetch-depth: 0)";
+        format!("this clone is shallow, and lacks what was cut off: {fix}")
+    });
+    shallow.into_iter().chain(repository.promisor().map(|promisor| for_partial_clone(&promisor))).collect()
+}
 
 /// What a partial clone lacks, and how to get it: never fetched in silence.
 pub(super) fn for_partial_clone(promisor: &str) -> String {

@@ -95,11 +95,15 @@ fn a_partial_clone_has_its_history_and_fetches_nothing() {
     let hint = "waxseal: hint: this clone is partial, and what it lacks is not fetched unasked: \"git fetch --refetch --no-filter \
                 origin\" gets all of it\n";
     assert!(said.err().contains(hint), "{}", said.err());
+    let explained = sandbox.run_in("tree-0", WAXSEAL, ["explain", &commits[1]]).code(3);
+    assert!(explained.out().contains(hint.trim_start_matches("waxseal: hint: ")), "{}", explained.out());
     assert!(!loose.exists());
     // A clone that is whole says nothing of the kind.
     sandbox.git(["cat-file", "-e", &commits[1]]).success();
     let whole = sandbox.waxseal(["verify", &"1".repeat(40)]).code(3);
     assert!(!whole.err().contains("partial"), "{}", whole.err());
+    let explained = sandbox.waxseal(["explain", &"1".repeat(40)]).code(3);
+    assert!(!explained.out().contains("this clone"), "{}", explained.out());
 }
 
 #[test]

@@ -68,6 +68,7 @@ mod seen_checkpoints;
 mod server_crowd;
 mod server_limits;
 mod setup;
+mod shallow_keys;
 mod show;
 mod stack;
 mod status_fd;

@@ -39,6 +39,7 @@ pub(super) fn of(run: &Run<'_>, judged: &Judged<'_>) -> Vec<String> {
             next.extend(judged.verdict.reason().and_then(|reason| for_reason(run, judged, reason)));
         }
     }
+    next.extend(hints::for_clone(&run.repository, judged.reason().as_slice()));
     next
 }
 
@@ -66,7 +67,9 @@ fn for_reason(run: &Run<'_>, judged: &Judged<'_>, reason: &str) -> Option<String
         "log-entry-absent" => Some(format!(
             "the log has the proof: waxseal explain --online {id} asks it once, waxseal evidence fetch {id} keeps what it says"
         )),
-        "openpgp-signature" => Some(format!("Git judges it: {verify} {id}, with gpg.program")),
+        "openpgp-signature" => Some(format!(
+            "a rule of a policy file that names its key (docs/policy.md); or Git judges it: {verify} {id}, with gpg.program"
+        )),
         "payload-mismatch" => Some(
             "nothing: no signature will fit what somebody changed; fetch the object that was signed, from where it comes"
                 .to_owned(),

@@ -129,15 +129,7 @@ pub(super) fn advice(out: &mut impl Write, tally: &Tally, run: &Run<'_>, cache: 
             lines.push(hint);
         }
     }
-    if run.repository.is_shallow() && tally.reasons.contains(&"object-missing") {
-        let fix = "\"git fetch --unshallow\" gets the rest; in CI, check out the whole history (fetch-depth: 0)";
-        lines.push(format!("this clone is shallow, and lacks what was cut off: {fix}"));
-    }
-    if let Some(promisor) = run.repository.promisor()
-        && ["object-missing", "rule-undecided"].iter().any(|reason| tally.reasons.contains(reason))
-    {
-        lines.push(hints::for_partial_clone(&promisor));
-    }
+    lines.extend(hints::for_clone(&run.repository, &tally.reasons));
     if matches!(run.policy, IdentityPolicy::NotGiven) && tally.judged.verified > 0 {
         lines.push("nobody said who may sign, and anyone can get a certificate; name who may:".to_owned());
         lines.extend(tally.unjudged.iter().map(|item| format!("  git config --add waxseal.allow '{item}'")));
