@@ -116,6 +116,7 @@ const CIRCUMSTANCES: Circumstances<'_> = Circumstances {
     places: &[],
     committer_email: None,
     merge: waxseal::policy::Merge::Unknown,
+    squash: None,
 };
 
 /// The microseconds of one run of each. Turn about, because a shared machine changes its speed by the minute; and the

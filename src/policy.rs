@@ -11,6 +11,7 @@ mod glob;
 mod key_rule;
 mod pattern;
 mod rule;
+mod squash;
 mod suggestion;
 
 pub use self::check::{Finding, Problem};
@@ -18,9 +19,10 @@ pub use self::explain::RuleAnswer;
 pub(crate) use self::file::MAX_BYTES;
 pub use self::file::{BadPolicy, BadRule, Exemption, Pinned, PolicyFile, ReadFile};
 pub use self::glob::Glob;
-pub use self::key_rule::{Bounds, Forge, KeyRule, Place};
+pub use self::key_rule::{Bounds, Forge, KeyRule, Place, Shape};
 pub use self::pattern::{BadPattern, Pattern, RegexBudget};
 pub use self::rule::{Mismatch, Requirement, Rule, Signer, Validity, Who, Workflow};
+pub use self::squash::{NoSquash, Squash, SquashedHead};
 pub use self::suggestion::{Draft, LeftOut, Suggestion, Why};
 
 use crate::instance::InstanceName;
@@ -108,6 +110,8 @@ pub struct Circumstances<'a> {
     pub committer_email: Option<&'a [u8]>,
     /// Whether it did no more than merge, where a rule asks for that.
     pub merge: Merge,
+    /// Whether it is a head that was squashed, where a rule asks for that and somebody looked.
+    pub squash: Option<&'a Squash>,
 }
 
 /// Whether a commit did no more than merge.

@@ -15,7 +15,7 @@ use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::git::SignedObject;
 use crate::git::repository::{FoundObject, Selected};
-use crate::policy::{Circumstances, RuleAnswer};
+use crate::policy::RuleAnswer;
 use crate::verify::error::Missing;
 use crate::verify::findings::Findings;
 use crate::verify::{Undecided, Verdict};
@@ -124,9 +124,8 @@ fn rules(run: &Run<'_>, found: &FoundObject, judged: &Judged<'_>) -> Vec<RuleAns
     match &judged.verdict {
         Verdict::Verified(signature) => run.policy.answers(signature, &circumstances),
         Verdict::VerifiedByKey(signature) => {
-            let places = run.surroundings.places(&run.repository, found);
-            let merge = run.merge(&run.policy, &judged.verdict, found, circumstances.committer_email);
-            run.policy.answers_of_keys(signature, &Circumstances { places: &places, merge, ..circumstances })
+            let shapes = run.shapes(&run.policy, &run.surroundings, &judged.verdict, found, &circumstances, 0);
+            run.policy.answers_of_keys(signature, &shapes.with(circumstances))
         }
         Verdict::Undecided(undecided) => run.policy.answers_to_claim(undecided.findings()),
         // Whom nobody vouches for, no rule is asked about.

@@ -253,6 +253,7 @@ fn circumstances<'a>(
         places: &[],
         committer_email: None,
         merge: Merge::Unknown,
+        squash: None,
     })
 }
 

@@ -81,12 +81,17 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
         "payload-mismatch" => "it was changed after it was signed; do not trust it",
         "rule-undecided" => {
             "rule-undecided: --ref says for which ref; a rule about a start commit needs the whole history, \
-             one about a forge's merges Git 2.39"
+             one about a forge's merges and squashes Git 2.39"
         }
         "sct-absent" => {
             "certificates of before June 2022 have none; \"waxseal verify --insecure-ignore-sct\" does not ask"
         }
         "signature-purpose" => "a signature for Git was not made of it; do not trust it, and ask who has the key",
+        "squash-unproven" => {
+            "squash-unproven: heads that were squashed must be here: git fetch origin \
+             '+refs/pull/*/head:refs/remotes/origin/pull/*', at GitLab refs/merge-requests/*/head; what a forge rebased or \
+             edited has none"
+        }
         "tag-name" => "somebody gave the tag a new name; fetch it from where it comes from, or judge it by its id",
         "time-absent" => {
             "time-absent: Rekor v2 gives no time; ask the signer to sign again with a timestamp (waxseal.timestamp = auto)"

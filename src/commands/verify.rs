@@ -21,7 +21,7 @@ use crate::finding_cache::CacheError;
 use crate::git::repository::{FoundObject, RawObject, Repository};
 use crate::git::{HashKind, SignedObject};
 use crate::instance::{Instance, InstanceName};
-use crate::policy::{Circumstances, IdentityPolicy, Merge, PolicyFile};
+use crate::policy::{IdentityPolicy, PolicyFile};
 use crate::settings::{FoundRepository, HookVariables, Refusal, Settings};
 use crate::signature::payload::header;
 use crate::trust_age::MaxTrustAge;
@@ -39,6 +39,8 @@ mod report;
 mod reports;
 mod row;
 pub(super) mod selection;
+mod shapes;
+mod squash;
 pub(super) mod surroundings;
 
 use by_key::Keys;
@@ -234,7 +236,13 @@ impl<'a> Run<'a> {
     ) -> io::Result<Option<CacheError>> {
         let (findings, trouble) = self.findings();
         let keys = Keys::of(&self.policy, self.repository.deadline());
-        let engine = Engine { verifier: &self.verifier, hash: self.hash, findings, keys, merges: &self.merges };
+        let engine = Engine {
+            verifier: &self.verifier,
+            hash: self.hash,
+            findings: findings.as_ref(),
+            keys,
+            merges: &self.merges,
+        };
         engine.run(&self.repository, &self.selection.selected, |verified| {
             let Verified { position, found, verdict, cached } = verified;
             let completed = match &found.content {
@@ -243,7 +251,7 @@ impl<'a> Run<'a> {
             };
             take(Unjudged { found, completed, position, cached })
         })?;
-        Ok(trouble.or_else(|| engine.findings.as_ref()?.finish().err()))
+        Ok(trouble.or_else(|| findings.as_ref()?.finish().err()))
     }
 
     /// What earlier runs found, unless it is not wanted, or cannot be used: why.
@@ -307,17 +315,9 @@ impl<'a> Run<'a> {
         position: usize,
     ) -> Judged<'f> {
         let object = found.id.to_string();
-        let places = match &completed.verdict {
-            Verdict::VerifiedByKey(_) => surroundings.places(&self.repository, found),
-            Verdict::OtherFormat(_)
-            | Verdict::Rejected(_)
-            | Verdict::Undecided(_)
-            | Verdict::Unsigned
-            | Verdict::Verified(_) => Vec::new(),
-        };
         let circumstances = surroundings.circumstances(&self.repository, found, &object, position);
-        let merge = self.merge(policy, &completed.verdict, found, circumstances.committer_email);
-        let mut circumstances = Circumstances { places: &places, merge, ..circumstances };
+        let shapes = self.shapes(policy, surroundings, &completed.verdict, found, &circumstances, position);
+        let mut circumstances = shapes.with(circumstances);
         let completed = match self.misnamed(found, position) {
             Some(error) => {
                 // An exemption is of the object, not of what somebody else made its name.
@@ -342,30 +342,6 @@ impl<'a> Run<'a> {
         loaded.refuse_if_judged(&self.repository, &self.selection.selected)?;
         let surroundings = Surroundings::of(&loaded, self.request, &self.repository, &self.selection)?;
         Ok((loaded.file, surroundings))
-    }
-
-    /// Whether a commit did no more than merge, if the policy asks.
-    pub(super) fn merge(
-        &self,
-        policy: &IdentityPolicy,
-        verdict: &Verdict,
-        found: &FoundObject,
-        committer_email: Option<&[u8]>,
-    ) -> Merge {
-        let (Verdict::VerifiedByKey(signature), IdentityPolicy::File(file)) = (verdict, policy) else {
-            return Merge::Unknown;
-        };
-        if !file.asks_for_merge(signature, committer_email) {
-            return Merge::Unknown;
-        }
-        let Some((parents, tree)) = found.parents_and_tree() else { return Merge::Not };
-        let [ours, theirs] = parents.as_slice() else { return Merge::Not };
-        let tree = tree.to_string();
-        match self.merges.one((*ours, *theirs)) {
-            Ok(Some(merged)) if merged == tree => Merge::Clean,
-            Ok(_) => Merge::Not,
-            Err(_) => Merge::Unknown,
-        }
     }
 
     /// Whether a tag that was asked for by name says that it has another one.

@@ -19,6 +19,7 @@ pub use gix::ObjectId;
 
 mod ancestry;
 mod every;
+mod heads;
 mod history;
 mod joined;
 mod merges;
@@ -36,7 +37,8 @@ use joined::Joined;
 use walk::Walk;
 
 pub use ancestry::Commits;
-pub use history::{FileAt, HistoryError};
+pub use heads::Head;
+pub use history::{Entry, FileAt, HistoryError};
 pub use names::Ambiguous;
 pub use notes::{EVIDENCE_REF, EvidenceNote, NotesError};
 pub use peel::Peeled;

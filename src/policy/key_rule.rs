@@ -3,9 +3,9 @@
 //! Nothing proves when a key signed. So such a rule is bounded by where an object stands in the history, which nobody can
 //! choose without making another history, and never by dates, which whoever has the key can choose.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Circumstances, Merge, Mismatch, Pattern, Requirement};
+use super::{Circumstances, Merge, Mismatch, NoSquash, Pattern, Requirement, Squash};
 use crate::openpgp::PublicKey;
 use crate::verify::{KeyFormat, KeySignature};
 
@@ -54,24 +54,38 @@ impl KeyRule {
         if self.author_match && circumstances.author_email != Some(owner.unwrap_or_default().as_bytes()) {
             return Err(Mismatch::Requirement(Requirement::AuthorMatch));
         }
-        if let Some(forge) = &self.forge {
-            forge.known(place, circumstances)?;
+        let did = match &self.forge {
+            Some(forge) => forge.admits(place, circumstances),
+            None => Ok(()),
+        };
+        if let Err(mismatch) = &did
+            && !mismatch.is_unknown()
+        {
+            return did;
         }
         circumstances.admit(&self.refs, self.may_change_policy)?;
         self.bounds.unknown(place)?;
-        match (&self.forge, circumstances.merge) {
-            (Some(_), Merge::Unknown) => Err(Mismatch::MergeUnknown),
-            (Some(_) | None, _) => Ok(()),
-        }
+        did
     }
 }
 
-/// A forge signs whatever whoever is logged in there has it write: its signature alone says nothing. It may merge, as
-/// anybody can see that it did no more.
+/// A forge signs whatever whoever is logged in there has it write: its signature alone says nothing. It may merge and
+/// squash, as anybody can see that it did no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forge {
     /// The e-mail addresses under which it commits; never empty.
     pub committers: Vec<String>,
+    /// What it may do; never empty.
+    pub shapes: BTreeSet<Shape>,
+}
+
+/// What a forge does in somebody's name, and everybody can do again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shape {
+    /// A merge of two parents.
+    Merge,
+    /// One commit that does what a head does.
+    Squash,
 }
 
 impl Forge {
@@ -81,15 +95,57 @@ impl Forge {
         self.committers.iter().any(|committer| email == Some(committer.as_bytes()))
     }
 
-    fn known(&self, place: Place, circumstances: &Circumstances<'_>) -> Result<(), Mismatch> {
+    /// Whether it may do all that `other` may.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        other.committers.iter().all(|committer| self.committers.contains(committer))
+            && self.shapes.is_superset(&other.shapes)
+    }
+
+    /// Whether some commit could be for both.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        let is_shared = |committer: &String| other.committers.contains(committer);
+        !self.shapes.is_disjoint(&other.shapes) && self.committers.iter().any(is_shared)
+    }
+
+    fn admits(&self, place: Place, circumstances: &Circumstances<'_>) -> Result<(), Mismatch> {
         if place.is_tag || !self.commits_as(circumstances.committer_email) {
             return Err(Mismatch::Committer);
         }
-        match circumstances.merge {
-            Merge::Clean | Merge::Unknown => Ok(()),
-            Merge::Not => Err(Mismatch::NoCleanMerge),
+        let mut nearest = None;
+        for shape in &self.shapes {
+            match shape.is_of(circumstances) {
+                Ok(()) => return Ok(()),
+                // What is not known outranks what is not so; then the shape that fits the number of parents.
+                Err(mismatch) if nearest.as_ref().is_none_or(|other| is_nearer(&mismatch, other)) => {
+                    nearest = Some(mismatch);
+                }
+                Err(_) => {}
+            }
+        }
+        Err(nearest.unwrap_or(Mismatch::NoCleanMerge))
+    }
+}
+
+impl Shape {
+    fn is_of(self, circumstances: &Circumstances<'_>) -> Result<(), Mismatch> {
+        match (self, circumstances.merge, circumstances.squash) {
+            (Self::Merge, Merge::Clean, _) | (Self::Squash, _, Some(Squash::Of(_))) => Ok(()),
+            (Self::Merge, Merge::Not, _) => Err(Mismatch::NoCleanMerge),
+            (Self::Merge, Merge::Unknown, _) => Err(Mismatch::MergeUnknown),
+            (Self::Squash, _, Some(Squash::Not(why))) => Err(Mismatch::NoSquash(why.clone())),
+            (Self::Squash, _, Some(Squash::Unknown(why))) => Err(Mismatch::SquashUnknown(why.clone())),
+            (Self::Squash, _, None) => Err(Mismatch::SquashUnknown("nobody looked for it here".to_owned())),
         }
     }
+}
+
+fn is_nearer(one: &Mismatch, other: &Mismatch) -> bool {
+    let rank = |mismatch: &Mismatch| match mismatch {
+        mismatch if mismatch.is_unknown() => 2,
+        Mismatch::NoSquash(NoSquash::Itself | NoSquash::NoHead { .. } | NoSquash::NotAdmitted { .. }) => 1,
+        _ => 0,
+    };
+    rank(one) > rank(other)
 }
 
 /// From which commit to which a rule about keys holds; both may be absent.

@@ -70,6 +70,7 @@ mod server_limits;
 mod setup;
 mod shallow_keys;
 mod show;
+mod squashes;
 mod stack;
 mod status_fd;
 mod terminal;

@@ -76,6 +76,11 @@ fn head(explanation: &Explanation<'_>) -> Vec<String> {
         _ => String::new(),
     };
     lines.push(escape::terminal(format!("verdict    {verdict}{allowed}")));
+    lines.extend(judged.squashed.as_ref().map(|head| {
+        escape::terminal(format!(
+            "squash     of {head}, each commit of which is admitted; who wrote it nothing proves here"
+        ))
+    }));
     if !why.is_empty() {
         lines.push(escape::terminal(format!("because  {why}")));
     }

@@ -78,6 +78,7 @@ fn admitted(run: &Run<'_>, signature: &mut VerifiedSignature, reference: &str) -
         places: &[],
         committer_email: None,
         merge: Merge::Unknown,
+        squash: None,
     };
     let (kind, why) = match run.policy.judge(signature, &circumstances) {
         Allowed::AnyIdentity | Allowed::Yes(_) | Allowed::Exempt(_) => return Ok(()),

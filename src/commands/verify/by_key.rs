@@ -15,20 +15,35 @@ use crate::verify::{KeyFormat, Undecided, Verdict};
 /// The keys that a policy names.
 pub(in crate::commands) struct Keys<'a> {
     policy: &'a PolicyFile,
+    ring: Arc<Ring>,
+    /// When it is not asked any more.
+    deadline: Option<Instant>,
+}
+
+/// The gpg that has them.
+#[derive(Default)]
+pub(in crate::commands) struct Ring {
     /// Started when the first signature needs it; why not, where it could not be.
     gpg: OnceLock<Result<Gpg, Arc<GpgError>>>,
     /// Why it is not asked any more.
     trouble: OnceLock<Arc<GpgError>>,
-    /// When it is not asked any more.
-    deadline: Option<Instant>,
 }
 
 impl<'a> Keys<'a> {
     /// Those of a policy, asked about until `deadline`; `None` where it names none.
     pub(in crate::commands) fn of(policy: &'a IdentityPolicy, deadline: Option<Instant>) -> Option<Self> {
+        Self::with(policy, deadline, &Arc::default())
+    }
+
+    /// The same, with a gpg that was started for this policy.
+    pub(in crate::commands) fn with(
+        policy: &'a IdentityPolicy,
+        deadline: Option<Instant>,
+        ring: &Arc<Ring>,
+    ) -> Option<Self> {
         match policy {
             IdentityPolicy::File(policy) if !policy.key_rules().is_empty() => {
-                Some(Self { policy, gpg: OnceLock::new(), trouble: OnceLock::new(), deadline })
+                Some(Self { policy, ring: Arc::clone(ring), deadline })
             }
             IdentityPolicy::AnyIdentity
             | IdentityPolicy::File(_)
@@ -94,15 +109,16 @@ impl<'a> Keys<'a> {
     }
 
     fn said(&self, messages: &[&[u8]]) -> Result<Vec<Said>, Arc<GpgError>> {
-        if let Some(trouble) = self.trouble.get() {
+        if let Some(trouble) = self.ring.trouble.get() {
             return Err(Arc::clone(trouble));
         }
         let keys = || self.policy.key_rules().iter().flat_map(|rule| &rule.openpgp).map(|key| key.packets.as_slice());
-        let gpg = self.gpg.get_or_init(|| Gpg::with_keys(keys()).map_err(Arc::new)).as_ref().map_err(Arc::clone)?;
+        let gpg =
+            self.ring.gpg.get_or_init(|| Gpg::with_keys(keys()).map_err(Arc::new)).as_ref().map_err(Arc::clone)?;
         gpg.verify(messages, self.deadline).map_err(|error| {
             let error = Arc::new(error);
             // Whoever asks again waits as long.
-            if error.is_about_one() { error } else { Arc::clone(self.trouble.get_or_init(|| error)) }
+            if error.is_about_one() { error } else { Arc::clone(self.ring.trouble.get_or_init(|| error)) }
         })
     }
 

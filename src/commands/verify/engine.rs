@@ -13,6 +13,7 @@ use crate::commands::findings::Findings;
 use crate::git::description::Description;
 use crate::git::repository::{FoundObject, Repository, Selected};
 use crate::git::{HashKind, SignedObject};
+use crate::policy::Shape;
 use crate::verify::error::Missing;
 use crate::verify::{Undecided, Verdict, Verifier};
 
@@ -20,7 +21,7 @@ use crate::verify::{Undecided, Verdict, Verifier};
 pub(super) struct Engine<'a> {
     pub(super) verifier: &'a Verifier,
     pub(super) hash: HashKind,
-    pub(super) findings: Option<Findings>,
+    pub(super) findings: Option<&'a Findings>,
     /// Those that the policy names.
     pub(super) keys: Option<Keys<'a>>,
     /// Where those that the policy will ask for are made.
@@ -113,7 +114,7 @@ impl Engine<'_> {
 
     /// The verdict, and whether an earlier run found it.
     fn verdict(&self, object: &SignedObject) -> (Verdict, bool) {
-        match (&self.findings, object.signature()) {
+        match (self.findings, object.signature()) {
             (Some(findings), Ok(armor)) => findings.verdict(self.verifier, &object.payload, armor),
             _ => (object.verdict(self.verifier), false),
         }
@@ -125,7 +126,7 @@ fn pair(keys: &Keys<'_>, Verified { found, verdict, .. }: &Verified) -> Option<P
     let Verdict::VerifiedByKey(signature) = verdict else { return None };
     let object = found.content.as_ref().ok()?;
     let committer = Description::of(object.kind, &object.bytes).committer_email();
-    if !keys.policy().asks_for_merge(signature, committer) {
+    if !keys.policy().asks_for(Shape::Merge, signature, committer) {
         return None;
     }
     match found.parents_and_tree()?.0.as_slice() {

@@ -76,6 +76,9 @@ pub(in crate::commands) struct Object<'a> {
     cached: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     changes_policy: bool,
+    /// By which a squash is admitted: it is signed, and the squash is not by the same people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    squashed_head: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -191,6 +194,7 @@ pub(in crate::commands) fn object_of<'a>(judged: &'a Judged<'_>) -> Object<'a> {
         findings: findings(judged),
         cached: judged.cached,
         changes_policy: judged.changes_policy,
+        squashed_head: judged.squashed.as_ref().map(|head| json!({ "oid": head.id, "ref": head.reference })),
     }
 }
 

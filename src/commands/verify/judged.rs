@@ -6,7 +6,7 @@ use crate::commands::outside_evidence::{Completed, EntryFrom, NoteRefusal};
 use crate::git::ObjectKind;
 use crate::git::description::Description;
 use crate::git::repository::{FoundObject, UnreadableObject};
-use crate::policy::{Allowed, Circumstances, IdentityPolicy, Mismatch};
+use crate::policy::{Allowed, Circumstances, IdentityPolicy, Mismatch, Squash, SquashedHead};
 use crate::verify::Verdict;
 use crate::verify::error::Missing;
 
@@ -23,6 +23,8 @@ pub(in crate::commands) struct Judged<'a> {
     pub changes_policy: bool,
     /// An earlier run found what the verdict rests on.
     pub cached: bool,
+    /// The head by which a squash is admitted.
+    pub squashed: Option<SquashedHead>,
 }
 
 impl<'a> Judged<'a> {
@@ -55,7 +57,11 @@ impl<'a> Judged<'a> {
             (Verdict::OtherFormat(_) | Verdict::Rejected(_) | Verdict::Unsigned, _) => Allowed::NobodyAsked,
         };
         let changes_policy = circumstances.changes_policy == Some(true);
-        Self { found, verdict, allowed, from, refused, changes_policy, cached: false }
+        let squashed = match (&allowed, circumstances.squash) {
+            (Allowed::Yes(_), Some(Squash::Of(head))) => Some(head.clone()),
+            _ => None,
+        };
+        Self { found, verdict, allowed, from, refused, changes_policy, cached: false, squashed }
     }
 
     /// The code of `docs/errors.md`; `None` for verified and allowed.
@@ -64,6 +70,7 @@ impl<'a> Judged<'a> {
             (_, Allowed::Exempt(_)) => Some("exempt"),
             (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::AnyIdentity | Allowed::Yes(_)) => None,
             (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::CannotTell { .. }) => Some("rule-undecided"),
+            (Verdict::VerifiedByKey(_), Allowed::No(Some((_, Mismatch::NoSquash(_))))) => Some("squash-unproven"),
             (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::No(_)) => Some("identity-not-allowed"),
             (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::NobodyAsked) => Some("no-policy"),
             (verdict, _) => verdict.reason(),

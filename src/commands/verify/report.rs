@@ -56,6 +56,10 @@ pub(in crate::commands) fn object(out: &mut impl Write, judged: &Judged<'_>) -> 
         Allowed::No(Some((rule, mismatch))) => (word, format!("{what}  nearest rule {rule:?}: {mismatch}")),
         Allowed::AnyIdentity | Allowed::No(None) | Allowed::NobodyAsked | Allowed::Yes(_) => (word, what),
     };
+    let what = match &judged.squashed {
+        Some(head) => format!("{what}  squash of {head}"),
+        None => what,
+    };
     let what = if judged.changes_policy { format!("{what}  changes the policy file") } else { what };
     let subject = shortened(&escape::terminal(judged.description().subject));
     let tag = if judged.kind() == Some(ObjectKind::Tag) { "tag: " } else { "" };

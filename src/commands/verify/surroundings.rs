@@ -7,13 +7,13 @@ use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::policy_source::LoadedPolicy;
 use crate::commands::verify::selection::Selection;
+use crate::commands::verify::squash::Squashes;
 use crate::git::ObjectKind;
 use crate::git::description::Description;
-use crate::git::repository::{Commits, FoundObject, HistoryError, Repository};
+use crate::git::repository::{Commits, FoundObject, HistoryError, Repository, Selected};
 use crate::policy::{Bounds, Circumstances, Merge, Place, Start};
 
 /// What is the same for all objects of a run.
-#[derive(Debug)]
 pub(in crate::commands) struct Surroundings {
     /// For each argument the ref that it names.
     references: Vec<Option<String>>,
@@ -27,6 +27,8 @@ pub(in crate::commands) struct Surroundings {
     from_on: HashMap<String, Commits>,
     /// For each last commit of one its history.
     up_to: HashMap<String, Commits>,
+    /// What is known of heads that may have been squashed.
+    pub(super) squashes: Squashes,
     /// Where the policy came from, for the report.
     pub(in crate::commands) source: Option<String>,
 }
@@ -41,6 +43,7 @@ impl Surroundings {
             bounds: Vec::new(),
             from_on: HashMap::new(),
             up_to: HashMap::new(),
+            squashes: Squashes::default(),
             source: None,
         }
     }
@@ -78,10 +81,17 @@ impl Surroundings {
             known => known.iter().cloned().map(Some).collect(),
         };
         let bounds: Vec<Bounds> = policy.file.key_rules().iter().map(|rule| rule.bounds.clone()).collect();
+        let squashes = Squashes::of(selection);
+        let mut reached = selection.selected.clone();
+        if policy.file.knows_squashes() && bounds.iter().any(|bounds| bounds.from.is_some()) {
+            // Whatever cannot be read is said when it is looked for.
+            let heads = squashes.heads(repository).iter().flatten();
+            reached.extend(heads.map(|head| Selected::Object(head.id)));
+        }
         let (mut from_on, mut up_to) = (HashMap::new(), HashMap::new());
         for Bounds { from, until } in &bounds {
             if let Some(from) = from.as_ref().filter(|from| !from_on.contains_key(*from)) {
-                let commits = repository.from_on(from, &selection.selected);
+                let commits = repository.from_on(from, &reached);
                 from_on.insert(from.clone(), commits.map_err(|error| lacks("from_commit", error))?);
             }
             if let Some(until) = until.as_ref().filter(|until| !up_to.contains_key(*until)) {
@@ -96,6 +106,7 @@ impl Surroundings {
             bounds,
             from_on,
             up_to,
+            squashes,
             source: Some(policy.source.clone()),
         })
     }
@@ -131,6 +142,7 @@ impl Surroundings {
             places: &[],
             committer_email: content.and_then(|object| Description::of(object.kind, &object.bytes).committer_email()),
             merge: Merge::Unknown,
+            squash: None,
         }
     }
 

@@ -185,7 +185,7 @@ fn any(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
 }
 
 /// What stands at a path, if anything.
-pub(super) type Entry = Option<(ObjectId, EntryKind)>;
+pub type Entry = Option<(ObjectId, EntryKind)>;
 
 /// A file as a commit has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -47,7 +47,7 @@ impl Repository {
     }
 
     /// The best common ancestors of `theirs` and a merge of `ours`; besides them, where dates lie, perhaps worse ones.
-    fn merge_bases(&self, ours: &[ObjectId], theirs: ObjectId) -> Option<Vec<ObjectId>> {
+    pub(super) fn merge_bases(&self, ours: &[ObjectId], theirs: ObjectId) -> Option<Vec<ObjectId>> {
         let mut search = Search { repository: self, queue: BinaryHeap::new(), commits: HashMap::new(), open: 0 };
         for id in ours {
             search.paint(*id, OURS)?;

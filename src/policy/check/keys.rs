@@ -30,7 +30,7 @@ fn makes_unreachable(earlier: &KeyRule, rule: &KeyRule) -> bool {
     earlier.format == rule.format
         && earlier.bounds.covers(&rule.bounds)
         && refs
-        && (earlier.forge.is_none() || earlier.forge == rule.forge)
+        && earlier.forge.as_ref().is_none_or(|earlier| rule.forge.as_ref().is_some_and(|rule| earlier.covers(rule)))
         && (!earlier.author_match || rule.author_match)
         && (earlier.may_change_policy || !rule.may_change_policy)
         && rule.keys.keys().all(|key| earlier.keys.contains_key(key))
@@ -41,7 +41,12 @@ fn meets(earlier: &KeyRule, rule: &KeyRule) -> bool {
     let refs = earlier.refs.is_empty()
         || rule.refs.is_empty()
         || rule.refs.iter().any(|one| earlier.refs.iter().any(|other| other.covers(one) || one.covers(other)));
+    let forges = match (&earlier.forge, &rule.forge) {
+        (Some(earlier), Some(rule)) => earlier.meets(rule),
+        (None, _) | (_, None) => true,
+    };
     earlier.format == rule.format
+        && forges
         && (earlier.bounds.covers(&rule.bounds) || rule.bounds.covers(&earlier.bounds))
         && earlier.may_change_policy == rule.may_change_policy
         && refs

@@ -1,6 +1,6 @@
 //! What a policy file says of signatures by keys.
 
-use super::super::key_rule::{KeyRule, Place};
+use super::super::key_rule::{Forge, KeyRule, Place, Shape};
 use super::super::{Allowed, Circumstances, Mismatch, RuleAnswer};
 use super::{PolicyFile, nearest};
 use crate::verify::{KeyFormat, KeySignature};
@@ -18,13 +18,21 @@ impl PolicyFile {
         self.key_rules.iter().any(|rule| rule.format == format && rule.keys.contains_key(fingerprint))
     }
 
-    /// Whether a rule that names the key asks what the commit did, which takes a merge to find out.
+    /// Whether a rule that names the key asks if a commit has this shape, which takes a merge to find out.
     #[must_use]
-    pub fn asks_for_merge(&self, signature: &KeySignature, committer_email: Option<&[u8]>) -> bool {
+    pub fn asks_for(&self, shape: Shape, signature: &KeySignature, committer_email: Option<&[u8]>) -> bool {
         self.key_rules.iter().any(|rule| {
             let named = rule.format == signature.format() && rule.keys.contains_key(signature.fingerprint());
-            named && rule.forge.as_ref().is_some_and(|forge| forge.commits_as(committer_email))
+            let may = |forge: &Forge| forge.shapes.contains(&shape) && forge.commits_as(committer_email);
+            named && rule.forge.as_ref().is_some_and(may)
         })
+    }
+
+    /// Whether some rule admits squashed heads.
+    #[must_use]
+    pub fn knows_squashes(&self) -> bool {
+        let knows = |forge: &Forge| forge.shapes.contains(&Shape::Squash);
+        self.key_rules.iter().any(|rule| rule.forge.as_ref().is_some_and(knows))
     }
 
     pub(in crate::policy) fn judge_key(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::super::key_rule::{Bounds, Forge, KeyRule};
+use super::super::key_rule::{Bounds, Forge, KeyRule, Shape};
 use super::super::{Pattern, RegexBudget};
 use super::shape::{BadRule, FileRequirement, FileRule, patterns, ref_pattern};
 use crate::crypto::Sha256Digest;
@@ -52,6 +52,7 @@ pub(super) struct FileForge {
 #[serde(rename_all = "kebab-case")]
 enum FileShape {
     Merge,
+    Squash,
 }
 
 impl FileForge {
@@ -59,10 +60,14 @@ impl FileForge {
         if self.committer.is_empty() {
             return Err(BadRule::Empty("forge.committer"));
         }
-        match self.shape.as_slice() {
-            [] => Err(BadRule::Empty("forge.shape")),
-            [FileShape::Merge, ..] => Ok(Forge { committers: self.committer }),
+        if self.shape.is_empty() {
+            return Err(BadRule::Empty("forge.shape"));
         }
+        let shapes = self.shape.into_iter().map(|shape| match shape {
+            FileShape::Merge => Shape::Merge,
+            FileShape::Squash => Shape::Squash,
+        });
+        Ok(Forge { committers: self.committer, shapes: shapes.collect() })
     }
 }
 

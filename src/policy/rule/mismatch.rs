@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::Requirement;
 use crate::instance::InstanceName;
+use crate::policy::NoSquash;
 
 /// Which condition of a rule a signature does not meet. What is further down came nearer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,8 +59,11 @@ pub enum Mismatch {
     #[error("it is for commits that the forge makes under its own name")]
     Committer,
     /// The forge did more than merge, or something else.
-    #[error("it is for merges alone, and the commit is none of two parents that Git merges to the same tree")]
+    #[error("it admits merges, and the commit is none of two parents that Git merges to the same tree")]
     NoCleanMerge,
+    /// The forge did something else than squash a head that is good itself.
+    #[error("it admits squashed heads, and the commit is none: {0}")]
+    NoSquash(NoSquash),
     /// The owner took the key back.
     #[error("the key is revoked, and only a rule with until_commit admits what it signed before")]
     Revoked,
@@ -90,6 +94,9 @@ pub enum Mismatch {
     /// Nobody can tell whether it is a merge and no more.
     #[error("whether the commit is a merge and no more is not known here")]
     MergeUnknown,
+    /// Nobody can tell whether it is a head that was squashed.
+    #[error("whether the commit is a squashed head is not known here: {0}")]
+    SquashUnknown(String),
     /// Where the object stands is not known here.
     #[error("it depends on the history between the object and the commit {0}, which is not known here")]
     PlaceUnknown(String),
@@ -106,6 +113,7 @@ impl Mismatch {
             Self::ReferenceUnknown
             | Self::ChangeOfPolicyUnknown
             | Self::MergeUnknown
+            | Self::SquashUnknown(_)
             | Self::PlaceUnknown(_)
             | Self::StartUnknown => true,
             Self::Instance { .. }
@@ -120,6 +128,7 @@ impl Mismatch {
             | Self::TagUntil(_)
             | Self::Committer
             | Self::NoCleanMerge
+            | Self::NoSquash(_)
             | Self::Revoked
             | Self::Requirement(_)
             | Self::ChangesPolicy
@@ -139,6 +148,7 @@ impl Mismatch {
             | Self::TagUntil(_)
             | Self::Committer
             | Self::NoCleanMerge
+            | Self::NoSquash(_)
             | Self::Revoked
             | Self::Requirement(_)
             | Self::ChangesPolicy
@@ -147,6 +157,7 @@ impl Mismatch {
             Self::ReferenceUnknown
             | Self::ChangeOfPolicyUnknown
             | Self::MergeUnknown
+            | Self::SquashUnknown(_)
             | Self::PlaceUnknown(_)
             | Self::StartUnknown => false,
         }
@@ -165,13 +176,16 @@ impl Mismatch {
             | Self::TagUntil(_)
             | Self::Committer
             | Self::NoCleanMerge
+            | Self::NoSquash(NoSquash::Parents)
             | Self::Revoked => 4,
-            Self::Requirement(_) => 5,
+            // Another rule may be about merges alone.
+            Self::NoSquash(_) | Self::Requirement(_) => 5,
             Self::ChangesPolicy => 6,
             Self::Reference(_) => 7,
             Self::ReferenceUnknown
             | Self::ChangeOfPolicyUnknown
             | Self::MergeUnknown
+            | Self::SquashUnknown(_)
             | Self::PlaceUnknown(_)
             | Self::StartUnknown => 8,
         }

@@ -1,0 +1,280 @@
+//! Whether a commit that a forge signed is a head that it squashed: a head that is good itself, whose merge gives the commit's
+//! tree.
+//!
+//! The head's own commits are verified and judged like all others, by the same policy and for the same ref. One of them may
+//! be a squash, too, but nothing is proven by itself: what is being proven proves nothing meanwhile.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::by_key::{Keys, Ring};
+use super::engine::{Engine, Verified};
+use super::selection::Selection;
+use super::surroundings::Surroundings;
+use super::{Completed, Run};
+use crate::commands::findings::Findings;
+use crate::git::description::Description;
+use crate::git::repository::{FoundObject, Head, ObjectId, Repository, Selected};
+use crate::policy::{Allowed, IdentityPolicy, NoSquash, Squash, SquashedHead};
+use crate::verify::Verdict;
+
+/// What a run knows of heads and their commits, under one policy.
+#[derive(Default)]
+pub(in crate::commands) struct Squashes {
+    /// What is verified anyway, besides what refs lead to.
+    selected: Vec<ObjectId>,
+    heads: OnceCell<Result<Vec<Head>, String>>,
+    /// Of commits of heads what the policy says, for the argument at a position.
+    known: RefCell<HashMap<(usize, ObjectId), Result<(), Unproven>>>,
+    /// The squashes that are being proven, each for the one before it.
+    open: RefCell<Vec<ObjectId>>,
+    /// Whether one of those was asked for.
+    is_circular: Cell<bool>,
+    merges: Cell<usize>,
+    commits: Cell<usize>,
+    findings: OnceCell<Option<Findings>>,
+    ring: Arc<Ring>,
+}
+
+/// Why a head proves nothing.
+#[derive(Clone, Debug)]
+enum Unproven {
+    /// It is not good: a commit of it, and why.
+    Not(String, String),
+    /// It has nothing that is not there already.
+    Nothing,
+    Unknown(String),
+}
+
+impl Squashes {
+    /// Of a run that is about `selection`.
+    pub(in crate::commands) fn of(selection: &Selection) -> Self {
+        let ends = selection.selected.iter().flat_map(|selected| match selected {
+            Selected::Object(id) => vec![*id],
+            Selected::History { tips, .. } => tips.clone(),
+        });
+        Self { selected: ends.collect(), ..Self::default() }
+    }
+
+    /// The heads that there are.
+    pub(in crate::commands) fn heads(&self, repository: &Repository) -> &Result<Vec<Head>, String> {
+        self.heads.get_or_init(|| repository.heads(&self.selected).map_err(|error| error.to_string()))
+    }
+
+    /// Takes `count` from what is done in one run at most.
+    fn spend(spent: &Cell<usize>, count: usize, max: usize) -> Result<(), String> {
+        spent.set(spent.get().saturating_add(count));
+        if spent.get() > max { Err(format!("it takes more than {max} commits or merges of heads")) } else { Ok(()) }
+    }
+}
+
+/// A search for one commit.
+pub(super) struct Search<'r> {
+    pub(super) run: &'r Run<'r>,
+    pub(super) policy: &'r IdentityPolicy,
+    pub(super) surroundings: &'r Surroundings,
+    /// Of the argument that named the commit.
+    pub(super) position: usize,
+}
+
+/// What was found before there is a proof.
+#[derive(Default)]
+struct Tried {
+    count: usize,
+    no: Option<NoSquash>,
+    unknown: Option<String>,
+}
+
+impl Search<'_> {
+    /// Whether `found`, which has this one parent and this tree, is a head that was squashed onto that parent.
+    pub(super) fn squash(&self, found: &FoundObject, parent: ObjectId, tree: ObjectId) -> Squash {
+        let Squashes { open, is_circular, .. } = &self.surroundings.squashes;
+        if open.borrow().contains(&found.id) {
+            is_circular.set(true);
+            return Squash::Not(NoSquash::Itself);
+        }
+        if open.borrow().len() >= MAX_DEPTH {
+            return Squash::Unknown(format!("it takes more than {MAX_DEPTH} squashes of squashes"));
+        }
+        open.borrow_mut().push(found.id);
+        let squash = self.search(found, parent, tree);
+        open.borrow_mut().pop();
+        squash
+    }
+
+    fn search(&self, found: &FoundObject, parent: ObjectId, tree: ObjectId) -> Squash {
+        let repository = &self.run.repository;
+        let heads = match self.surroundings.squashes.heads(repository) {
+            Ok(heads) => heads.iter().filter(|head| head.id != found.id && head.id != parent).collect::<Vec<_>>(),
+            Err(why) => return Squash::Unknown(why.clone()),
+        };
+        let number = found.content.as_ref().ok().and_then(|raw| number(Description::of(raw.kind, &raw.bytes).subject));
+        let is_likely = |head: &&Head| head.tree == tree || number.is_some_and(|number| head.is_of_request(number));
+        let (mut likely, mut others): (Vec<_>, Vec<_>) = heads.iter().copied().partition(is_likely);
+        let mut tried = Tried::default();
+        likely.truncate(MAX_LIKELY);
+        if let Some(head) = self.first_proving(&likely, parent, tree, &mut tried) {
+            return Squash::Of(head);
+        }
+        if let Some((path, entry)) = repository.first_change(parent, tree) {
+            others.sort_by_cached_key(|head| !repository.has_at(head.tree, &path, entry));
+        }
+        others.truncate(MAX_OTHERS);
+        if let Some(head) = self.first_proving(&others, parent, tree, &mut tried) {
+            return Squash::Of(head);
+        }
+        let Tried { count, no, unknown } = tried;
+        match (unknown, no) {
+            (Some(why), _) => Squash::Unknown(why),
+            (None, _) if repository.is_shallow() => Squash::Unknown("a shallow clone may lack the head".to_owned()),
+            (None, Some(no)) => Squash::Not(no),
+            (None, None) => Squash::Not(NoSquash::NoHead { heads: heads.len(), tried: count }),
+        }
+    }
+
+    /// The first of `heads` that proves the squash.
+    fn first_proving(
+        &self,
+        heads: &[&Head],
+        parent: ObjectId,
+        tree: ObjectId,
+        tried: &mut Tried,
+    ) -> Option<SquashedHead> {
+        let repository = &self.run.repository;
+        // What stands on the parent is merged to itself.
+        let stands = |head: &Head| head.tree == tree && repository.stands_on(head.id, parent);
+        let (on_parent, beside): (Vec<&Head>, Vec<&Head>) = heads.iter().copied().partition(|head| stands(head));
+        let pairs: Vec<_> = beside.iter().map(|head| (parent, head.id)).collect();
+        tried.count += heads.len();
+        for head in on_parent {
+            if let Some(head) = self.proving(head, parent, tried) {
+                return Some(head);
+            }
+        }
+        if let Err(why) = Squashes::spend(&self.surroundings.squashes.merges, pairs.len(), MAX_MERGES) {
+            tried.unknown.get_or_insert(why);
+            return None;
+        }
+        let tree = tree.to_string();
+        for (head, merged) in beside.iter().zip(self.run.merges.all(&pairs)) {
+            match merged {
+                Ok(Some(merged)) if merged == tree => {
+                    if let Some(head) = self.proving(head, parent, tried) {
+                        return Some(head);
+                    }
+                }
+                Ok(_) => {}
+                // Git does not merge what has nothing in common.
+                Err(_) if repository.are_strangers(parent, head.id) == Some(true) => {}
+                Err(error) => {
+                    tried.unknown.get_or_insert(error.to_string());
+                }
+            }
+        }
+        None
+    }
+
+    /// The head, if each commit of it is admitted.
+    fn proving(&self, head: &Head, parent: ObjectId, tried: &mut Tried) -> Option<SquashedHead> {
+        let shown = SquashedHead { id: head.id.to_string(), reference: head.reference.clone() };
+        match self.prove(head, parent) {
+            Ok(()) => return Some(shown),
+            Err(Unproven::Nothing) => {}
+            Err(Unproven::Not(commit, why)) => {
+                tried.no.get_or_insert(NoSquash::NotAdmitted { head: shown, commit, why });
+            }
+            Err(Unproven::Unknown(why)) => {
+                tried.unknown.get_or_insert(format!("{shown}: {why}"));
+            }
+        }
+        None
+    }
+
+    fn prove(&self, head: &Head, parent: ObjectId) -> Result<(), Unproven> {
+        let Run { repository, verifier, hash, merges, .. } = self.run;
+        let squashes = &self.surroundings.squashes;
+        let keys = Keys::with(self.policy, repository.deadline(), &squashes.ring);
+        let findings = squashes.findings.get_or_init(|| self.run.findings().0).as_ref();
+        let engine = Engine { verifier, hash: *hash, findings, keys, merges };
+        let own = [Selected::History { hidden: vec![parent], tips: vec![head.id] }];
+        let mut is_empty = true;
+        engine.run(repository, &own, |verified| {
+            is_empty = false;
+            Squashes::spend(&squashes.commits, 1, MAX_COMMITS).map_err(Unproven::Unknown)?;
+            self.admitted(verified)
+        })?;
+        if is_empty { Err(Unproven::Nothing) } else { Ok(()) }
+    }
+
+    /// Whether the policy admits a commit of a head: not merely that nothing is wrong with it.
+    fn admitted(&self, Verified { found, verdict, .. }: Verified) -> Result<(), Unproven> {
+        let Squashes { known, is_circular, .. } = &self.surroundings.squashes;
+        let name = (self.position, found.id);
+        if let Some(known) = known.borrow().get(&name) {
+            return known.clone();
+        }
+        let was_circular = is_circular.replace(false);
+        let completed = match &found.content {
+            Ok(object) => self.run.completed(&found, &self.run.split(object), verdict),
+            Err(_unreadable) => Completed::of(verdict),
+        };
+        let judged = self.run.judged_by(self.policy, self.surroundings, &found, completed, self.position);
+        let short = found.id.to_hex_with_len(SHORT_ID).to_string();
+        let detail = judged.detail().unwrap_or_default();
+        let answer = match (&judged.allowed, &judged.verdict) {
+            (Allowed::Yes(_), Verdict::Verified(_) | Verdict::VerifiedByKey(_)) => Ok(()),
+            (Allowed::Exempt(_), _) => Err(Unproven::Not(short, format!("is exempt, which admits nothing: {detail}"))),
+            (Allowed::CannotTell { .. }, _) => Err(Unproven::Unknown(format!("{short}: {detail}"))),
+            (Allowed::AnyIdentity | Allowed::NobodyAsked | Allowed::Yes(_), Verdict::Undecided(_)) => {
+                Err(Unproven::Unknown(format!("{short}: {detail}")))
+            }
+            _ => Err(Unproven::Not(short, format!("is not allowed: {detail}"))),
+        };
+        // What hangs on what is being proven may be otherwise elsewhere.
+        if answer.is_ok() || !is_circular.get() {
+            known.borrow_mut().insert(name, answer.clone());
+        }
+        is_circular.set(is_circular.get() || was_circular);
+        answer
+    }
+}
+
+/// The number of a pull request behind the subject, as forges write it there: `(#123)`. A hint where to look first.
+fn number(subject: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(subject).ok()?;
+    text.trim_end().strip_suffix(')')?.rsplit_once("(#")?.1.parse().ok()
+}
+
+/// Heads that have the tree, or the number of the request.
+const MAX_LIKELY: usize = 32;
+/// Others: Git merges as many in some ten milliseconds.
+const MAX_OTHERS: usize = 32;
+/// Merges of heads in one run: some minutes.
+const MAX_MERGES: usize = 1 << 16;
+/// Commits of heads in one run.
+const MAX_COMMITS: usize = 1 << 18;
+/// Squashes of squashes of squashes are nobody's work.
+const MAX_DEPTH: usize = 8;
+const SHORT_ID: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_found_where_forges_write_it() {
+        for (subject, expected) in [
+            ("Fix it (#12)", Some(12)),
+            ("Revert \"Fix it (#12)\" (#13)", Some(13)),
+            ("Fix it (#12) ", Some(12)),
+            ("Fix #12", None),
+            ("Fix (#12) again", None),
+            ("Fix (#x)", None),
+            ("(#99999999999999999999999)", None),
+            ("", None),
+        ] {
+            assert_eq!(number(subject.as_bytes()), expected, "{subject}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The heads that refs lead to, and what says of one that it could be what a commit squashed.
+
+use std::collections::HashSet;
+
+use gix::ObjectId;
+use gix::bstr::{BString, ByteSlice as _};
+use gix::objs::tree::EntryKind;
+
+use super::history::Entry;
+use super::walk::Header;
+use super::{RawObject, Repository, RepositoryError};
+use crate::git::ObjectKind;
+
+/// The end of somebody's work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its commit.
+    pub id: ObjectId,
+    /// That commit's tree.
+    pub tree: ObjectId,
+    /// The full name of a ref that leads to it; `None` where it was asked for by other means.
+    pub reference: Option<String>,
+}
+
+impl Head {
+    /// Whether its ref is that of the pull or merge request of this number.
+    #[must_use]
+    pub fn is_of_request(&self, number: u64) -> bool {
+        let Some(reference) = &self.reference else { return false };
+        let mut words = reference.strip_suffix("/head").unwrap_or(reference).rsplit('/');
+        let is_number = words.next().is_some_and(|word| *word == number.to_string());
+        is_number && words.next().is_some_and(|word| REQUESTS.contains(&word))
+    }
+}
+
+impl Repository {
+    /// The heads of branches, of branches elsewhere and of pull and merge requests, and `others`; each commit once.
+    ///
+    /// # Errors
+    /// [`RepositoryError`] when refs cannot be read.
+    pub fn heads(&self, others: &[ObjectId]) -> Result<Vec<Head>, RepositoryError> {
+        let mut named = Vec::new();
+        for prefix in ["refs/pull/", "refs/merge-requests/", "refs/heads/", "refs/remotes/"] {
+            let is_head = |name: &BString| {
+                prefix.starts_with("refs/heads") || prefix.starts_with("refs/remotes") || name.ends_with(b"/head")
+            };
+            let refs = self.refs_below(prefix)?.into_iter().filter(|(name, _)| is_head(name));
+            named.extend(
+                refs.filter_map(|(name, there)| Some((Some(name.to_str_lossy().into_owned()), there.commit()?))),
+            );
+        }
+        named.extend(others.iter().map(|id| (None, *id)));
+        let mut met = HashSet::new();
+        let mut heads = Vec::new();
+        for (reference, id) in named {
+            if met.insert(id)
+                && let Ok(RawObject { kind: ObjectKind::Commit, bytes }) = self.read(id).content
+                && let Some(tree) = Header::read(&bytes).tree
+            {
+                heads.push(Head { id, tree, reference });
+            }
+        }
+        Ok(heads)
+    }
+
+    /// Whether `commit` is among the first parents of `head`, its last ones.
+    #[must_use]
+    pub fn stands_on(&self, head: ObjectId, commit: ObjectId) -> bool {
+        let mut next = head;
+        for _ in 0..MAX_FIRST_PARENTS {
+            let Ok(RawObject { kind: ObjectKind::Commit, bytes }) = self.read(next).content else { return false };
+            match Header::read(&bytes).parents.first() {
+                Some(parent) if *parent == commit => return true,
+                Some(parent) => next = *parent,
+                None => return false,
+            }
+        }
+        false
+    }
+
+    /// A path at which a tree differs from that of a commit, and what it has there; `None` where there is none, or what is
+    /// needed to see it is not here.
+    #[must_use]
+    pub fn first_change(&self, commit: ObjectId, tree: ObjectId) -> Option<(Vec<BString>, Entry)> {
+        let from = self.inner.find_commit(commit).ok()?.tree_id().ok()?.detach();
+        let (mut from, mut to) = (from, tree);
+        let mut path = Vec::new();
+        loop {
+            let (before, after) = (self.inner.find_tree(from).ok()?, self.inner.find_tree(to).ok()?);
+            let before = before
+                .iter()
+                .filter_map(Result::ok)
+                .map(|entry| (entry.filename().to_owned(), (entry.object_id(), entry.mode().kind())));
+            let before: std::collections::HashMap<_, _> = before.collect();
+            let after = after
+                .iter()
+                .filter_map(Result::ok)
+                .map(|entry| (entry.filename().to_owned(), (entry.object_id(), entry.mode().kind())));
+            let after: Vec<_> = after.collect();
+            let changed = after.iter().find(|(name, entry)| before.get(name) != Some(entry));
+            let Some((name, entry)) = changed else {
+                // Something went.
+                let names: HashSet<_> = after.iter().map(|(name, _)| name).collect();
+                let gone = before.into_keys().filter(|name| !names.contains(name)).min()?;
+                path.push(gone);
+                return Some((path, None));
+            };
+            path.push(name.clone());
+            match (before.get(name), entry) {
+                (Some((old, EntryKind::Tree)), (new, EntryKind::Tree)) => (from, to) = (*old, *new),
+                (_, entry) => return Some((path, Some(*entry))),
+            }
+        }
+    }
+
+    /// Whether a tree has this at a path; also `false` where that cannot be read.
+    #[must_use]
+    pub fn has_at(&self, tree: ObjectId, path: &[BString], entry: Entry) -> bool {
+        let Ok(tree) = self.inner.find_tree(tree) else { return false };
+        let found = tree.lookup_entry(path.iter().cloned());
+        found.is_ok_and(|found| found.map(|found| (found.object_id(), found.mode().kind())) == entry)
+    }
+
+    /// Whether two commits have nothing in common. `None` where nobody can tell.
+    #[must_use]
+    pub fn are_strangers(&self, one: ObjectId, other: ObjectId) -> Option<bool> {
+        Some(self.merge_bases(&[one], other)?.is_empty())
+    }
+}
+
+/// Of a head that is longer Git is asked.
+const MAX_FIRST_PARENTS: usize = 64;
+
+/// How refs call a pull or merge request.
+const REQUESTS: [&str; 5] = ["merge-requests", "mr", "pr", "pull", "pulls"];

@@ -1,0 +1,268 @@
+//! A forge's signature admits a squashed head that is good itself, and whose merge gives the same tree; nothing else.
+
+use serde_json::Value;
+use waxseal::git::HashKind;
+
+use super::sandbox::ssh::SshSigner;
+use super::sandbox::{Ran, Sandbox};
+
+const FORGE: &str = "noreply@forge.example";
+
+/// A repository without branches, people with keys, and a forge.
+struct World {
+    sandbox: Sandbox,
+    forge: SshSigner,
+    alice: SshSigner,
+    mallory: SshSigner,
+    base: String,
+}
+
+impl World {
+    fn new() -> Self {
+        let sandbox = Sandbox::new();
+        let [forge, alice, mallory] = [9, 1, 2].map(SshSigner::new);
+        let mut world = Self { sandbox, forge, alice, mallory, base: String::new() };
+        world.base = world.by(&world.alice, "Base", &[], &world.tree("first", "last"), "alice@example.org");
+        world
+    }
+
+    /// A tree with one file, whose first and last line may be changed apart.
+    fn tree(&self, first: &str, last: &str) -> String {
+        let middle: String = (0..30).map(|line| format!("{line}\n")).collect();
+        let file = self.sandbox.hash_object("blob", format!("{first}\n{middle}{last}\n").as_bytes());
+        let mut command = self.sandbox.command("git");
+        command.args(["mktree"]);
+        Ran::of(&mut command, format!("100644 blob {file}\tfile\n").as_bytes()).success().line()
+    }
+
+    fn payload(subject: &str, parents: &[&str], tree: &str, committer: &str) -> String {
+        let parents: String = parents.iter().map(|parent| format!("parent {parent}\n")).collect();
+        format!(
+            "tree {tree}\n{parents}author A <a@example.org> 1 +0000\ncommitter C <{committer}> 1 +0000\n\n{subject}\n"
+        )
+    }
+
+    fn by(&self, signer: &SshSigner, subject: &str, parents: &[&str], tree: &str, committer: &str) -> String {
+        let payload = Self::payload(subject, parents, tree, committer);
+        signer.signed(&self.sandbox, HashKind::Sha1, payload.as_bytes(), payload.as_bytes())
+    }
+
+    fn work(&self, subject: &str, parent: &str, tree: &str) -> String {
+        self.by(&self.alice, subject, &[parent], tree, "alice@example.org")
+    }
+
+    fn squash(&self, subject: &str, parent: &str, tree: &str) -> String {
+        self.by(&self.forge, subject, &[parent], tree, FORGE)
+    }
+
+    fn unsigned(&self, parent: &str, tree: &str) -> String {
+        self.sandbox.hash_object("commit", Self::payload("Unsigned", &[parent], tree, "x@example.org").as_bytes())
+    }
+
+    fn set(&self, reference: &str, id: &str) {
+        self.sandbox.git(["update-ref", reference, id]).success();
+    }
+
+    /// A policy under which Alice may work, by `alice`, and the forge may squash.
+    fn policy(&self, alice: &str) -> String {
+        let text = format!(
+            "version = 1\n{}\n[[rule]]\nname = 'alice'\nssh = ['{}']\n{}\n[[rule]]\nname = 'forge'\nssh = ['{}']\nunbounded = true\n[rule.forge]\ncommitter = ['{FORGE}']\nshape = ['squash', 'merge']\n",
+            alice.split_once("---").map_or("", |(before, _)| before),
+            self.alice.public(),
+            alice.split_once("---").map_or(alice, |(_, rule)| rule),
+            self.forge.public(),
+        );
+        self.sandbox.write("policy.toml", text).to_str().unwrap().to_owned()
+    }
+
+    fn run(&self, alice: &str, arguments: &[&str]) -> Ran {
+        self.sandbox.waxseal(["verify", "--json", "--policy", &self.policy(alice)].iter().chain(arguments))
+    }
+
+    /// Whether the first object is allowed, why not, and the head behind it.
+    fn judged(&self, alice: &str, arguments: &[&str]) -> (String, Value) {
+        let ran = self.run(alice, arguments);
+        let object = ran.out().lines().nth(1).map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let object = object.unwrap_or_else(|| panic!("{}{}", ran.out(), ran.err()));
+        (format!("{} {}", object["allowed"], object["reason"].as_str().unwrap_or("-")), object)
+    }
+}
+
+const ANYWHERE: &str = "unbounded = true";
+const UNPROVEN: &str = "false squash-unproven";
+
+#[test]
+fn a_squash_is_worth_what_its_head_is_worth() {
+    let world = World::new();
+    let (changed, more) = (world.tree("FIRST", "last"), world.tree("First of all", "last"));
+    let half = world.work("Half of it", &world.base, &changed);
+    let head = world.work("All of it", &half, &more);
+    // Nobody knows the head.
+    let squash = world.squash("All of it (#7)", &world.base, &more);
+    let (judged, object) = world.judged(ANYWHERE, &[&squash]);
+    assert_eq!(judged, UNPROVEN, "{object}");
+    assert!(object["detail"].as_str().unwrap().contains("none of the 0 heads here gives its tree"), "{object}");
+    let text = world.sandbox.waxseal(["verify", "--policy", &world.policy(ANYWHERE), &squash]).code(1).err();
+    assert!(text.contains("'+refs/pull/*/head:refs/remotes/origin/pull/*'"), "{text}");
+    // It is asked for, or a ref leads there.
+    let (judged, object) = world.judged(ANYWHERE, &[&squash, &head]);
+    assert_eq!(judged, "true -");
+    assert_eq!(object["squashed_head"], serde_json::json!({ "oid": head, "ref": null }));
+    assert_eq!(object["identity"], world.forge.fingerprint());
+    for reference in ["refs/pull/7/head", "refs/merge-requests/7/head", "refs/heads/work", "refs/remotes/origin/pull/7"]
+    {
+        world.set(reference, &head);
+        let (judged, object) = world.judged(ANYWHERE, &[&squash]);
+        assert_eq!(judged, "true -", "{reference}");
+        assert_eq!(object["squashed_head"], serde_json::json!({ "oid": head, "ref": reference }));
+        world.sandbox.git(["update-ref", "-d", reference]).success();
+    }
+    for reference in ["refs/pull/7/merge", "refs/tags/work", "refs/notes/work"] {
+        world.set(reference, &head);
+        assert_eq!(world.judged(ANYWHERE, &[&squash]).0, UNPROVEN, "{reference}");
+        world.sandbox.git(["update-ref", "-d", reference]).success();
+    }
+    // The branch went on before it was squashed: Git merges.
+    world.set("refs/pull/7/head", &head);
+    let parent = world.work("Meanwhile", &world.base, &world.tree("first", "LAST"));
+    let both = world.tree("First of all", "LAST");
+    for (why, tree, expected) in [
+        ("the merge", &both, "true -"),
+        ("a line slipped in", &world.tree("First of all", "LAST, and more"), UNPROVEN),
+        ("the head alone", &more, UNPROVEN),
+        ("nothing", &world.tree("first", "LAST"), UNPROVEN),
+        ("half of it, which is no head", &world.tree("FIRST", "LAST"), UNPROVEN),
+    ] {
+        let (judged, object) = world.judged(ANYWHERE, &[&world.squash("All of it (#7)", &parent, tree)]);
+        assert_eq!(judged, expected, "{why}: {object}");
+        // The number is a hint and no more.
+        let (judged, object) = world.judged(ANYWHERE, &[&world.squash("All of it (#8)", &parent, tree)]);
+        assert_eq!(judged, expected, "{why}: {object}");
+    }
+    let by_somebody = world.by(&world.forge, "All of it (#7)", &[&world.base], &more, "alice@example.org");
+    assert_eq!(world.judged(ANYWHERE, &[&by_somebody]).0, "false identity-not-allowed");
+    let rule = "shape = ['squash', 'merge']";
+    let merges_only = std::fs::read_to_string(world.policy(ANYWHERE)).unwrap().replace(rule, "shape = ['merge']");
+    let merges_only = world.sandbox.write("merges.toml", merges_only);
+    let ran = world.sandbox.waxseal(["verify", "--policy", merges_only.to_str().unwrap(), &squash]).code(1);
+    assert!(ran.out().contains("it admits merges, and"), "{}", ran.out());
+    // For people.
+    let explained = world.sandbox.waxseal(["explain", "--policy", &world.policy(ANYWHERE), &squash]).success().out();
+    let shown = format!("squash     of refs/pull/7/head ({}), each commit of which is admitted", &head[..10]);
+    assert!(explained.contains(&shown), "{explained}");
+    let tested =
+        world.sandbox.waxseal(["policy", "test", "--policy", &world.policy(ANYWHERE), &squash]).success().out();
+    assert!(tested.contains(&format!("rule \"forge\", squash of refs/pull/7/head ({})", &head[..10])), "{tested}");
+}
+
+#[test]
+fn every_commit_of_the_head_is_admitted() {
+    let world = World::new();
+    let tree = world.tree("FIRST", "last");
+    let squash = world.squash("Work", &world.base, &tree);
+    let one = |parent: &str| world.work("Work", parent, &tree);
+    let unsigned = world.unsigned(&world.base, &world.tree("1", "last"));
+    let edit = world.squash("An edit in the browser", &world.base, &world.tree("1", "last"));
+    let mallory = world.by(&world.mallory, "By Mallory", &[&world.base], &tree, FORGE);
+    for (why, head, says) in [
+        ("unsigned", one(&unsigned), "is not allowed: there is no signature"),
+        ("an edit by the forge", one(&edit), "is not allowed: no rule admits this identity"),
+        (
+            "nothing but an edit by the forge",
+            world.squash("Another", &world.base, &tree),
+            "it would have to prove itself",
+        ),
+        ("a key that nobody knows", mallory, "is not allowed"),
+        ("a commit that is not here", world.work("Work", &"1".repeat(40), &tree), ""),
+    ] {
+        world.set("refs/pull/1/head", &head);
+        let (judged, object) = world.judged(ANYWHERE, &[&squash]);
+        let expected = if says.is_empty() { "null rule-undecided" } else { UNPROVEN };
+        assert_eq!(judged, expected, "{why}: {object}");
+        assert!(object["detail"].as_str().unwrap().contains(says), "{why}: {object}");
+    }
+    // Whatever the repository puts in the place of a commit.
+    let head = one(&unsigned);
+    world.set("refs/pull/1/head", &head);
+    world.set(&format!("refs/replace/{unsigned}"), &one(&world.base));
+    assert_eq!(world.judged(ANYWHERE, &[&squash]).0, UNPROVEN);
+    // One head that is good is enough.
+    world.set("refs/pull/2/head", &one(&world.base));
+    assert_eq!(world.judged(ANYWHERE, &[&squash]).0, "true -");
+    world.sandbox.git(["update-ref", "-d", "refs/pull/2/head"]).success();
+    // What the policy does not judge is not what it admits.
+    let exempt = format!("[[exempt]]\nobject = '{unsigned}'\nreason = 'old'\n---{ANYWHERE}");
+    let (judged, object) = world.judged(&exempt, &[&squash]);
+    assert_eq!(judged, UNPROVEN);
+    assert!(object["detail"].as_str().unwrap().contains("is exempt, which admits nothing: old"), "{object}");
+    // The bounds of a rule are those of the head's own commits, for the ref that is judged.
+    world.set("refs/pull/1/head", &one(&world.base));
+    let main = ["--ref", "refs/heads/main", &squash];
+    for (alice, expected) in [
+        (ANYWHERE.to_owned(), "true -"),
+        (format!("from_commit = '{}'", world.base), "true -"),
+        (format!("until_commit = '{}'", world.base), UNPROVEN),
+        (format!("until_commit = '{squash}'"), UNPROVEN),
+        (format!("from_commit = '{squash}'"), UNPROVEN),
+        (format!("{ANYWHERE}\nrefs = ['refs/heads/main']"), "true -"),
+        (format!("{ANYWHERE}\nrefs = ['refs/heads/work']"), UNPROVEN),
+    ] {
+        assert_eq!(world.judged(&alice, &main).0, expected, "{alice}");
+    }
+}
+
+#[test]
+fn nothing_proves_itself() {
+    let world = World::new();
+    let tree = world.tree("FIRST", "last");
+    // Two edits in the browser, each the other's head; and one with a revert behind it.
+    let [one, two] = ["One", "Two"].map(|subject| world.squash(subject, &world.base, &tree));
+    let behind = world.work("Behind", &one, &tree);
+    for (number, head) in [&one, &two, &behind].into_iter().enumerate() {
+        world.set(&format!("refs/pull/{number}/head"), head);
+    }
+    for id in [&one, &two] {
+        assert_eq!(world.judged(ANYWHERE, &[id]).0, UNPROVEN);
+    }
+    let ran = world.run(ANYWHERE, &[&one, &two, &behind]).code(1);
+    assert_eq!(ran.out().matches("squash-unproven").count(), 2, "{}", ran.out());
+    // Where nothing was done there is no head: the parent itself, and what is in its history.
+    let empty = world.squash("Nothing", &behind, &tree);
+    world.set("refs/heads/parent", &behind);
+    assert_eq!(world.judged(ANYWHERE, &[&empty]).0, UNPROVEN);
+    // A head that is good makes all of them good.
+    world.set("refs/pull/9/head", &world.work("Signed", &world.base, &tree));
+    world.run(ANYWHERE, &[&one, &two, &behind]).success();
+    // A head with a squash in it.
+    let stacked = world.work("On top", &two, &world.tree("FIRST", "LAST"));
+    world.set("refs/pull/10/head", &stacked);
+    let squash = world.squash("All", &world.base, &world.tree("FIRST", "LAST"));
+    assert_eq!(world.judged(ANYWHERE, &[&squash]).0, "true -");
+    world.sandbox.git(["update-ref", "-d", "refs/pull/9/head"]).success();
+    assert_eq!(world.judged(ANYWHERE, &[&squash]).0, UNPROVEN);
+}
+
+#[test]
+fn what_is_cut_off_may_be_the_head() {
+    let world = World::new();
+    let tree = world.tree("FIRST", "last");
+    let head = world.work("Work", &world.base, &tree);
+    let squash = world.squash("Work", &world.base, &tree);
+    world.set("refs/heads/main", &squash);
+    world.set("refs/pull/1/head", &head);
+    world.sandbox.git(["symbolic-ref", "HEAD", "refs/heads/main"]).success();
+    let from = format!("file://{}", world.sandbox.path("repository").display());
+    let policy = world.policy(ANYWHERE);
+    world.sandbox.run_in(".", "git", ["clone", "-q", "--depth=1", &from, "shallow"]).success();
+    let verify =
+        |folder: &str| world.sandbox.run_in(folder, super::sandbox::WAXSEAL, ["verify", "--json", "--policy", &policy]);
+    let ran = verify("shallow").code(3);
+    assert!(ran.out().contains("\"reason\":\"rule-undecided\""), "{}", ran.out());
+    world.sandbox.run_in(".", "git", ["clone", "-q", &from, "whole"]).success();
+    verify("whole").code(1);
+    world
+        .sandbox
+        .run_in("whole", "git", ["fetch", "-q", "origin", "+refs/pull/*/head:refs/remotes/origin/pull/*"])
+        .success();
+    verify("whole").success();
+}
