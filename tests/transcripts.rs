@@ -11,6 +11,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use ssh_key::private::Ed25519Keypair;
+use ssh_key::{HashAlg, LineEnding, PrivateKey};
 use tempfile::TempDir;
 
 #[test]
@@ -71,6 +73,20 @@ impl World {
             let id = world.git("repository", &["hash-object", "-t", "commit", "-w", "--stdin"], object.as_bytes());
             world.git("repository", &["tag", name, id.trim()], b"");
         }
+        // On top of it, by a key and behind no ref: it has the same id each time.
+        let parent = format!("\nparent {}\nauthor ", world.git("repository", &["rev-parse", "HEAD"], b"").trim());
+        let payload = raw.replacen("\nauthor ", &parent, 1).replace("An unsigned commit", "A commit by a key");
+        let key = PrivateKey::from(Ed25519Keypair::from_seed(&[1; 32]));
+        let armor = key.sign("git", HashAlg::Sha512, payload.as_bytes()).unwrap().to_pem(LineEnding::LF).unwrap();
+        let header = format!("\ngpgsig {}\n\n", armor.trim_end().replace('\n', "\n "));
+        let object = payload.replacen("\n\n", &header, 1);
+        let id = world.git("repository", &["hash-object", "-t", "commit", "-w", "--stdin"], object.as_bytes());
+        assert_eq!(id.trim(), BY_KEY);
+        let keys = format!(
+            "version = 1\n[[rule]]\nname = \"alice's key\"\nssh = [\"{}\"]\nunbounded = true\n",
+            key.public_key().to_openssh().unwrap()
+        );
+        world.write("keys.toml", keys.as_bytes());
 
         let home = |file: &str| format!("home/.local/share/waxseal/instances/{file}");
         for (name, record) in [("reads", ""), ("broken", ""), ("mistyped", "issuers = [\"https://a.example\"]\n")] {
@@ -158,4 +174,6 @@ impl World {
 
 /// Set in the process that runs the cases.
 const IN_THE_WORLD: &str = "WAXSEAL_TRANSCRIPTS";
+/// The commit that a key signed.
+const BY_KEY: &str = "bc05494acc4c7c879a6ac5b8cf09dbeae78f1ba1";
 const DATE: &str = "2020-02-02T02:02:02Z";
