@@ -169,8 +169,6 @@ pub struct Verify {
     pub tags: Vec<String>,
     /// Standard input names more revisions.
     pub stdin: bool,
-    /// Which of the two.
-    pub named: Named,
     /// JSON lines, not lines for people.
     pub json: bool,
     /// Which objects people see a line of.
@@ -197,16 +195,6 @@ pub struct Verify {
     pub insecure_ignore_sct: bool,
     /// How old trust material may be, as it was typed.
     pub max_trust_age: Option<String>,
-}
-
-/// What the arguments name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Named {
-    /// Whatever Git takes for a revision.
-    #[default]
-    Revisions,
-    /// What stands behind `refs/tags/`.
-    Tags,
 }
 
 /// Who may sign, as far as flags say.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::verify_flags::JudgingFlags;
-use super::{Named, UsageError, Verify};
+use super::{UsageError, Verify};
 
 /// `waxseal hook`
 #[derive(Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl HookCommand {
             ..JudgingFlags::default()
         };
         let judging = judging.resolve(Vec::new())?;
-        let judging = Verify { named: Named::Tags, no_cache: flags.no_cache, allow_empty: true, ..judging };
+        let judging = Verify { no_cache: flags.no_cache, allow_empty: true, ..judging };
         Ok(Hook {
             event,
             judging,

@@ -7,7 +7,7 @@ use clap::{ArgAction, Args};
 
 use super::report_flags::{ListingFlags, ReportFlags};
 use super::selection_flags::SelectionFlags;
-use super::{AdmittedFlags, Listing, Named, Pattern, Reports, UsageError, Verify};
+use super::{AdmittedFlags, Listing, Pattern, Reports, UsageError, Verify};
 
 #[derive(Args)]
 pub(super) struct VerifyFlags {
@@ -119,8 +119,8 @@ impl VerifyFlags {
 
 impl VerifyTagFlags {
     pub(super) fn resolve(self) -> Result<Verify, UsageError> {
-        let (named, listing) = (Named::Tags, Listing::All);
-        Ok(Verify { named, listing, no_cache: self.no_cache, ..self.judging.resolve(self.names)? })
+        let listing = Listing::All;
+        Ok(Verify { listing, no_cache: self.no_cache, ..self.judging.resolve(self.names)? })
     }
 }
 
@@ -162,7 +162,6 @@ impl JudgingFlags {
             all: false,
             tags: Vec::new(),
             stdin: false,
-            named: Named::Revisions,
             json: self.json,
             listing: Listing::default(),
             reports: Reports::default(),

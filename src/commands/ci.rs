@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use super::configured;
 use super::verify::{Run, open};
-use crate::cli::{AdmittedFlags, Ci, Named, Verify};
+use crate::cli::{AdmittedFlags, Ci, Verify};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::escape;
 use crate::files;
@@ -76,9 +76,6 @@ fn payload(job: &GithubJob) -> Result<Vec<u8>, UnknownJob> {
 /// The run of `waxseal verify` that it comes to.
 fn request(ci: &Ci, range: &Range, settings: &Settings, repository: &Repository) -> Verify {
     let mut request = Verify { revisions: vec![OsString::from(range.name())], ..ci.judging.clone() };
-    if range.has_tags() {
-        request.named = Named::Tags;
-    }
     let nobody_said =
         request.admitted == AdmittedFlags::Unsaid && settings.policy.is_none() && settings.allow.is_empty();
     if let Some(base) = range.law.filter(|_| nobody_said) {

@@ -15,11 +15,11 @@ use super::policy_source::LoadedPolicy;
 use super::progress::Progress;
 use super::stdout::Output;
 use super::{configured, identity_policy, stdout, trust_age};
-use crate::cli::{AdmittedFlags, Named, Verify};
+use crate::cli::{AdmittedFlags, Verify};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::finding_cache::CacheError;
 use crate::git::repository::{FoundObject, RawObject, Repository};
-use crate::git::{HashKind, SignedObject};
+use crate::git::{HashKind, ObjectKind, SignedObject};
 use crate::instance::{Instance, InstanceName};
 use crate::policy::{IdentityPolicy, PolicyFile};
 use crate::settings::{FoundRepository, HookVariables, Refusal, Settings};
@@ -344,14 +344,13 @@ impl<'a> Run<'a> {
         Ok((loaded.file, surroundings))
     }
 
-    /// Whether a tag that was asked for by name says that it has another one.
+    /// Whether a tag says that it has another name than the ref that led to it.
     fn misnamed(&self, found: &FoundObject, position: usize) -> Option<VerifyError> {
-        let Named::Tags = self.request.named else { return None };
-        let named = self.selection.names.get(position)?.as_encoded_bytes().strip_prefix(TAGS.as_bytes())?;
-        let object = found.content.as_ref().ok()?;
+        let object = found.content.as_ref().ok().filter(|object| object.kind == ObjectKind::Tag)?;
+        let named = self.repository.tag_name(self.selection.names.get(position)?)?;
         let says = header(&object.bytes, "tag").unwrap_or_default();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (says != named).then(|| VerifyError::TagName { named: text(named), says: text(says) })
+        (says != named).then(|| VerifyError::TagName { named: text(&named), says: text(says) })
     }
 }
 

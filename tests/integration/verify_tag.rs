@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::sandbox::{ALICE, Sandbox};
+use super::sandbox::{ALICE, Ran, Sandbox, WAXSEAL};
 
 #[test]
 fn a_tag_is_what_its_tagger_called_it() {
@@ -16,13 +16,37 @@ fn a_tag_is_what_its_tagger_called_it() {
 
     // The same tag object under another name: its signature holds, and says nothing of the name.
     sandbox.git(["update-ref", "refs/tags/v2", "refs/tags/v1"]).success();
-    sandbox.waxseal(["verify", "v2"]).success();
-    for arguments in [&["verify-tag", "--json", "v2"][..], &["verify-tag", "--json", "--any-identity", "v2"]] {
+    let policy =
+        format!("version = 1\n[[rule]]\nname = \"a\"\nissuer = \"{}\"\nemail = [\"{ALICE}\"]\n", sandbox.issuer());
+    let policy = sandbox.write("policy.toml", policy);
+    let policy = policy.to_str().unwrap();
+    let id = sandbox.git(["rev-parse", "v1"]).line();
+    for arguments in [
+        &["verify-tag", "--json", "v2"][..],
+        &["verify-tag", "--json", "--any-identity", "v2"],
+        &["verify", "--json", "v2"],
+        &["verify", "--json", "tags/v2"],
+        &["verify", "--json", "refs/tags/v2"],
+        &["verify", "--json", "v2^{tag}"],
+        &["verify", "--json", "--policy", policy, "--tags", "*2"],
+        &["policy", "test", "--json", "--policy", policy, "--tags", "*2"],
+        &["ci", "--json", "--base", "v1", "--head", "v2"],
+        &["ci", "--json", "--base", "v1", "--head", &id, "--ref", "refs/tags/v2", "--policy", policy],
+    ] {
         let refused = sandbox.waxseal(arguments).code(1).out();
         let object: Value = serde_json::from_str(refused.lines().nth(1).unwrap()).unwrap();
         assert_eq!((&object["verdict"], &object["reason"]), (&"rejected".into(), &"tag-name".into()));
         let detail = "the tag says that it is \"v1\", and the repository has it as \"v2\"";
         assert_eq!((&object["detail"], &object["identity"]), (&detail.into(), &Value::Null));
+    }
+    assert!(sandbox.waxseal(["explain", "v2"]).code(1).out().contains("tag-name"));
+    let by_line = Ran::of(sandbox.command(WAXSEAL).args(["verify", "--stdin", "--json"]), b"v1\nv2\n").code(1).out();
+    assert_eq!(by_line.matches("\"reason\":\"tag-name\"").count(), 1, "{by_line}");
+    // By its id, or where nobody asks for the tag, no name is known.
+    for arguments in
+        [&["verify", &id][..], &["verify", "v1"], &["ci", "--base", "v1~0", "--head", &id, "--allow-empty"]]
+    {
+        sandbox.waxseal(arguments).success();
     }
     // A name that is a part of another one is another one.
     sandbox.git(["update-ref", "refs/tags/other/release/v1", "refs/tags/release/v1"]).success();

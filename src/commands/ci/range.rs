@@ -106,6 +106,8 @@ impl Range {
     /// What is to be verified, for another ref than the job's if one is given.
     pub(super) fn selection(&self, reference: Option<&str>) -> Selection {
         let reference = reference.map(str::to_owned).or_else(|| self.reference.clone());
+        let mut led = [&self.reference, &reference].into_iter().flatten();
+        let led = led.find(|name| name.starts_with("refs/tags/")).cloned();
         let mut selection = Selection::default();
         let mut select = |name: String, selected: Selected| {
             selection.names.push(OsString::from(name));
@@ -114,7 +116,7 @@ impl Range {
         };
         for (number, tag) in self.tags.iter().enumerate() {
             // A tag's own name must be the ref's.
-            let name = self.reference.clone().filter(|_| number == 0);
+            let name = led.clone().filter(|_| number == 0);
             select(name.unwrap_or_else(|| tag.to_string()), Selected::Object(*tag));
         }
         if self.alone {
@@ -144,11 +146,6 @@ impl Range {
         };
         let but = if self.default_tip.is_some() { ", without what is on the default branch" } else { "" };
         format!("{tags}{what}{}{but}", self.name())
-    }
-
-    /// Whether tags are among it.
-    pub(super) fn has_tags(&self) -> bool {
-        !self.tags.is_empty()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 
 use gix::ObjectId;
-use gix::bstr::BStr;
+use gix::bstr::{BStr, ByteSlice as _};
 
 use super::Repository;
 
@@ -56,6 +56,24 @@ impl Repository {
         reference.is_some_and(|full| ["refs/heads/", "refs/remotes/"].iter().any(|place| full.starts_with(place)))
     }
 
+    /// What stands behind `refs/tags/` in the name of the ref that `revision` begins with, if it is one of those: a tag object
+    /// should be called so.
+    #[must_use]
+    pub fn tag_name(&self, revision: &OsStr) -> Option<Vec<u8>> {
+        if let Some(name) = revision.as_encoded_bytes().strip_prefix(TAGS.as_bytes()) {
+            // Where a push brings it, it is not there yet.
+            let end = name.iter().position(|byte| b"~^".contains(byte)).unwrap_or(name.len());
+            let end = name.find("@{").unwrap_or(end).min(end);
+            return name.get(..end).map(<[u8]>::to_vec);
+        }
+        let name = leading(revision.to_str()?);
+        if self.is_full_id(name) {
+            return None;
+        }
+        let full = self.reference(OsStr::new(name))?;
+        full.strip_prefix(TAGS).map(|name| name.as_bytes().to_vec())
+    }
+
     /// What the ref `full` names, and no other that is looked for where it is not.
     #[must_use]
     pub fn tip(&self, full: &str) -> Option<ObjectId> {
@@ -84,6 +102,9 @@ impl Repository {
         prefix.is_some_and(|prefix| matches!(self.inner.objects.lookup_prefix(prefix, None), Ok(Some(_))))
     }
 }
+
+/// Where tags are.
+const TAGS: &str = "refs/tags/";
 
 /// What stands before `~3`, `^{commit}` or `@{1}`.
 fn leading(revision: &str) -> &str {
