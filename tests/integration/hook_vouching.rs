@@ -59,3 +59,43 @@ fn refs_that_a_forge_makes_vouch_for_nothing() {
         on_server(&["update-ref", "-d", name]);
     }
 }
+
+#[test]
+fn a_lightweight_tag_is_judged_by_the_commit_that_it_names() {
+    let world = World::new();
+    let sandbox = &world.sandbox;
+    sandbox.allow(ALICE);
+    world.git(&["commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", "One"]).success();
+    let unsigned = world.id("HEAD");
+    let by_bob = world.commit(&world.bob, "Two");
+    let by_alice = world.commit(&world.alice, "Three");
+    let last = world.commit(&world.alice, "Four");
+    world.git_as(&world.alice, &["tag", "-s", "-m", "v1", "v1"]).success();
+    // From before there was a hook.
+    world.push(&["main", "v1"]).success();
+    for hook in ["pre-receive", "update"] {
+        world.hook("server", hook, "");
+        for (commit, reason) in [(&unsigned, "unsigned"), (&by_bob, "identity-not-allowed")] {
+            for refspecs in [
+                &[format!("{commit}:refs/tags/light")][..],
+                &[format!("+{commit}:refs/tags/v1")],
+                &[format!("{commit}:refs/heads/{hook}-{reason}"), format!("{commit}:refs/tags/light")],
+            ] {
+                let refspecs: Vec<&str> = refspecs.iter().map(String::as_str).collect();
+                let refused = world.push(&refspecs).code(1);
+                let said = world.said(&refused);
+                assert!(said.contains("1 of 1 new object refused") && said.contains(reason), "{hook}: {said}");
+            }
+        }
+        let taken = world.push(&[&format!("{by_alice}:refs/tags/light")]).success();
+        assert_eq!(world.said(&taken), "refs/tags/light: 1 new object verified");
+        // A commit that is new is judged once.
+        let next = world.commit(&world.alice, "Five");
+        let taken = world.push(&[&format!("{next}:refs/tags/next"), &format!("{last}:refs/tags/last")]).success();
+        if hook == "pre-receive" {
+            assert_eq!(world.said(&taken), "refs/tags/next and 1 more: 2 new objects verified");
+        }
+        world.push(&[":refs/tags/light", ":refs/tags/next", ":refs/tags/last"]).success();
+        world.no_hook(hook);
+    }
+}

@@ -6,7 +6,8 @@
 //! out is what is behind branches and tags for which no others count, and behind the policy's own commit. Other refs vouch
 //! for nothing: forges make them of what anybody proposes, and call no hook. A tag object is judged itself and stands for
 //! what it names: of its history nothing is judged that a branch or tag has, and so it vouches for nothing elsewhere.
-//! For the ref that the policy comes from no other ref vouches: what is there may have come under another policy.
+//! Of a lightweight tag the commit is judged wherever else it is: nobody signed that it is to be called so. For the ref that
+//! the policy comes from no other ref vouches: what is there may have come under another policy.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -15,6 +16,7 @@ use super::updates::Update;
 use crate::cli::HookEvent;
 use crate::command_error::CommandError;
 use crate::commands::policy_source::LoadedPolicy;
+use crate::commands::verify::TAGS;
 use crate::commands::verify::selection::Selection;
 use crate::git::repository::{ObjectId, Pushed, PushedEnd, Repository, Selected};
 
@@ -29,6 +31,8 @@ pub(super) struct Part {
     is_source: bool,
     tips: Vec<ObjectId>,
     tags: Vec<(String, ObjectId)>,
+    /// The commits that lightweight tags are to name, by these.
+    light: Vec<(String, ObjectId)>,
     old: Vec<ObjectId>,
     /// Refs among them that nobody can sign anything for.
     pub(super) not_signable: Vec<String>,
@@ -86,7 +90,12 @@ impl Parts {
                 part.tags.push((name, tag));
             }
             match pushed.end {
-                PushedEnd::Commit(commit) => part.tips.push(commit),
+                PushedEnd::Commit(commit) => {
+                    part.tips.push(commit);
+                    if !annotated && update.reference.starts_with(TAGS) {
+                        part.light.push((update.reference.clone(), commit));
+                    }
+                }
                 PushedEnd::NotSignable if annotated => {}
                 PushedEnd::NotSignable => part.not_signable.push(update.reference.clone()),
                 PushedEnd::Unreadable(id) => part.tags.push((behind(&update.reference), id)),
@@ -98,10 +107,20 @@ impl Parts {
         });
         let known: Vec<Known> = known.collect();
         let source = policy.and_then(|policy| policy.in_repository.as_ref()).map(|place| place.commit);
-        Ok(Self::select(parts, &known, source))
+        let among = |history: &Selected, wanted: &HashSet<ObjectId>| {
+            let found = repository.objects(std::slice::from_ref(history)).map(|found| found.id);
+            found.filter(|id| wanted.contains(id)).collect()
+        };
+        Ok(Self::select(parts, &known, source, among))
     }
 
-    fn select(parts: Vec<Part>, known: &[Known], source: Option<ObjectId>) -> (Self, Selection) {
+    /// `among` says which of some commits are in a history.
+    fn select(
+        parts: Vec<Part>,
+        known: &[Known],
+        source: Option<ObjectId>,
+        among: impl Fn(&Selected, &HashSet<ObjectId>) -> HashSet<ObjectId>,
+    ) -> (Self, Selection) {
         let mut selection = Selection::default();
         let mut owners = Vec::new();
         for (number, part) in parts.iter().enumerate() {
@@ -131,7 +150,14 @@ impl Parts {
             tips.dedup();
             let mut hidden: Vec<ObjectId> = hidden.into_iter().collect();
             hidden.sort_unstable();
-            select(&behind(reference), Selected::History { hidden, tips });
+            let history = Selected::History { hidden, tips };
+            if !part.light.is_empty() {
+                let mut met = among(&history, &part.light.iter().map(|(_, commit)| *commit).collect());
+                for (name, commit) in part.light.iter().filter(|(_, commit)| met.insert(*commit)) {
+                    select(name, Selected::Object(*commit));
+                }
+            }
+            select(&behind(reference), history);
         }
         (Self { parts, owners }, selection)
     }
@@ -144,8 +170,9 @@ impl Parts {
 
 impl Part {
     fn new(law: Law, annotated: bool, is_source: bool) -> Self {
-        let (references, tips, tags, old, not_signable) = (vec![], vec![], vec![], vec![], vec![]);
-        Self { references, law, annotated, is_source, tips, tags, old, not_signable }
+        let (references, tips, tags, light) = (vec![], vec![], vec![], vec![]);
+        let (old, not_signable) = (vec![], vec![]);
+        Self { references, law, annotated, is_source, tips, tags, light, old, not_signable }
     }
 
     /// Whether what a ref has, by its rules, need not be judged again.
@@ -206,7 +233,7 @@ fn law(policy: Option<&LoadedPolicy>, reference: &str) -> Law {
 }
 
 /// Where the refs are that hooks are always asked about.
-const VOUCHING: [&str; 2] = ["refs/heads/", "refs/tags/"];
+const VOUCHING: [&str; 2] = ["refs/heads/", TAGS];
 
 /// The history behind a ref, which is no tag that could have the wrong name.
 fn behind(reference: &str) -> String {
@@ -235,7 +262,7 @@ mod tests {
         let there = |law: &[bool], annotated, tip| Known { law: law.to_vec(), annotated, commit: id(tip) };
         let known = [there(&main, false, 'a'), there(&wip, false, 'b'), there(&main, true, 'c')];
         let hidden = |parts: Vec<Part>| -> Vec<Vec<ObjectId>> {
-            let (_, selection) = Parts::select(parts, &known, Some(id('9')));
+            let (_, selection) = Parts::select(parts, &known, Some(id('9')), |_, _| HashSet::new());
             let each = selection.selected.into_iter().filter_map(|selected| match selected {
                 Selected::History { hidden, .. } => Some(hidden),
                 Selected::Object(_) => None,
