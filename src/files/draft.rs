@@ -14,10 +14,10 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Begins what will take the place of `path`, or of what it leads to.
+    /// Begins what will take the place of `path`.
     ///
     /// # Errors
-    /// The disk's answer; a folder, a device, a FIFO or a socket is no place for a file.
+    /// The disk's answer; a link, a folder, a device, a FIFO or a socket is no place for a file.
     pub fn begin(path: &Path) -> io::Result<Self> {
         let path = place(path)?;
         let body = BufWriter::new(tempfile::tempfile_in(folder(&path))?);
@@ -66,9 +66,14 @@ impl Write for Draft {
     }
 }
 
-/// The regular file that `path` leads to, or where there would be one. What is there is asked of the system that opens it:
-/// the names of what processes have open, as `/proc` shows them, lead to pipes that no path names.
+/// The regular file that `path` leads to, or where there would be one. A link is followed only where the system keeps its
+/// own: elsewhere whoever made it would choose what is overwritten, as a file of the branch that is judged could. What is
+/// there is asked of the system that opens it: the names of what processes have open, as `/proc` shows them, lead to pipes
+/// that no path names.
 fn place(path: &Path) -> io::Result<PathBuf> {
+    if !is_of_the_system(path) && fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
+        return Err(io::Error::other("it is a link: name the file that it leads to"));
+    }
     match fs::metadata(path) {
         Ok(metadata) if !metadata.is_file() => return Err(not_regular()),
         // Of a file that is open and has no name any more there is nothing to replace, and this fails.
@@ -76,28 +81,27 @@ fn place(path: &Path) -> io::Result<PathBuf> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
-    let mut path = path.to_owned();
-    for _link in 0..MAX_LINKS {
-        match fs::symlink_metadata(&path) {
-            Ok(metadata) if metadata.is_symlink() => path = folder(&path).join(fs::read_link(&path)?),
-            Ok(_came_meanwhile) => return Err(not_regular()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let names_folder = path.as_os_str().to_string_lossy().ends_with(std::path::is_separator);
-                let name = path.file_name().filter(|_| !names_folder).ok_or(error)?;
-                return Ok(fs::canonicalize(folder(&path))?.join(name));
-            }
-            Err(error) => return Err(error),
+    match fs::symlink_metadata(path) {
+        // A link that leads nowhere, or something that came meanwhile.
+        Ok(_there) => Err(not_regular()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let names_folder = path.as_os_str().to_string_lossy().ends_with(std::path::is_separator);
+            let name = path.file_name().filter(|_| !names_folder).ok_or(error)?;
+            Ok(fs::canonicalize(folder(path))?.join(name))
         }
+        Err(error) => Err(error),
     }
-    Err(io::Error::other("too many links"))
+}
+
+/// Where `/dev/stdout` is, and what a shell names for `>(command)`.
+fn is_of_the_system(path: &Path) -> bool {
+    let climbs = path.components().any(|part| part == std::path::Component::ParentDir);
+    !climbs && ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder))
 }
 
 fn not_regular() -> io::Error {
     io::Error::other("it is not a regular file")
 }
-
-/// As many as Linux follows.
-const MAX_LINKS: usize = 40;
 
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -137,9 +141,8 @@ mod tests {
             let (link, to) = (folder.path().join("link"), folder.path().join("to"));
             crate::files::replace(&to, b"old").unwrap();
             std::os::unix::fs::symlink(&to, &link).unwrap();
-            Draft::begin(&link).unwrap().finish(b"new", b"").unwrap();
-            assert_eq!(fs::read(&to).unwrap(), b"new");
-            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert!(Draft::begin(&link).unwrap_err().to_string().starts_with("it is a link"));
+            assert_eq!(fs::read(&to).unwrap(), b"old");
         }
     }
 
@@ -175,15 +178,22 @@ mod tests {
         draft.finish(b"", b"").unwrap_err();
         assert!(fs::symlink_metadata(at("late")).unwrap().is_symlink());
 
-        // To what is not there yet, from wherever it is named.
+        // A folder may be a link; what has no name of its own in it may not.
         fs::create_dir(at("folder")).unwrap();
-        symlink("folder/second", at("first")).unwrap();
-        symlink("../new", at("folder/second")).unwrap();
-        let drafts = ["first", "new", "folder/../new"].map(|name| Draft::begin(&at(name)).unwrap());
+        symlink("folder", at("same")).unwrap();
+        symlink("../new", at("folder/link")).unwrap();
+        let drafts = ["folder/new", "same/new", "same/../folder/new"].map(|name| Draft::begin(&at(name)).unwrap());
         assert!(drafts.iter().all(|draft| draft.path() == drafts[0].path()));
         drafts.into_iter().next().unwrap().finish(b"new", b"").unwrap();
-        assert_eq!(fs::read(at("new")).unwrap(), b"new");
-        assert!(fs::symlink_metadata(at("first")).unwrap().is_symlink());
+        assert_eq!(fs::read(at("folder/new")).unwrap(), b"new");
+        assert!(Draft::begin(&at("folder/link")).is_err() && Draft::begin(&at("same/link")).is_err());
+        // What a shell hands over is followed, if it is a file.
+        let kept = tempfile::NamedTempFile::new_in(scratch.path()).unwrap();
+        let draft = Draft::begin(&open(kept.as_raw_fd())).unwrap();
+        assert_eq!(draft.path(), fs::canonicalize(kept.path()).unwrap());
+        let climbing = format!("/proc/../{}", at("first").strip_prefix("/").unwrap().display());
+        symlink(kept.path(), at("first")).unwrap();
+        assert!(Draft::begin(Path::new(&climbing)).is_err());
         symlink("loop", at("loop")).unwrap();
         for none in [at("loop"), at("none/"), at("none/.."), at("none/report"), PathBuf::new()] {
             assert!(Draft::begin(&none).is_err(), "{}", none.display());

@@ -98,9 +98,9 @@ fn two_reports_are_two_files() {
     let sandbox = Sandbox::new();
     sandbox.git(["commit", "-q", "--allow-empty", "-m", "unsigned"]).success();
     fs::create_dir(sandbox.path("repository/folder")).unwrap();
-    std::os::unix::fs::symlink("../new", sandbox.path("repository/folder/link")).unwrap();
+    std::os::unix::fs::symlink("folder", sandbox.path("repository/link")).unwrap();
     sandbox.write("repository/old", "of an earlier run");
-    for (one, other) in [("new", "./new"), ("new", "folder/../new"), ("new", "folder/link"), ("old", ".//old")] {
+    for (one, other) in [("new", "./new"), ("new", "folder/../new"), ("folder/new", "link/new"), ("old", ".//old")] {
         let ran = sandbox.waxseal(["verify", "--junit", one, "--markdown", "m", "--sarif", other]).code(2);
         assert!(ran.err().contains("error: two reports in one file: "), "{}", ran.err());
         assert_eq!(ran.out(), "");
@@ -125,12 +125,36 @@ fn a_link_to_a_pipe_or_device_is_refused_and_stays() {
     let sandbox = Sandbox::new();
     sandbox.git(["commit", "-q", "--allow-empty", "-m", "unsigned"]).success();
     // As /dev/stdout is one.
-    for to in ["/proc/self/fd/1", "/dev/full"] {
+    let ran = sandbox.sh("\"$WAXSEAL\" verify --junit /dev/stdout | cat");
+    assert!(ran.err().contains("the report /dev/stdout cannot be written: it is not a regular file"), "{}", ran.err());
+    for to in ["/proc/self/fd/1", "/dev/full", ".git/config", "not-there"] {
         let script = format!("ln -sf {to} link; {{ \"$WAXSEAL\" verify --junit link; echo \"code $?\"; }} | cat");
         let ran = sandbox.sh(&script);
-        assert!(ran.err().contains("the report link cannot be written: it is not a regular file"), "{}", ran.err());
+        assert!(ran.err().contains("the report link cannot be written: it is a link: name the file"), "{}", ran.err());
         assert_eq!(ran.out(), "code 3\n");
         assert_eq!(fs::read_link(sandbox.path("repository/link")).unwrap().to_str(), Some(to));
+    }
+}
+
+/// A branch may bring a link where a job writes its report.
+#[cfg(unix)]
+#[test]
+fn a_branch_does_not_choose_where_a_report_goes() {
+    let sandbox = Sandbox::new();
+    sandbox.git(["commit", "-q", "--allow-empty", "-m", "base"]).success();
+    std::os::unix::fs::symlink(".git/config", sandbox.path("repository/waxseal-junit.xml")).unwrap();
+    sandbox.git(["add", "waxseal-junit.xml"]).success();
+    sandbox.git(["commit", "-q", "-m", "a link"]).success();
+    let config = || fs::read(sandbox.path("repository/.git/config")).unwrap();
+    let before = config();
+    for flag in ["--junit", "--sarif", "--html", "--markdown"] {
+        let ran = sandbox.waxseal(["ci", "--base", "HEAD~", "--any-identity", flag, "waxseal-junit.xml"]).code(3);
+        assert!(
+            ran.err().contains("error: the report waxseal-junit.xml cannot be written: it is a link"),
+            "{}",
+            ran.err()
+        );
+        assert_eq!((ran.out().as_str(), config()), ("", before.clone()));
     }
 }
 
