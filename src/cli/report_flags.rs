@@ -1,6 +1,6 @@
 //! Reports for CI systems and people, besides what is printed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -81,6 +81,11 @@ impl ReportFlags {
 }
 
 impl Reports {
+    /// The files that are replaced.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.junit, &self.sarif, &self.html, &self.markdown].into_iter().flatten().map(PathBuf::as_path)
+    }
+
     /// Whether none is wanted.
     #[must_use]
     pub fn is_none(&self) -> bool {

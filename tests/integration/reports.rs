@@ -110,6 +110,27 @@ fn two_reports_are_two_files() {
     assert_eq!(fs::read_to_string(sandbox.path("repository/old")).unwrap(), "of an earlier run");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_report_is_not_where_the_verdicts_go() {
+    let sandbox = Sandbox::new();
+    sandbox.git(["commit", "-q", "--allow-empty", "-m", "unsigned"]).success();
+    for (script, stream) in [
+        ("--html o >o", "standard output"),
+        ("--html ./o >>o", "standard output"),
+        ("--junit /dev/stdout >o", "standard output"),
+        ("--annotations --markdown o 2>o", "standard error"),
+        ("--sarif o --json >o 2>&1", "standard output"),
+    ] {
+        let ran = sandbox.sh(&format!("rm -f o; \"$WAXSEAL\" verify {script}; code=$?; cat o >&2; exit $code")).code(2);
+        assert!(ran.err().contains(&format!(" and {stream} are one file")), "{script}: {}", ran.err());
+    }
+    let ran = sandbox.waxseal(["verify", "--html", "-"]).code(2);
+    assert!(ran.err().contains("\"-\" is no file, and standard output has the verdicts"), "{}", ran.err());
+    assert_eq!((ran.out().as_str(), sandbox.path("repository/-").exists()), ("", false));
+    sandbox.sh("\"$WAXSEAL\" verify --html page >o; test -s o && test -s page").success();
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn annotations_that_nobody_takes_leave_it_undecided() {

@@ -45,6 +45,7 @@ impl<'a> Reports<'a> {
             return Ok(None);
         }
         let draft = |path: &Option<PathBuf>| path.as_deref().map(begin).transpose();
+        wanted.files().try_for_each(refuse_stream)?;
         let reports = Self {
             wanted,
             about: about(run),
@@ -162,6 +163,39 @@ pub(in crate::commands) fn about(run: &Run<'_>) -> About {
 
 fn begin(path: &Path) -> Result<Draft, CommandError> {
     Draft::begin(path).map_err(|error| not_writable(path, &error))
+}
+
+/// Refuses what is printed to already: the report would take the place of the verdicts.
+fn refuse_stream(path: &Path) -> Result<(), CommandError> {
+    let hint = "a report needs a file of its own; nothing was verified";
+    if path == Path::new("-") {
+        return Err(CommandError::usage("\"-\" is no file, and standard output has the verdicts").hint(hint));
+    }
+    let streams =
+        [("standard output", is_stream(path, &io::stdout())), ("standard error", is_stream(path, &io::stderr()))];
+    match streams.iter().find(|(_, is_it)| *is_it) {
+        Some((name, _)) => {
+            Err(CommandError::usage(format!("the report {} and {name} are one file", path.display())).hint(hint))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether `stream` leads to the file at `path`.
+#[cfg(unix)]
+fn is_stream(path: &Path, stream: &impl std::os::fd::AsFd) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let stream = stream.as_fd().try_clone_to_owned().and_then(|stream| File::from(stream).metadata());
+    let (Ok(stream), Ok(file)) = (stream, fs::metadata(path)) else { return false };
+    // Of what is no file it is said that a report cannot be there.
+    file.is_file() && (stream.dev(), stream.ino()) == (file.dev(), file.ino())
+}
+
+/// Nobody knows here.
+#[cfg(not(unix))]
+fn is_stream<T>(_path: &Path, _stream: &T) -> bool {
+    false
 }
 
 fn open_to_append(path: &Path) -> Result<File, CommandError> {
