@@ -97,6 +97,17 @@ pub fn toml(text: &str) -> String {
     out
 }
 
+/// One word of a command that somebody may paste into a shell: as it is, where nothing in it means anything to one, else in
+/// single quotes. What is invisible is the terminal's matter.
+#[must_use]
+pub fn shell(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 struct VisibleJson;
 
 impl Formatter for VisibleJson {
@@ -229,6 +240,20 @@ mod tests {
     fn indented_json_is_gos() {
         let out = json_indented(&serde_json::json!({ "a": ["x <a@b> & \u{202e}\n"] })).unwrap();
         assert_eq!(out, "{\n  \"a\": [\n    \"x \\u003ca@b\\u003e \\u0026 \\u202e\\n\"\n  ]\n}\n");
+    }
+
+    #[test]
+    fn a_shell_reads_one_word() {
+        for (word, quoted) in [
+            ("refs/tags/v1.0+b_2@x:refs/tags/v1", "refs/tags/v1.0+b_2@x:refs/tags/v1"),
+            ("refs/tags/v1;touch${IFS}pwn;$(id)", "'refs/tags/v1;touch${IFS}pwn;$(id)'"),
+            ("it's", "'it'\\''s'"),
+            ("v1^{}", "'v1^{}'"),
+            ("~", "'~'"),
+            ("", "''"),
+        ] {
+            assert_eq!(shell(word), quoted);
+        }
     }
 
     proptest::proptest! {

@@ -1,5 +1,6 @@
 //! What to do about a reason code of `docs/errors.md`.
 
+use crate::escape;
 use crate::git::repository::Repository;
 use crate::instance::Instance;
 
@@ -17,6 +18,7 @@ pub(super) fn for_clone(repository: &Repository, reasons: &[&str]) -> Vec<String
 
 /// What a partial clone lacks, and how to get it: never fetched in silence.
 pub(super) fn for_partial_clone(promisor: &str) -> String {
+    let promisor = escape::shell(promisor);
     format!(
         "this clone is partial, and what it lacks is not fetched unasked: \"git fetch --refetch --no-filter {promisor}\" gets \
          all of it"

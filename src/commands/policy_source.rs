@@ -5,6 +5,7 @@ use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use super::hints;
 use crate::command_error::{CommandError, ErrorKind};
+use crate::escape;
 use crate::files;
 use crate::git::repository::{FileAt, HistoryError, ObjectId, Repository, Selected};
 use crate::instance::InstanceName;
@@ -127,20 +128,24 @@ impl LoadedPolicy {
             Place::InRepository { revision, path } => {
                 let repository = repository.ok_or_else(|| {
                     CommandError::usage(format!("the policy {shown}: there is no Git repository here"))
-                        .hint(format!("a file of that name is ./{shown}"))
+                        .hint(format!("a file of that name is {}", escape::shell(&format!("./{shown}"))))
                 })?;
                 // Whoever may push a tag does not choose which branch is meant.
                 repository.check_unambiguous(revision.as_ref()).map_err(|ambiguous| {
-                    let hint = format!("write the whole name, as {}:{path}", ambiguous.example);
+                    let hint =
+                        format!("write the whole name, as {}", escape::shell(&format!("{}:{path}", ambiguous.example)));
                     bad(ambiguous.to_string()).hint(hint)
                 })?;
                 let found = repository.file_at(&revision, &path, MAX_BYTES).map_err(|error| {
                     let hint = match &error {
                         HistoryError::Revision(_) | HistoryError::NotACommit(_) => {
-                            format!("before the colon stands a commit; a file of that name is ./{shown}")
+                            format!(
+                                "before the colon stands a commit; a file of that name is {}",
+                                escape::shell(&format!("./{shown}"))
+                            )
                         }
                         HistoryError::NoFile { .. } | HistoryError::NotAFile { .. } => {
-                            format!("\"git ls-tree -r {revision}\" lists the files that it has")
+                            format!("\"git ls-tree -r {}\" lists the files that it has", escape::shell(&revision))
                         }
                         HistoryError::NoStart(_) | HistoryError::Storage(_) | HistoryError::TooLarge(_) => {
                             let promisor = repository.promisor().filter(|_| matches!(error, HistoryError::Storage(_)));

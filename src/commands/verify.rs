@@ -17,6 +17,7 @@ use super::stdout::Output;
 use super::{configured, identity_policy, stdout, trust_age};
 use crate::cli::{AdmittedFlags, Verify};
 use crate::command_error::{CommandError, ErrorKind};
+use crate::escape;
 use crate::finding_cache::CacheError;
 use crate::git::repository::{FoundObject, RawObject, Repository};
 use crate::git::{HashKind, ObjectKind, SignedObject};
@@ -393,8 +394,12 @@ pub(super) fn open(found: &FoundRepository) -> Result<Repository, CommandError> 
                 .hint("safe.bareRepository is explicit: name it with GIT_DIR"))
         }
         FoundRepository::Refused { path, refusal: Refusal::Owner } => {
-            Err(CommandError::usage(format!("the repository {} belongs to somebody else", path.display()))
-                .hint(format!("if you trust it: git config --global --add safe.directory {}", path.display())))
+            Err(CommandError::usage(format!("the repository {} belongs to somebody else", path.display())).hint(
+                format!(
+                    "if you trust it: git config --global --add safe.directory {}",
+                    escape::shell(&path.display().to_string())
+                ),
+            ))
         }
     }
 }

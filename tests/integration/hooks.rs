@@ -154,7 +154,7 @@ fn a_server_takes_what_the_policy_admits_and_nothing_else() {
             1,
             format!(
                 "refs/tags/v2: 1 of 2 new objects refused\n  tag {} unsigned: there is no signature (v2)\nerror: the \
-                 push is refused\nhint: to sign the tag: git tag --force --sign v2 v2^{{}}; then push again",
+                 push is refused\nhint: to sign the tag: git tag --force --sign v2 'v2^{{}}'; then push again",
                 short(&v2)
             ),
         ),

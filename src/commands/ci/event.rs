@@ -5,6 +5,7 @@
 
 use serde::Deserialize;
 
+use crate::escape;
 use crate::git::repository::ObjectId;
 use crate::settings::{GithubJob, GitlabJob};
 
@@ -233,7 +234,7 @@ pub(super) fn gitlab(job: &GitlabJob) -> Result<Job, UnknownJob> {
 
 /// What both services do: a clone has the commit that a tag names, but not always the tag.
 fn fetch_tag(reference: &str) -> String {
-    format!("git fetch --force origin {reference}:{reference}")
+    format!("git fetch --force origin {}", escape::shell(&format!("{reference}:{reference}")))
 }
 
 /// `None` for the null id, too.
@@ -360,6 +361,10 @@ mod tests {
         assert_eq!(gitlab(&new).unwrap().base, Base::DefaultBranch { all: true });
         let tag = GitlabJob { tag: text("v1"), branch: None, ..push.clone() };
         assert_eq!(gitlab(&tag).unwrap().reference, text("refs/tags/v1"));
+        // It may be pasted, and anybody's tag be called so.
+        let tag = gitlab(&GitlabJob { tag: text("v1;touch${IFS}pwn;$(id)"), ..tag }).unwrap();
+        let name = "refs/tags/v1;touch${IFS}pwn;$(id)";
+        assert_eq!(tag.fetch, Some(format!("git fetch --force origin '{name}:{name}'")));
         let by_hand = GitlabJob { source: "web".to_owned(), ..push.clone() };
         assert_eq!(gitlab(&by_hand).unwrap().base, Base::DefaultBranch { all: false });
         assert!(gitlab(&GitlabJob { source: "external".to_owned(), ..push.clone() }).is_err());

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use super::event::{Base, Job};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::verify::selection::Selection;
+use crate::escape;
 use crate::git::repository::{ObjectId, Pushed, PushedEnd, Repository, Selected};
 
 /// What is verified, and where what is trusted already ends.
@@ -152,7 +153,7 @@ impl Range {
 /// The tags through which a revision leads, and the commit behind.
 fn commit(revision: &OsStr, repository: &Repository) -> Result<(Vec<ObjectId>, ObjectId), CommandError> {
     repository.check_unambiguous(revision).map_err(|ambiguous| {
-        let hint = format!("give the whole name, as {}", ambiguous.example);
+        let hint = format!("give the whole name, as {}", escape::shell(&ambiguous.example));
         CommandError::usage(ambiguous).hint(hint)
     })?;
     let selected = repository.select(&[revision.to_owned()])?;
@@ -204,7 +205,7 @@ fn lacks(id: impl Display, job: &Job, repository: &Repository) -> CommandError {
         .hint("in CI, check out the whole history: fetch-depth: 0 on GitHub, GIT_DEPTH: 0 on GitLab");
     match &job.fetch {
         Some(fetch) => error.hint(format!("fetching runs nothing of it: {fetch}")),
-        None => error.hint(format!("fetching runs nothing of it: git fetch origin {id}")),
+        None => error.hint(format!("fetching runs nothing of it: git fetch origin {}", escape::shell(&id.to_string()))),
     }
 }
 

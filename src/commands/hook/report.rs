@@ -172,8 +172,10 @@ impl Found {
             };
             remedies.push(format!("to sign what you made, on its branch: {command}; then push again"));
         }
-        if let Some(tag) = self.tag_to_sign.as_ref().filter(|tag| is_plain(tag)) {
-            remedies.push(format!("to sign the tag: git tag --force --sign {tag} {tag}^{{}}; then push again"));
+        // What begins with a dash Git takes for a flag.
+        if let Some(tag) = self.tag_to_sign.as_ref().filter(|tag| !tag.starts_with('-')) {
+            let (name, commit) = (escape::shell(tag), escape::shell(&format!("{tag}^{{}}")));
+            remedies.push(format!("to sign the tag: git tag --force --sign {name} {commit}; then push again"));
         }
         if self.has_stranger {
             let name = part.references.first().map(String::as_str).unwrap_or_default();
@@ -224,11 +226,6 @@ fn name(part: &Part) -> String {
 
 fn counted(objects: u64) -> String {
     format!("{objects} new object{}", if objects == 1 { "" } else { "s" })
-}
-
-/// Whether nothing of it means anything to a shell.
-fn is_plain(name: &str) -> bool {
-    !name.starts_with('-') && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._/+".contains(&byte))
 }
 
 const SHORT_ID: usize = 10;

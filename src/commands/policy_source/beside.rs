@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::Purpose;
+use crate::escape;
 use crate::files;
 use crate::git::repository::{ObjectId, Repository};
 use crate::policy::Pinned;
@@ -100,7 +101,10 @@ pub(super) fn refuse_work_tree(path: &Path, work_trees: &[PathBuf]) -> Result<()
         // No commit has it.
         "keep it in a folder outside, or have it in a commit that you trust and name that: REF:PATH".to_owned()
     } else {
-        format!("name it as a commit that you trust has it, as in origin/main:{}", inside.display())
+        format!(
+            "name it as a commit that you trust has it, as in {}",
+            escape::shell(&format!("origin/main:{}", inside.display()))
+        )
     };
     let what = "it lies in the work tree, where whoever is judged could have put it".to_owned();
     Err(Refused { what, hint })
