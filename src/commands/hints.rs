@@ -80,6 +80,7 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
         "openpgp-signature" | "ssh-signature" => {
             "\"waxseal verify\" judges it under a policy file that names its key (docs/policy.md)"
         }
+        "out-of-time" => "out-of-time: push in parts; or --max-time of the hook gives more",
         "payload-mismatch" => "it was changed after it was signed; do not trust it",
         "rule-undecided" => {
             "rule-undecided: --ref says for which ref; a rule about a start commit needs the whole history, \

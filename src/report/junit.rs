@@ -65,7 +65,8 @@ pub fn case(row: &Row) -> String {
     if let Some(signer) = row.signer() {
         writeln!(out, "signed by {}", markup(signer)).unwrap_or_default();
     }
-    writeln!(out, "author, as claimed: {}", markup(&row.author)).unwrap_or_default();
+    let maker = if row.kind == Some("tag") { "tagger" } else { "author" };
+    writeln!(out, "{maker}, as claimed: {}", markup(&row.author)).unwrap_or_default();
     if let Some(explanation) = reasons::explain(reason) {
         let remedy = reasons::plain(explanation.remedy);
         writeln!(out, "what to do: {}\nall of it: waxseal explain {}", markup(remedy), row.short_id())

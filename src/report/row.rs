@@ -31,7 +31,7 @@ pub struct Row {
     pub signature: Option<&'static str>,
     /// The proven time.
     pub time: Option<Timestamp>,
-    /// `Name <address>`, a claim. Not necessarily UTF-8.
+    /// Of a commit its author, of a tag its tagger: `Name <address>`, a claim. Not necessarily UTF-8.
     pub author: Vec<u8>,
     /// The first line of the message, not necessarily UTF-8.
     pub subject: Vec<u8>,

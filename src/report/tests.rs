@@ -150,6 +150,8 @@ fn junit() {
         let expected = format!("{end}<system-out>changes the policy file</system-out></testcase>");
         assert!(case.ends_with(&expected), "{case}");
     }
+    let tag = Row { kind: Some("tag"), ..rows().remove(2) };
+    assert!(junit::case(&tag).contains("\ntagger, as claimed: "), "{}", junit::case(&tag));
     assert!(!text.contains("]]>") && text.contains("]]&gt;"), "{text}");
     assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text}");
     assert!(!text.contains(['\u{fffe}', '\u{202e}']), "{text}");

@@ -232,6 +232,9 @@ pub enum Missing {
     /// The object is there and cannot be read.
     #[error("the object cannot be read: {0}")]
     ObjectUnreadable(String),
+    /// The time that the run had was spent before the object was read.
+    #[error("there was no time left to read the object")]
+    OutOfTime,
     /// Without the signed entry timestamp nothing says when.
     #[error("the log entry has no inclusion promise, so nothing proves its time")]
     Promise,
@@ -276,6 +279,7 @@ impl Missing {
             Self::LogAnswer(_) | Self::LogUnavailable(_) => "log-unavailable",
             Self::ObjectMissing => "object-missing",
             Self::ObjectUnreadable(_) => "object-unreadable",
+            Self::OutOfTime => "out-of-time",
             Self::Promise => "inclusion-promise-absent",
             Self::Sct => "sct-absent",
             Self::Time | Self::TimeWithoutEntry => "time-absent",

@@ -125,9 +125,8 @@ impl From<&UnreadableObject> for Missing {
     fn from(error: &UnreadableObject) -> Self {
         match error {
             UnreadableObject::Missing => Self::ObjectMissing,
-            UnreadableObject::Corrupt | UnreadableObject::OtherKind | UnreadableObject::OutOfTime => {
-                Self::ObjectUnreadable(error.to_string())
-            }
+            UnreadableObject::OutOfTime => Self::OutOfTime,
+            UnreadableObject::Corrupt | UnreadableObject::OtherKind => Self::ObjectUnreadable(error.to_string()),
             UnreadableObject::Storage(why) => Self::ObjectUnreadable(why.clone()),
         }
     }

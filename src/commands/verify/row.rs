@@ -45,6 +45,7 @@ impl Judged<'_> {
             Allowed::Yes(rule) => Some(rule.as_str()),
         };
         let description = self.description();
+        let is_tag = self.kind() == Some(ObjectKind::Tag);
         Row {
             oid: self.found.id.to_string(),
             kind: self.kind().map(ObjectKind::as_str),
@@ -61,7 +62,7 @@ impl Judged<'_> {
             instance: verified.map(|signature| signature.instance().to_string()),
             signature: json::signature(self),
             time: verified.map(|signature| signature.time()),
-            author: shortened(description.author, MAX_TEXT),
+            author: shortened(if is_tag { description.committer } else { description.author }, MAX_TEXT),
             subject: shortened(description.subject, MAX_TEXT),
             changes_policy: self.changes_policy,
             cached: self.cached,
