@@ -41,7 +41,7 @@ pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Ins
         | "sct"
         | "timestamp-token" => "what came with the signature is broken or forged; ask the signer to sign again",
         "certificate-form" | "malformed-signature" | "signature-form" | "unsupported-algorithm" => {
-            "no Sigstore client that is known writes such a signature; ask the signer what made it"
+            "no program that is known writes such a signature; ask the signer what made it"
         }
         "certificate-outside-validity" => {
             "it was signed when the certificate was not valid; ask the signer to sign again"

@@ -85,7 +85,7 @@ fn every_verdict_in_git_s_words() {
             "E||-|||undefined".to_owned(),
             format!("[GNUPG:] NEWSIG\n[GNUPG:] NODATA 4\n[GNUPG:] ERRSIG - 19 8 00 0 4\n{UNDEFINED}"),
             "waxseal: BAD signature: the signature is not base64\n\
-             waxseal: hint: no Sigstore client that is known writes such a signature; ask the signer what made it\n",
+             waxseal: hint: no program that is known writes such a signature; ask the signer what made it\n",
         ),
         (
             "OpenPGP, were waxseal called for it",
