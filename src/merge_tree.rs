@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -31,7 +31,7 @@ impl MergeTree {
         let this = Self { folder };
         let mut init = this.git();
         init.args(["init", "--quiet", "--bare", "--template=", "--object-format", format]).arg(this.folder.path());
-        let (_, code) = output(init, Vec::new())?;
+        let (_, code) = output(init, Vec::new(), None)?;
         if code != Some(0) {
             return Err(MergeTreeError::Init);
         }
@@ -50,13 +50,13 @@ impl MergeTree {
     }
 
     /// For each pair the tree of a merge of its second commit into its first; `None` where they conflict, an error where Git
-    /// cannot tell. One process makes many.
+    /// cannot tell. One process makes many. It ends at `deadline`.
     #[must_use]
-    pub fn merged(&self, pairs: &[(String, String)]) -> Vec<Merged> {
+    pub fn merged(&self, pairs: &[(String, String)], deadline: Option<Instant>) -> Vec<Merged> {
         let mut answers: Vec<Merged> = Vec::with_capacity(pairs.len());
         while let Some(rest) = pairs.get(answers.len()..).filter(|rest| !rest.is_empty()) {
             let batch = rest.get(..MAX_BATCH).unwrap_or(rest);
-            match self.some_of(batch) {
+            match self.some_of(batch, deadline) {
                 Ok((trees, error)) => {
                     answers.extend(trees.into_iter().map(Ok));
                     // What Git cannot read it stops at; another process goes on behind it.
@@ -75,12 +75,13 @@ impl MergeTree {
     fn some_of(
         &self,
         pairs: &[(String, String)],
+        deadline: Option<Instant>,
     ) -> Result<(Vec<Option<String>>, Option<MergeTreeError>), MergeTreeError> {
         let mut merge = self.git();
         merge.arg("--git-dir").arg(self.folder.path());
         merge.args(["merge-tree", "--write-tree", "--stdin", "--no-messages", "--name-only"]);
         let lines = pairs.iter().map(|(ours, theirs)| format!("{ours} {theirs}\n")).collect::<String>();
-        let (said, code) = output(merge, lines.into_bytes())?;
+        let (said, code) = output(merge, lines.into_bytes(), deadline)?;
         let mut trees = trees(&said);
         trees.truncate(pairs.len());
         let went_on = code == Some(0) && !trees.is_empty() || trees.len() == pairs.len();
@@ -112,6 +113,9 @@ pub enum MergeTreeError {
     /// The folder.
     #[error("its folder cannot be used: {0}")]
     Files(#[from] io::Error),
+    /// The time of the whole run is spent.
+    #[error("there was no time left for git")]
+    OutOfTime,
     /// No empty repository.
     #[error("\"git init\" failed")]
     Init,
@@ -127,7 +131,16 @@ pub enum MergeTreeError {
 }
 
 /// What it writes when it is given `input`, and its exit code.
-fn output(mut command: Command, input: Vec<u8>) -> Result<(Vec<u8>, Option<i32>), MergeTreeError> {
+fn output(
+    mut command: Command,
+    input: Vec<u8>,
+    deadline: Option<Instant>,
+) -> Result<(Vec<u8>, Option<i32>), MergeTreeError> {
+    let own = Duration::from_secs(SECONDS);
+    let time = deadline.map_or(own, |deadline| deadline.saturating_duration_since(Instant::now()).min(own));
+    if time.is_zero() {
+        return Err(MergeTreeError::OutOfTime);
+    }
     let mut child = command.spawn().map_err(MergeTreeError::Start)?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     // Whoever ends early does not want to hear the rest.
@@ -144,9 +157,9 @@ fn output(mut command: Command, input: Vec<u8>) -> Result<(Vec<u8>, Option<i32>)
         // Nobody listens any more if it took too long.
         send.send(read.map(|_bytes| said)).unwrap_or_default();
     });
-    let Ok(said) = receive.recv_timeout(Duration::from_secs(SECONDS)) else {
+    let Ok(said) = receive.recv_timeout(time) else {
         child.kill().and_then(|()| child.wait())?;
-        return Err(MergeTreeError::TooSlow);
+        return Err(if time < own { MergeTreeError::OutOfTime } else { MergeTreeError::TooSlow });
     };
     Ok((said?, child.wait()?.code()))
 }

@@ -37,7 +37,7 @@ use joined::Joined;
 use walk::Walk;
 
 pub use ancestry::Commits;
-pub use heads::Head;
+pub use heads::{Head, Heads};
 pub use history::{Entry, FileAt, HistoryError};
 pub use names::Ambiguous;
 pub use notes::{EVIDENCE_REF, EvidenceNote, NotesError};

@@ -65,7 +65,15 @@ impl World {
             git("", &["checkout", "-q", "-b", branch, "main"]);
             git(token, &commit);
         }
-        let refs = ["main", "v1", "good", "bad", "good:refs/pull/1/head", "bad:refs/pull/2/head"];
+        let refs = [
+            "main",
+            "v1",
+            "good",
+            "bad",
+            "good:refs/pull/1/head",
+            "bad:refs/pull/2/head",
+            "good:refs/merge-requests/1/head",
+        ];
         git("", &[&["push", "-q", "../server"], &refs[..]].concat());
         Self { sandbox, main }
     }
@@ -145,6 +153,17 @@ fn the_action_runs() {
         assert!(said.ends_with(&format!("exit-code={code}\n")), "{said}");
         let more = [("REPORT_ONLY", "true"), ("ARGUMENTS", "")];
         job("main", "pull_request", &payload, number, "refs/pull/1/merge", &more).success();
+        // Heads that were squashed are there where they are asked for.
+        let head = |expected| {
+            world
+                .sandbox
+                .run_in("job", "git", ["rev-parse", "--verify", "-q", "refs/remotes/origin/pull/1"])
+                .code(expected)
+        };
+        head(1);
+        let more = [("REPORT_ONLY", "true"), ("HEADS", "true")];
+        job("main", "pull_request", &payload, number, "refs/pull/1/merge", &more).success();
+        assert_eq!(head(0).line(), world.tip("good"));
     }
     let none = "0".repeat(40);
     let pushed = |reference: &str, after: &str| {
@@ -196,6 +215,9 @@ fn the_template_for_gitlab_runs() {
         let report = std::fs::read_to_string(world.sandbox.path("job/waxseal-junit.xml")).unwrap();
         assert_eq!(report.contains("<failure"), code == 1, "{report}");
         job(&[&merge[..], &[("WAXSEAL_CI_REPORT_ONLY", "true")]].concat()).success();
+        job(&[&merge[..], &[("WAXSEAL_CI_REPORT_ONLY", "true"), ("WAXSEAL_CI_HEADS", "true")]].concat()).success();
+        let head = world.sandbox.run_in("job", "git", ["rev-parse", "refs/remotes/origin/merge-requests/1"]);
+        assert_eq!(head.success().line(), world.tip("good"));
         job(&[("CI_PIPELINE_SOURCE", "push"), ("CI_COMMIT_SHA", &sha), ("CI_COMMIT_BRANCH", branch)]).code(code);
     }
     job(&[("CI_PIPELINE_SOURCE", "push"), ("CI_COMMIT_SHA", &world.main), ("CI_COMMIT_TAG", "v1")]).success();

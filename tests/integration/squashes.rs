@@ -266,3 +266,35 @@ fn what_is_cut_off_may_be_the_head() {
         .success();
     verify("whole").success();
 }
+
+#[test]
+fn a_server_takes_a_squash_with_its_head() {
+    let world = World::new();
+    let sandbox = &world.sandbox;
+    sandbox.run_in(".", "git", ["init", "--quiet", "--bare", "server"]).success();
+    let push =
+        |refs: &[String]| sandbox.git(["push", "-q", "../server"].into_iter().chain(refs.iter().map(String::as_str)));
+    push(&[format!("{}:refs/heads/main", world.base)]).success();
+    let script = format!(
+        "#!/bin/sh\nexec '{}' hook pre-receive --policy '{}'\n",
+        super::sandbox::WAXSEAL,
+        world.policy(ANYWHERE)
+    );
+    let hook = sandbox.write("server/hooks/pre-receive", script);
+    std::fs::set_permissions(hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let tree = world.tree("FIRST", "last");
+    let head = world.work("Work", &world.base, &tree);
+    let forged = world.by(&world.mallory, "Work", &[&world.base], &tree, "alice@example.org");
+    let squash = world.squash("Work (#1)", &world.base, &tree);
+    let main = format!("{squash}:refs/heads/main");
+    let refused = push(std::slice::from_ref(&main)).code(1);
+    assert!(refused.err().contains("squash-unproven"), "{}", refused.err());
+    // Who brings a head brings what is judged: neither it nor the squash is taken.
+    let refused = push(&[main.clone(), format!("{forged}:refs/pull/1/head")]).code(1);
+    assert!(refused.err().contains("in it is not allowed"), "{}", refused.err());
+    push(&[main, format!("{head}:refs/pull/1/head")]).success();
+    // Or it is there before.
+    let more = world.tree("FIRST", "LAST");
+    push(&[format!("{}:refs/heads/work", world.work("More", &squash, &more))]).success();
+    push(&[format!("{}:refs/heads/main", world.squash("More", &squash, &more))]).success();
+}

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
 
 use crate::git::HashKind;
 use crate::git::repository::{ObjectId, Repository};
@@ -11,6 +12,7 @@ use crate::merge_tree::{MergeTree, MergeTreeError, Merged};
 /// The merges of a run.
 pub(in crate::commands) struct Merges {
     objects: Vec<PathBuf>,
+    deadline: Option<Instant>,
     hash: HashKind,
     /// Made when the first merge is asked for; why not, where it could not be.
     merge_tree: OnceLock<Result<MergeTree, Arc<MergeTreeError>>>,
@@ -30,7 +32,8 @@ struct Known {
 impl Merges {
     /// Those of commits of a repository.
     pub(in crate::commands) fn of(repository: &Repository, hash: HashKind) -> Self {
-        Self { objects: repository.object_folders(), hash, merge_tree: OnceLock::new(), known: Mutex::default() }
+        let (objects, deadline) = (repository.object_folders(), repository.deadline());
+        Self { objects, deadline, hash, merge_tree: OnceLock::new(), known: Mutex::default() }
     }
 
     /// Makes merges that somebody will ask for.
@@ -72,7 +75,7 @@ impl Merges {
         match merge_tree {
             Ok(merge_tree) => {
                 let names = pairs.iter().map(|(ours, theirs)| (ours.to_string(), theirs.to_string()));
-                merge_tree.merged(&names.collect::<Vec<_>>())
+                merge_tree.merged(&names.collect::<Vec<_>>(), self.deadline)
             }
             Err(error) => pairs.iter().map(|_pair| Err(Arc::clone(error))).collect(),
         }

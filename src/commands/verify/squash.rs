@@ -15,7 +15,7 @@ use super::surroundings::Surroundings;
 use super::{Completed, Run};
 use crate::commands::findings::Findings;
 use crate::git::description::Description;
-use crate::git::repository::{FoundObject, Head, ObjectId, Repository, Selected};
+use crate::git::repository::{FoundObject, Head, Heads, ObjectId, Repository, Selected};
 use crate::policy::{Allowed, IdentityPolicy, NoSquash, Squash, SquashedHead};
 use crate::verify::Verdict;
 
@@ -24,7 +24,7 @@ use crate::verify::Verdict;
 pub(in crate::commands) struct Squashes {
     /// What is verified anyway, besides what refs lead to.
     selected: Vec<ObjectId>,
-    heads: OnceCell<Result<Vec<Head>, String>>,
+    heads: OnceCell<Result<Heads, String>>,
     /// Of commits of heads what the policy says, for the argument at a position.
     known: RefCell<HashMap<(usize, ObjectId), Result<(), Unproven>>>,
     /// The squashes that are being proven, each for the one before it.
@@ -58,7 +58,7 @@ impl Squashes {
     }
 
     /// The heads that there are.
-    pub(in crate::commands) fn heads(&self, repository: &Repository) -> &Result<Vec<Head>, String> {
+    pub(in crate::commands) fn heads(&self, repository: &Repository) -> &Result<Heads, String> {
         self.heads.get_or_init(|| repository.heads(&self.selected).map_err(|error| error.to_string()))
     }
 
@@ -105,10 +105,11 @@ impl Search<'_> {
 
     fn search(&self, found: &FoundObject, parent: ObjectId, tree: ObjectId) -> Squash {
         let repository = &self.run.repository;
-        let heads = match self.surroundings.squashes.heads(repository) {
-            Ok(heads) => heads.iter().filter(|head| head.id != found.id && head.id != parent).collect::<Vec<_>>(),
+        let known = match self.surroundings.squashes.heads(repository) {
+            Ok(heads) => heads,
             Err(why) => return Squash::Unknown(why.clone()),
         };
+        let heads = known.all.iter().filter(|head| head.id != found.id && head.id != parent).collect::<Vec<_>>();
         let number = found.content.as_ref().ok().and_then(|raw| number(Description::of(raw.kind, &raw.bytes).subject));
         let is_likely = |head: &&Head| head.tree == tree || number.is_some_and(|number| head.is_of_request(number));
         let (mut likely, mut others): (Vec<_>, Vec<_>) = heads.iter().copied().partition(is_likely);
@@ -127,6 +128,7 @@ impl Search<'_> {
         let Tried { count, no, unknown } = tried;
         match (unknown, no) {
             (Some(why), _) => Squash::Unknown(why),
+            (None, _) if known.lacks_some => Squash::Unknown("a ref leads to what cannot be read".to_owned()),
             (None, _) if repository.is_shallow() => Squash::Unknown("a shallow clone may lack the head".to_owned()),
             (None, Some(no)) => Squash::Not(no),
             (None, None) => Squash::Not(NoSquash::NoHead { heads: heads.len(), tried: count }),

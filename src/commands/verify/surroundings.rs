@@ -85,7 +85,7 @@ impl Surroundings {
         let mut reached = selection.selected.clone();
         if policy.file.knows_squashes() && bounds.iter().any(|bounds| bounds.from.is_some()) {
             // Whatever cannot be read is said when it is looked for.
-            let heads = squashes.heads(repository).iter().flatten();
+            let heads = squashes.heads(repository).iter().flat_map(|heads| &heads.all);
             reached.extend(heads.map(|head| Selected::Object(head.id)));
         }
         let (mut from_on, mut up_to) = (HashMap::new(), HashMap::new());

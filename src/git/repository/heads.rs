@@ -8,7 +8,7 @@ use gix::objs::tree::EntryKind;
 
 use super::history::Entry;
 use super::walk::Header;
-use super::{RawObject, Repository, RepositoryError};
+use super::{PushedEnd, RawObject, Repository, RepositoryError};
 use crate::git::ObjectKind;
 
 /// The end of somebody's work.
@@ -33,31 +33,45 @@ impl Head {
     }
 }
 
+/// All that there are.
+#[derive(Debug, Default)]
+pub struct Heads {
+    /// Those that can be read.
+    pub all: Vec<Head>,
+    /// Whether there are others.
+    pub lacks_some: bool,
+}
+
 impl Repository {
-    /// The heads of branches, of branches elsewhere and of pull and merge requests, and `others`; each commit once.
+    /// The heads of branches, of branches elsewhere and of pull and merge requests, and `others`; each commit once, as far as
+    /// they can be read.
     ///
     /// # Errors
     /// [`RepositoryError`] when refs cannot be read.
-    pub fn heads(&self, others: &[ObjectId]) -> Result<Vec<Head>, RepositoryError> {
+    pub fn heads(&self, others: &[ObjectId]) -> Result<Heads, RepositoryError> {
         let mut named = Vec::new();
-        for prefix in ["refs/pull/", "refs/merge-requests/", "refs/heads/", "refs/remotes/"] {
-            let is_head = |name: &BString| {
-                prefix.starts_with("refs/heads") || prefix.starts_with("refs/remotes") || name.ends_with(b"/head")
-            };
-            let refs = self.refs_below(prefix)?.into_iter().filter(|(name, _)| is_head(name));
-            named.extend(
-                refs.filter_map(|(name, there)| Some((Some(name.to_str_lossy().into_owned()), there.commit()?))),
-            );
+        for (prefix, end) in PLACES {
+            let refs = self.refs_below(prefix)?.into_iter().filter(|(name, _)| name.ends_with(end.as_bytes()));
+            named.extend(refs.map(|(name, there)| (Some(name.to_str_lossy().into_owned()), there.end)));
         }
-        named.extend(others.iter().map(|id| (None, *id)));
-        let mut met = HashSet::new();
-        let mut heads = Vec::new();
-        for (reference, id) in named {
-            if met.insert(id)
-                && let Ok(RawObject { kind: ObjectKind::Commit, bytes }) = self.read(id).content
-                && let Some(tree) = Header::read(&bytes).tree
-            {
-                heads.push(Head { id, tree, reference });
+        named.extend(others.iter().map(|id| (None, PushedEnd::Commit(*id))));
+        let (mut met, mut heads) = (HashSet::new(), Heads::default());
+        for (reference, end) in named {
+            let id = match end {
+                PushedEnd::Commit(id) if met.insert(id) => id,
+                PushedEnd::Commit(_) | PushedEnd::NotSignable => continue,
+                PushedEnd::Unreadable(_) => {
+                    heads.lacks_some = true;
+                    continue;
+                }
+            };
+            match self.read(id).content {
+                Ok(RawObject { kind: ObjectKind::Commit, bytes }) => {
+                    heads.all.extend(Header::read(&bytes).tree.map(|tree| Head { id, tree, reference }));
+                }
+                // A tag that was asked for is no head.
+                Ok(RawObject { kind: ObjectKind::Tag, .. }) => {}
+                Err(_unreadable) => heads.lacks_some = true,
             }
         }
         Ok(heads)
@@ -130,6 +144,10 @@ impl Repository {
 
 /// Of a head that is longer Git is asked.
 const MAX_FIRST_PARENTS: usize = 64;
+
+/// Where refs to heads are, and how their names end.
+const PLACES: [(&str, &str); 4] =
+    [("refs/pull/", "/head"), ("refs/merge-requests/", "/head"), ("refs/heads/", ""), ("refs/remotes/", "")];
 
 /// How refs call a pull or merge request.
 const REQUESTS: [&str; 5] = ["merge-requests", "mr", "pr", "pull", "pulls"];
