@@ -351,7 +351,8 @@ fn nothing_to_verify_and_nowhere_to_write_are_no_success() {
         (vec!["policy", "diff", alice, bob, "HEAD..HEAD"], 3),
         (vec!["policy", "diff", alice, bob, "HEAD..HEAD", "--allow-empty"], 0),
         (vec!["policy", "suggest", "HEAD..HEAD"], 1),
-        (vec!["hook", "pre-receive"], 0),
+        // Git tells this one of a ref at least; the other of none where nothing is to be pushed.
+        (vec!["hook", "pre-receive"], 2),
         (vec!["hook", "pre-push"], 0),
         (vec!["hook", "update", "refs/heads/main", &world.root, &world.root], 0),
         // What becomes of each under another policy.
