@@ -7,6 +7,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use rustix::fd::AsFd;
 use rustix::termios::tcgetwinsize;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -110,7 +111,7 @@ impl Terminal {
     #[must_use]
     pub fn columns(&self) -> Option<usize> {
         let (_, output) = self.lines.as_ref()?;
-        tcgetwinsize(output).ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
+        columns(output)
     }
 
     /// Asks a question that is answered with yes or no; anything but a plain yes is a no. Not for ever. What was typed
@@ -224,6 +225,12 @@ impl Answer {
     fn of_line(line: &str) -> Self {
         if ["y", "yes"].contains(&line.trim().to_ascii_lowercase().as_str()) { Self::Yes } else { Self::No }
     }
+}
+
+/// How many columns the terminal has that `output` is, if it is one and says.
+#[must_use]
+pub fn columns(output: impl AsFd) -> Option<usize> {
+    tcgetwinsize(output).ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 fn ignore(_unread: io::Result<()>) {}

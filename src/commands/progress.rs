@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use crate::report::grouped;
+use crate::settings::Surroundings;
+use crate::terminal;
 
 /// A line on standard error that is written over, and gone at the end.
 #[derive(Debug)]
@@ -19,8 +21,9 @@ pub(super) struct Progress {
 impl Progress {
     /// Of a run that begins. `is_busy`: standard output has a line for every object, which is progress enough where it is
     /// a terminal.
-    pub(super) fn begin(is_busy: bool) -> Self {
+    pub(super) fn begin(is_busy: bool, surroundings: &Surroundings) -> Self {
         let is_wanted = io::stderr().is_terminal() && !(is_busy && io::stdout().is_terminal());
+        let is_wanted = is_wanted && !surroundings.dumb_terminal;
         Self { begun: Instant::now(), next: DELAY, done: 0, width: 0, is_wanted }
     }
 
@@ -33,7 +36,7 @@ impl Progress {
         let elapsed = self.begun.elapsed();
         if elapsed >= self.next {
             self.next = elapsed.saturating_add(PAUSE);
-            self.write(&line(self.done, elapsed));
+            self.write(&line(self.done, elapsed, columns()));
         }
     }
 
@@ -52,7 +55,8 @@ impl Progress {
     fn write(&mut self, line: &str) {
         let mut stderr = io::stderr().lock();
         // Not everything that is a terminal can clear a line; all can write over it. One that is gone shows nothing.
-        let blank = " ".repeat(self.width.saturating_sub(line.len()));
+        // What would not fit would go on in the next row, and stay there.
+        let blank = " ".repeat(self.width.min(columns()).saturating_sub(line.len()));
         let end = if line.is_empty() { "\r" } else { "" };
         let written = write!(stderr, "\r{line}{blank}{end}").and_then(|()| stderr.flush());
         self.is_wanted = written.is_ok();
@@ -67,13 +71,23 @@ impl Drop for Progress {
     }
 }
 
-/// How many there will be nobody knows before the walk is over.
-fn line(done: u64, elapsed: Duration) -> String {
+/// As much as a row has room for. How many there will be nobody knows before the walk is over.
+fn line(done: u64, elapsed: Duration, columns: usize) -> String {
     let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
     let rate = done.saturating_mul(1_000) / milliseconds;
-    format!("{} objects verified, {} a second", grouped(done), grouped(rate))
+    let number = grouped(done);
+    let verified = format!("{number} object{} verified", if done == 1 { "" } else { "s" });
+    let all = format!("{verified}, {} a second", grouped(rate));
+    [all, verified, number].into_iter().find(|line| line.len() <= columns).unwrap_or_default()
 }
 
+/// How many characters a row takes, without the last column: some terminals go on to the next row there.
+fn columns() -> usize {
+    terminal::columns(io::stderr()).unwrap_or(USUAL_COLUMNS) - 1
+}
+
+/// Of a terminal that does not say.
+const USUAL_COLUMNS: usize = 80;
 /// Who waits for less needs no comfort.
 const DELAY: Duration = Duration::from_secs(1);
 /// A person reads no faster.
@@ -85,7 +99,22 @@ mod tests {
 
     #[test]
     fn how_many_and_how_fast() {
-        assert_eq!(line(12_345, Duration::from_secs(2)), "12,345 objects verified, 6,172 a second");
-        assert_eq!(line(0, Duration::ZERO), "0 objects verified, 0 a second");
+        assert_eq!(line(12_345, Duration::from_secs(2), 79), "12,345 objects verified, 6,172 a second");
+        assert_eq!(line(0, Duration::ZERO, 79), "0 objects verified, 0 a second");
+        assert_eq!(line(1, Duration::from_secs(1), 79), "1 object verified, 1 a second");
+    }
+
+    #[test]
+    fn no_more_than_a_row() {
+        for (columns, expected) in [
+            (39, "12,345 objects verified, 6,172 a second"),
+            (38, "12,345 objects verified"),
+            (23, "12,345 objects verified"),
+            (9, "12,345"),
+            (5, ""),
+            (0, ""),
+        ] {
+            assert_eq!(line(12_345, Duration::from_secs(2), columns), expected, "{columns}");
+        }
     }
 }

@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
         let mut out = Output::stdout();
         let mut tally = Tally::default();
         let mut people = (!self.request.json).then(|| People::new(self));
-        let mut progress = Progress::begin(people.as_ref().is_none_or(People::lists_all));
+        let mut progress = Progress::begin(people.as_ref().is_none_or(People::lists_all), &self.settings.surroundings);
         if self.request.json {
             json::header(&mut out, self)?;
         }

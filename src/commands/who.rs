@@ -111,7 +111,7 @@ fn print(run: &Run<'_>, asked: &Asked<'_>) -> io::Result<u8> {
     }
     let mut found =
         Found { signers: Signers::at_most(MAX_SIGNERS), verified: 0, unverified: BTreeMap::new(), undecided: 0 };
-    let mut progress = Progress::begin(asked.identity.is_some());
+    let mut progress = Progress::begin(asked.identity.is_some(), &run.settings.surroundings);
     let trouble = run.each(|judged| {
         progress.count();
         found.count(judged);

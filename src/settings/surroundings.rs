@@ -22,6 +22,8 @@ pub struct Surroundings {
     pub container: Option<&'static str>,
     /// The terminal shows block elements and colours: `TERM`, and UTF-8 in `LC_ALL`, `LC_CTYPE` or `LANG`.
     pub draws_blocks: bool,
+    /// `TERM` is `dumb`: the terminal can only go on, and not write over what stands there.
+    pub dumb_terminal: bool,
     /// What CI systems give their jobs.
     pub ci: CiVariables,
 }
@@ -70,6 +72,7 @@ impl Surroundings {
             wsl: first(&["WSL_DISTRO_NAME", "WSL_INTEROP"]),
             container: first(&["container", "KUBERNETES_SERVICE_HOST"]),
             draws_blocks: utf8 && text("TERM").is_some_and(|terminal| terminal != "dumb"),
+            dumb_terminal: text("TERM").is_some_and(|terminal| terminal == "dumb"),
             ci: CiVariables::read(&text, all),
         }
     }
@@ -122,7 +125,7 @@ mod tests {
     fn nothing_is_made_of_nothing() {
         let nothing = surroundings(&[("DISPLAY", ""), ("TERM", "dumb"), ("LANG", "C.UTF-8"), ("A_ID_TOKEN", "t")]);
         assert_eq!((nothing.display, nothing.ssh, nothing.draws_blocks), (None, None, false));
-        assert!(nothing.ci.gitlab_id_tokens.is_none());
+        assert!(nothing.dumb_terminal && nothing.ci.gitlab_id_tokens.is_none());
     }
 
     #[test]

@@ -37,6 +37,18 @@ fn a_long_run_says_how_far_it_is_on_a_terminal_and_nowhere_else() {
     let json = std::fs::read_to_string(sandbox.path("repository/out.json")).unwrap();
     assert!(json.lines().count() == count + 2 && !line.is_match(&json));
     assert!(!line.is_match(&on_terminal("--list").unwrap()));
+    // Of a narrow terminal it takes one row, and one that cannot write over a row is spared it.
+    let before_answer = |before: &str| {
+        let typist = Typist::at(&sandbox, &format!("{before} \"$WAXSEAL\" verify --stdin <ids"), &[]).unwrap();
+        let (code, shown) = typist.leaves();
+        assert_eq!(code, 1, "{shown}");
+        shown.split_once(&format!("{0} of {0} commits fail", grouped(count))).unwrap().0.to_owned()
+    };
+    let shown = before_answer("stty cols 25;");
+    assert!(shown.contains(" objects verified") && !shown.contains("second"), "{shown:?}");
+    let shown = before_answer("stty cols 10;");
+    assert!(!shown.trim().is_empty() && !shown.contains("verified"), "{shown:?}");
+    assert_eq!(before_answer("TERM=dumb"), "");
     // No terminal, no word.
     let ids = "HEAD\n".repeat(count);
     let ran = Ran::of(sandbox.command(WAXSEAL).args(["verify", "--stdin"]), ids.as_bytes()).code(1);
