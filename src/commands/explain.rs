@@ -94,7 +94,7 @@ impl<'a> Explanation<'a> {
         let mut tally = Tally::default();
         tally.count(&judged);
         Self {
-            exit_code: tally.exit_code(&run.policy, false),
+            exit_code: tally.exit_code(false),
             rules: rules(run, found, &judged),
             next: next::of(run, &judged),
             run,

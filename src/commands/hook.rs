@@ -94,7 +94,7 @@ fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
         Ok(())
     });
     let stopped = stopped.err().map(|why| why.to_string());
-    let judged = tally.exit_code(&run.policy, true);
+    let judged = tally.exit_code(true);
     let exit_code = match (judged, &stopped) {
         (1, _) => 1,
         _ if report.has_unsignable() => 1,

@@ -200,7 +200,7 @@ impl<'a> Run<'a> {
             out.flush_now_and_then()
         })?;
         progress.clear();
-        let exit_code = tally.exit_code(&self.policy, self.request.allow_empty);
+        let exit_code = tally.exit_code(self.request.allow_empty);
         // A stream without its footer is a failure, and so is a run without its reports.
         reports.map_or(Ok(()), |reports| reports.finish(exit_code))?;
         match &people {

@@ -8,11 +8,11 @@ use crate::cli::{Hook, HookEvent};
 use crate::command_error::ErrorKind;
 use crate::commands::hints;
 use crate::commands::verify::Run;
-use crate::commands::verify::judged::{Judged, Tally};
+use crate::commands::verify::judged::Judged;
 use crate::escape;
 use crate::git::ObjectKind;
-use crate::policy::{Allowed, IdentityPolicy};
-use crate::report::MAX_CHANGES;
+use crate::policy::Allowed;
+use crate::report::{MAX_CHANGES, Standing};
 use crate::verify::Verdict;
 
 /// What is to be said, as it is found out.
@@ -61,7 +61,7 @@ impl<'a> Report<'a> {
         let (Some(found), Some(part)) = (self.found.get_mut(owner), self.parts.parts.get(owner)) else { return };
         found.objects += 1;
         let short = judged.found.id.to_hex_with_len(SHORT_ID);
-        let is_refused = is_refused(judged, &self.run.policy);
+        let is_refused = is_refused(judged);
         if !is_refused {
             if judged.changes_policy {
                 self.changes += 1;
@@ -188,10 +188,11 @@ impl Found {
 }
 
 /// Whether `waxseal verify` would fail for it.
-fn is_refused(judged: &Judged<'_>, policy: &IdentityPolicy) -> bool {
-    let mut alone = Tally::default();
-    alone.count(judged);
-    alone.exit_code(policy, true) != 0
+fn is_refused(judged: &Judged<'_>) -> bool {
+    match judged.standing() {
+        Standing::Exempt | Standing::Ok => false,
+        Standing::Failed | Standing::Unjudged | Standing::Unknown => true,
+    }
 }
 
 /// One failure: which object, the reason's code, who signed it if that was proven, why, and its subject.

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::commands::verify::judged::Judged;
 use crate::escape;
 use crate::policy::{Allowed, IdentityPolicy};
+use crate::report::Standing;
 use crate::verify::Verdict;
 
 /// What a policy makes of an object.
@@ -22,16 +23,11 @@ pub(super) enum Outcome {
 
 impl Outcome {
     pub(super) fn of(judged: &Judged<'_>) -> Self {
-        match (&judged.verdict, &judged.allowed) {
-            (_, Allowed::Exempt(_)) => Self::Exempt,
-            (_, Allowed::AnyIdentity | Allowed::Yes(_)) => Self::Passes,
-            (_, Allowed::No(_)) => Self::Fails,
-            (_, Allowed::CannotTell { .. }) => Self::Undecided,
-            (Verdict::Rejected(_) | Verdict::Unsigned, Allowed::NobodyAsked) => Self::Fails,
-            (
-                Verdict::OtherFormat(_) | Verdict::Undecided(_) | Verdict::Verified(_) | Verdict::VerifiedByKey(_),
-                Allowed::NobodyAsked,
-            ) => Self::Undecided,
+        match judged.standing() {
+            Standing::Exempt => Self::Exempt,
+            Standing::Failed => Self::Fails,
+            Standing::Ok => Self::Passes,
+            Standing::Unjudged | Standing::Unknown => Self::Undecided,
         }
     }
 

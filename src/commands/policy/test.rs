@@ -15,6 +15,7 @@ use crate::commands::verify::selection::Selection;
 use crate::commands::verify::{Run, json, written};
 use crate::escape;
 use crate::policy::{Allowed, IdentityPolicy};
+use crate::report::Standing;
 
 /// Runs the command. The exit code is that of `waxseal verify` under this policy.
 ///
@@ -59,7 +60,7 @@ fn print(run: &Run<'_>) -> io::Result<u8> {
         }
         if as_json { json::object(&mut out, judged) } else { object(&mut out, judged) }
     })?;
-    let exit_code = tally.exit_code(&run.policy, run.request.allow_empty);
+    let exit_code = tally.exit_code(run.request.allow_empty);
     if as_json {
         counts.iter().try_for_each(|count| out.write_all(&escape::json_line(count)?))?;
         json::footer(&mut out, &tally, exit_code)?;
@@ -87,9 +88,9 @@ fn totals(out: &mut impl Write, tally: &Tally, counts: &[RuleCount]) -> io::Resu
         let nothing = if *admitted == 0 { "  admitted nothing" } else { "" };
         writeln!(out, "{admitted:>9}  {}{nothing}", escape::terminal(format!("rule {name:?}")))?;
     }
-    let (objects, exempt) = (tally.objects(), tally.exempt.sum());
-    let fails = tally.judged.rejected + tally.judged.unsigned + tally.not_allowed;
-    let undecided = objects.saturating_sub(tally.allowed + fails + exempt);
+    let [passes, fails, exempt] = [Standing::Ok, Standing::Failed, Standing::Exempt].map(|standing| tally.of(standing));
+    let undecided = tally.of(Standing::Unknown) + tally.of(Standing::Unjudged);
+    let objects = tally.objects();
     let s = if objects == 1 { "" } else { "s" };
-    writeln!(out, "{objects} object{s}: {} pass, {fails} fail, {undecided} undecided, {exempt} exempt", tally.allowed)
+    writeln!(out, "{objects} object{s}: {passes} pass, {fails} fail, {undecided} undecided, {exempt} exempt")
 }

@@ -135,29 +135,12 @@ pub(in crate::commands) fn object(out: &mut impl Write, judged: &Judged<'_>) -> 
 
 /// What is known of one object.
 pub(in crate::commands) fn object_of<'a>(judged: &'a Judged<'_>) -> Object<'a> {
-    let verified = match &judged.verdict {
-        Verdict::Verified(signature) => Some(signature.as_ref()),
-        Verdict::OtherFormat(_)
-        | Verdict::Rejected(_)
-        | Verdict::Undecided(_)
-        | Verdict::Unsigned
-        | Verdict::VerifiedByKey(_) => None,
-    };
-    let by_key = match &judged.verdict {
-        Verdict::VerifiedByKey(signature) => Some(signature.as_ref()),
-        Verdict::OtherFormat(_)
-        | Verdict::Rejected(_)
-        | Verdict::Undecided(_)
-        | Verdict::Unsigned
-        | Verdict::Verified(_) => None,
-    };
+    let verified = judged.certified();
     let description = judged.description();
-    let (allowed, rule) = match &judged.allowed {
-        Allowed::AnyIdentity => (Some(true), Some("--any-identity")),
-        Allowed::CannotTell { rule, .. } => (None, rule.as_deref()),
-        Allowed::Exempt(_) | Allowed::NobodyAsked => (None, None),
-        Allowed::No(_) => (Some(false), None),
-        Allowed::Yes(rule) => (Some(true), Some(rule.as_str())),
+    let allowed = match &judged.allowed {
+        Allowed::AnyIdentity | Allowed::Yes(_) => Some(true),
+        Allowed::CannotTell { .. } | Allowed::Exempt(_) | Allowed::NobodyAsked => None,
+        Allowed::No(_) => Some(false),
     };
     Object {
         r#type: "object",
@@ -165,14 +148,12 @@ pub(in crate::commands) fn object_of<'a>(judged: &'a Judged<'_>) -> Object<'a> {
         kind: judged.kind().map(ObjectKind::as_str),
         verdict: verdict(&judged.verdict),
         allowed,
-        rule,
+        rule: judged.rule(),
         reason: judged.reason(),
         detail: judged.detail(),
-        identity: verified.map(|signature| signature.san().as_str()).or(by_key.map(KeySignature::identity)),
-        identity_kind: verified
-            .map(|signature| signature.san().kind())
-            .or(by_key.map(|signature| signature.format().identity_kind())),
-        key: by_key.map(KeySignature::fingerprint),
+        identity: judged.identity(),
+        identity_kind: judged.identity_kind(),
+        key: judged.by_key().map(KeySignature::fingerprint),
         issuer: verified.map(VerifiedSignature::issuer),
         instance: verified.map(|signature| signature.instance().as_str()),
         signature: signature(judged),

@@ -1,5 +1,7 @@
 //! One object with its verdict and whether its signer is admitted; and the sum of many.
 
+use std::collections::BTreeMap;
+
 use crate::command_error::ErrorKind;
 use crate::commands::identity_policy;
 use crate::commands::outside_evidence::{Completed, EntryFrom, NoteRefusal};
@@ -7,8 +9,9 @@ use crate::git::ObjectKind;
 use crate::git::description::Description;
 use crate::git::repository::{FoundObject, UnreadableObject};
 use crate::policy::{Allowed, Circumstances, IdentityPolicy, Mismatch, Squash, SquashedHead};
-use crate::verify::Verdict;
+use crate::report::Standing;
 use crate::verify::error::Missing;
+use crate::verify::{KeySignature, Verdict, VerifiedSignature};
 
 /// An object and all that is known of it.
 pub(in crate::commands) struct Judged<'a> {
@@ -104,6 +107,65 @@ impl<'a> Judged<'a> {
         }
     }
 
+    /// What the object means for the exit code.
+    pub(in crate::commands) fn standing(&self) -> Standing {
+        match (&self.allowed, &self.verdict) {
+            (Allowed::Exempt(_), _) => Standing::Exempt,
+            (Allowed::No(_), _) => Standing::Failed,
+            (_, Verdict::Rejected(_) | Verdict::Unsigned) => Standing::Failed,
+            (_, Verdict::OtherFormat(_) | Verdict::Undecided(_)) => Standing::Unknown,
+            (Allowed::CannotTell { .. }, Verdict::Verified(_) | Verdict::VerifiedByKey(_)) => Standing::Unknown,
+            (Allowed::NobodyAsked, Verdict::Verified(_) | Verdict::VerifiedByKey(_)) => Standing::Unjudged,
+            (Allowed::AnyIdentity | Allowed::Yes(_), Verdict::Verified(_) | Verdict::VerifiedByKey(_)) => Standing::Ok,
+        }
+    }
+
+    /// The signature that a certificate vouches for, if there is one and it is verified.
+    pub(in crate::commands) fn certified(&self) -> Option<&VerifiedSignature> {
+        match &self.verdict {
+            Verdict::Verified(signature) => Some(signature.as_ref()),
+            Verdict::OtherFormat(_)
+            | Verdict::Rejected(_)
+            | Verdict::Undecided(_)
+            | Verdict::Unsigned
+            | Verdict::VerifiedByKey(_) => None,
+        }
+    }
+
+    /// The signature by a key that the policy names, if there is one and it is verified.
+    pub(in crate::commands) fn by_key(&self) -> Option<&KeySignature> {
+        match &self.verdict {
+            Verdict::VerifiedByKey(signature) => Some(signature.as_ref()),
+            Verdict::OtherFormat(_)
+            | Verdict::Rejected(_)
+            | Verdict::Undecided(_)
+            | Verdict::Unsigned
+            | Verdict::Verified(_) => None,
+        }
+    }
+
+    /// Whom a verified certificate or key names.
+    pub(in crate::commands) fn identity(&self) -> Option<&str> {
+        let certified = self.certified().map(|signature| signature.san().as_str());
+        certified.or(self.by_key().map(KeySignature::identity))
+    }
+
+    /// What kind of name that is.
+    pub(in crate::commands) fn identity_kind(&self) -> Option<&'static str> {
+        let certified = self.certified().map(|signature| signature.san().kind());
+        certified.or(self.by_key().map(|signature| signature.format().identity_kind()))
+    }
+
+    /// The rule that admits the signer, or cannot tell.
+    pub(in crate::commands) fn rule(&self) -> Option<&str> {
+        match &self.allowed {
+            Allowed::AnyIdentity => Some("--any-identity"),
+            Allowed::CannotTell { rule, .. } => rule.as_deref(),
+            Allowed::Exempt(_) | Allowed::No(_) | Allowed::NobodyAsked => None,
+            Allowed::Yes(rule) => Some(rule.as_str()),
+        }
+    }
+
     pub(in crate::commands) fn kind(&self) -> Option<ObjectKind> {
         self.found.content.as_ref().ok().map(|object| object.kind)
     }
@@ -171,6 +233,8 @@ pub(in crate::commands) struct Tally {
     pub allowed: u64,
     /// Not admitted, whatever the verdict.
     pub not_allowed: u64,
+    /// What they mean for the exit code.
+    standings: BTreeMap<Standing, u64>,
     pub tags: u64,
     /// The first few verified identities for which there was no policy, as items of `waxseal.allow`.
     pub unjudged: Vec<String>,
@@ -181,6 +245,7 @@ pub(in crate::commands) struct Tally {
 impl Tally {
     pub(in crate::commands) fn count(&mut self, judged: &Judged<'_>) {
         self.tags += u64::from(judged.kind() == Some(ObjectKind::Tag));
+        *self.standings.entry(judged.standing()).or_default() += 1;
         if matches!(judged.allowed, Allowed::Exempt(_)) {
             self.exempt.count(&judged.verdict);
             return;
@@ -208,14 +273,18 @@ impl Tally {
         self.judged.sum() + self.exempt.sum()
     }
 
+    pub(in crate::commands) fn of(&self, standing: Standing) -> u64 {
+        self.standings.get(&standing).copied().unwrap_or_default()
+    }
+
     /// `docs/errors.md`, "Exit codes"; what ends a run earlier is not here.
-    pub(in crate::commands) fn exit_code(&self, policy: &IdentityPolicy, allow_empty: bool) -> u8 {
-        let Verdicts { verified, rejected, undecided, unsigned, other } = self.judged;
-        let error = if rejected + unsigned + self.not_allowed > 0 {
+    pub(in crate::commands) fn exit_code(&self, allow_empty: bool) -> u8 {
+        let is_empty = self.standings.is_empty() && !allow_empty;
+        let error = if self.of(Standing::Failed) > 0 {
             ErrorKind::Failed
-        } else if undecided + other + self.cannot_tell > 0 || (self.objects() == 0 && !allow_empty) {
+        } else if self.of(Standing::Unknown) > 0 || is_empty {
             ErrorKind::Undecided
-        } else if verified > 0 && matches!(policy, IdentityPolicy::NotGiven) {
+        } else if self.of(Standing::Unjudged) > 0 {
             ErrorKind::Policy
         } else {
             return 0;
@@ -236,22 +305,16 @@ mod tests {
 
     #[test]
     fn the_worst_answer_wins() {
-        let none = IdentityPolicy::NotGiven;
-        let any = IdentityPolicy::AnyIdentity;
-        let of = |judged| Tally { judged, ..Tally::default() };
-        let two = Verdicts { verified: 2, ..Verdicts::default() };
-        let verified = || of(two);
-        assert_eq!(verified().exit_code(&any, false), 0);
-        assert_eq!(verified().exit_code(&none, false), 5);
-        assert_eq!(of(Verdicts { undecided: 1, ..two }).exit_code(&none, false), 3);
-        assert_eq!(of(Verdicts { other: 1, ..two }).exit_code(&any, false), 3);
-        assert_eq!(of(Verdicts { undecided: 1, rejected: 1, ..two }).exit_code(&none, false), 1);
-        assert_eq!(of(Verdicts { unsigned: 1, ..two }).exit_code(&any, false), 1);
-        assert_eq!(Tally { not_allowed: 1, ..verified() }.exit_code(&any, false), 1);
-        assert_eq!(Tally { cannot_tell: 1, ..verified() }.exit_code(&any, false), 3);
-        let exempt = Verdicts { rejected: 1, undecided: 1, ..Verdicts::default() };
-        assert_eq!(Tally { exempt, ..verified() }.exit_code(&any, false), 0);
-        assert_eq!(Tally::default().exit_code(&none, false), 3);
-        assert_eq!(Tally::default().exit_code(&none, true), 0);
+        let of = |standings: &[Standing]| {
+            let standings = standings.iter().map(|standing| (*standing, 1)).collect();
+            Tally { standings, ..Tally::default() }.exit_code(false)
+        };
+        assert_eq!(of(&[Standing::Ok]), 0);
+        assert_eq!(of(&[Standing::Ok, Standing::Exempt]), 0);
+        assert_eq!(of(&[Standing::Ok, Standing::Exempt, Standing::Unjudged]), 5);
+        assert_eq!(of(&[Standing::Ok, Standing::Unjudged, Standing::Unknown]), 3);
+        assert_eq!(of(&[Standing::Ok, Standing::Unjudged, Standing::Unknown, Standing::Failed]), 1);
+        assert_eq!(of(&[]), 3);
+        assert_eq!(Tally::default().exit_code(true), 0);
     }
 }
