@@ -1,6 +1,9 @@
 //! What to do about a reason code of `docs/errors.md`.
 
+use std::io::{self, Write as _};
+
 use crate::escape;
+use crate::finding_cache::CacheError;
 use crate::git::repository::Repository;
 use crate::instance::Instance;
 
@@ -23,6 +26,18 @@ pub(super) fn for_partial_clone(promisor: &str) -> String {
         "this clone is partial, and what it lacks is not fetched unasked: \"git fetch --refetch --no-filter {promisor}\" gets \
          all of it"
     )
+}
+
+/// What was found is found again the next time.
+pub(super) fn for_cache(error: &CacheError) -> String {
+    format!("what was found is not kept for the next run: {error}; remove it, or verify with --no-cache")
+}
+
+/// Says it on standard error, if there is something to say.
+pub(super) fn say_for_cache(error: Option<&CacheError>) {
+    let Some(error) = error else { return };
+    // Advice is worth less than the exit code.
+    let _closed = writeln!(io::stderr().lock(), "waxseal: hint: {}", escape::terminal(for_cache(error)));
 }
 
 /// The hint; none where everything held, or where the object has nothing that could be mended.

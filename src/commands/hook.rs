@@ -83,17 +83,17 @@ fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
     let mut tally = Tally::default();
     let stopped = run.each_unjudged(|Unjudged { found, completed, position, .. }| {
         if tally.objects() >= hook.max_objects {
-            return Err(io::Error::other(format!("there are more than {} objects to judge", hook.max_objects)));
+            return Err(format!("there are more than {} objects to judge", hook.max_objects));
         }
         let judged = run.judged(&found, completed, position);
         tally.count(&judged);
         report.take(&judged, position);
         if Instant::now() >= deadline {
-            return Err(io::Error::other(format!("{} seconds are spent", hook.max_time.as_secs())));
+            return Err(format!("{} seconds are spent", hook.max_time.as_secs()));
         }
         Ok(())
     });
-    let stopped = stopped.err().map(|why| why.to_string());
+    let stopped = stopped.err();
     let judged = tally.exit_code(true);
     let exit_code = match (judged, &stopped) {
         (1, _) => 1,

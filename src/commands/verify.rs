@@ -221,7 +221,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// That of `take`, after which nothing more is verified.
-    pub(super) fn each(&self, mut take: impl FnMut(&Judged<'_>) -> io::Result<()>) -> io::Result<Option<CacheError>> {
+    pub(super) fn each<E>(&self, mut take: impl FnMut(&Judged<'_>) -> Result<(), E>) -> Result<Option<CacheError>, E> {
         self.each_unjudged(|Unjudged { found, completed, position, cached }| {
             take(&Judged { cached, ..self.judged(&found, completed, position) })
         })
@@ -231,10 +231,10 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// That of `take`.
-    pub(super) fn each_unjudged(
+    pub(super) fn each_unjudged<E>(
         &self,
-        mut take: impl FnMut(Unjudged) -> io::Result<()>,
-    ) -> io::Result<Option<CacheError>> {
+        mut take: impl FnMut(Unjudged) -> Result<(), E>,
+    ) -> Result<Option<CacheError>, E> {
         let (findings, trouble) = self.findings();
         let keys = Keys::of(&self.policy, self.repository.deadline());
         let engine = Engine {

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::hints;
 use super::progress::Progress;
 use super::stdout::{self, Output};
 use super::verify::json;
@@ -138,11 +139,7 @@ fn print(run: &Run<'_>, asked: &Asked<'_>) -> io::Result<u8> {
         print_lines(&mut out, &found, asked)?
     }
     out.flush()?;
-    if let Some(trouble) = trouble {
-        let text = format!("what was found is not kept for the next run: {trouble}; remove it, or use --no-cache");
-        // Advice is worth less than the exit code.
-        let _closed = writeln!(io::stderr().lock(), "waxseal: hint: {}", escape::terminal(text));
-    }
+    hints::say_for_cache(trouble.as_ref());
     Ok(exit_code)
 }
 

@@ -11,13 +11,13 @@ use super::outcome::{Outcome, Who, named, why};
 use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::policy_source::LoadedPolicy;
-use crate::commands::stdout;
 use crate::commands::verify::by_key::Keys;
 use crate::commands::verify::json::files_of;
 use crate::commands::verify::judged::Judged;
 use crate::commands::verify::selection::Selection;
 use crate::commands::verify::surroundings::Surroundings;
 use crate::commands::verify::{Run, Unjudged, written};
+use crate::commands::{hints, stdout};
 use crate::escape;
 use crate::policy::IdentityPolicy;
 
@@ -56,7 +56,7 @@ fn print(run: &Run<'_>, new: &New) -> io::Result<u8> {
     }
     let mut changes = Changes::default();
     let keys = Keys::of(&new.policy, run.repository.deadline());
-    let _trouble = run.each_unjudged(|Unjudged { found, completed, position, .. }| {
+    let trouble = run.each_unjudged(|Unjudged { found, completed, position, .. }| {
         let old = run.judged(&found, completed.clone(), position);
         let completed = run.under(keys.as_ref(), &found, completed);
         let new = run.judged_by(&new.policy, &new.surroundings, &found, completed, position);
@@ -73,6 +73,7 @@ fn print(run: &Run<'_>, new: &New) -> io::Result<u8> {
         totals(&mut out, &changes)?;
     }
     out.flush()?;
+    hints::say_for_cache(trouble.as_ref());
     Ok(exit_code)
 }
 

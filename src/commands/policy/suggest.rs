@@ -1,15 +1,16 @@
 //! `waxseal policy suggest`: a policy on stdout for whoever signed a history, and on stderr what it leaves out.
 
+use std::convert::Infallible;
 use std::io::{self, Write as _};
 
 use jiff::Timestamp;
 
 use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
-use crate::commands::stdout;
 use crate::commands::verify::judged::Tally;
 use crate::commands::verify::selection::Selection;
 use crate::commands::verify::{Run, written};
+use crate::commands::{hints, stdout};
 use crate::escape;
 use crate::policy::{Draft, Signer, Suggestion};
 use crate::verify::Verdict;
@@ -21,21 +22,20 @@ use crate::verify::Verdict;
 pub(super) fn run(request: &Verify, at_least: u64, now: Timestamp) -> Result<u8, CommandError> {
     let run = Run::prepare(request, now, |repository, _policy| Selection::of(request, repository))?;
     let (mut suggestion, mut tally) = (Suggestion::default(), Tally::default());
-    let done = run.each(|judged| {
+    let Ok(trouble) = run.each(|judged| {
         tally.count(judged);
         if let Verdict::Verified(signature) = &judged.verdict {
             suggestion.add(&Signer::from(signature.as_ref()), signature.instance());
         }
-        Ok(())
+        Ok::<_, Infallible>(())
     });
-    let trouble = done.map_err(|error| CommandError::failed(format!("the history cannot be read: {error}")))?;
     let draft = suggestion.draft(at_least, now);
     if draft.is_too_long() {
         return Err(CommandError::failed("the policy would be longer than one may be")
             .hint("--at-least leaves out who signed seldom"));
     }
     let mut lines = summary(&suggestion, &draft, &tally, at_least);
-    lines.extend(trouble.map(|error| format!("hint: what was found is not kept for the next run: {error}")));
+    lines.extend(trouble.map(|error| format!("hint: {}", hints::for_cache(&error))));
     // Who closed stderr did not want to be told.
     let _told = tell(&lines);
     match &draft.text {

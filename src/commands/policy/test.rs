@@ -9,10 +9,10 @@ use super::outcome::{Outcome, Who, named, rules, why};
 use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::policy_source::LoadedPolicy;
-use crate::commands::stdout;
 use crate::commands::verify::judged::{Judged, Tally};
 use crate::commands::verify::selection::Selection;
 use crate::commands::verify::{Run, json, written};
+use crate::commands::{hints, stdout};
 use crate::escape;
 use crate::policy::{Allowed, IdentityPolicy};
 use crate::report::Standing;
@@ -51,7 +51,7 @@ fn print(run: &Run<'_>) -> io::Result<u8> {
     if as_json {
         json::header(&mut out, run)?;
     }
-    let _trouble = run.each(|judged| {
+    let trouble = run.each(|judged| {
         tally.count(judged);
         if let Allowed::Yes(rule) = &judged.allowed
             && let Some(count) = counts.iter_mut().find(|count| count.name == *rule)
@@ -68,6 +68,7 @@ fn print(run: &Run<'_>) -> io::Result<u8> {
         totals(&mut out, &tally, &counts)?;
     }
     out.flush()?;
+    hints::say_for_cache(trouble.as_ref());
     Ok(exit_code)
 }
 

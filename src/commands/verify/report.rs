@@ -121,9 +121,7 @@ pub(super) fn limits(out: &mut impl Write, tally: &Tally, scts: SctRequirement) 
 /// What to do next.
 pub(super) fn advice(out: &mut impl Write, tally: &Tally, run: &Run<'_>, cache: Option<&CacheError>) -> io::Result<()> {
     let mut lines = Vec::new();
-    lines.extend(cache.map(|error| {
-        format!("what was found is not kept for the next run: {error}; remove it, or verify with --no-cache")
-    }));
+    lines.extend(cache.map(hints::for_cache));
     if tally.objects() == 0 && !run.request.allow_empty {
         lines.push("nothing was there to verify; --allow-empty makes that a success".to_owned());
     }
