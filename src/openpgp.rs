@@ -7,11 +7,13 @@
 mod armor;
 mod key_file;
 mod packets;
+mod public_key;
 mod status;
 
 pub use armor::MalformedArmor;
-pub use key_file::{BadKeyFile, PublicKey, keys};
+pub use key_file::{BadKeyFile, keys};
 pub use packets::MalformedPackets;
+pub use public_key::PublicKey;
 pub use status::{Said, sections};
 
 use packets::packets;

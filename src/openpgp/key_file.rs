@@ -2,18 +2,10 @@
 
 use super::armor::{self, MalformedArmor};
 use super::packets::{self, MalformedPackets, packets};
+use super::public_key::PublicKey;
 use crate::crypto::{Sha256Digest, sha1_name};
 
-/// RFC 9580 §10.1: a transferable public key, with whatever its file has of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicKey {
-    /// Of the primary key, in upper-case hexadecimal.
-    pub fingerprint: String,
-    /// The primary key and all that belongs to it: what a keyring has of it.
-    pub packets: Vec<u8>,
-}
-
-/// The keys in a file, armored or not.
+/// The keys in a file, armored or not; a key that it has twice is two.
 ///
 /// # Errors
 /// [`BadKeyFile`]
@@ -28,10 +20,8 @@ pub fn keys(file: &[u8]) -> Result<Vec<PublicKey>, BadKeyFile> {
         for packet in packets(block)? {
             match (packet.tag, keys.last_mut()) {
                 (packets::SECRET_KEY | packets::SECRET_SUBKEY, _) => return Err(BadKeyFile::Secret),
-                (packets::PUBLIC_KEY, _) => {
-                    keys.push(PublicKey { fingerprint: fingerprint(packet.body)?, packets: packet.whole.to_vec() })
-                }
-                (_, Some(key)) => key.packets.extend(packet.whole),
+                (packets::PUBLIC_KEY, _) => keys.push(PublicKey::new(fingerprint(packet.body)?, packet)),
+                (_, Some(key)) => key.push(packet),
                 (_, None) => return Err(BadKeyFile::NoKey),
             }
         }

@@ -10,6 +10,14 @@ pub(super) struct Packet<'a> {
     pub(super) whole: &'a [u8],
 }
 
+impl Packet<'_> {
+    /// With the longest header, whatever header it has: so packets are the same if these bytes are.
+    pub(super) fn written(&self) -> Vec<u8> {
+        let length = u32::try_from(self.body.len()).unwrap_or(u32::MAX);
+        [&[0xC0 | self.tag, 0xFF], length.to_be_bytes().as_slice(), self.body].concat()
+    }
+}
+
 /// All of them. Lengths in parts, which keys and signatures never have, are refused.
 pub(super) fn packets(bytes: &[u8]) -> Result<Vec<Packet<'_>>, MalformedPackets> {
     let mut packets = Vec::new();
@@ -76,6 +84,10 @@ pub(super) const SECRET_KEY: u8 = 5;
 pub(super) const PUBLIC_KEY: u8 = 6;
 pub(super) const SECRET_SUBKEY: u8 = 7;
 pub(super) const LITERAL: u8 = 11;
+pub(super) const TRUST: u8 = 12;
+pub(super) const USER_ID: u8 = 13;
+pub(super) const PUBLIC_SUBKEY: u8 = 14;
+pub(super) const USER_ATTRIBUTE: u8 = 17;
 
 /// Keys that many people signed have some thousand.
 const MAX_PACKETS: usize = 1 << 16;

@@ -15,7 +15,7 @@ mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::keys::is_object_id;
+use self::keys::{Copies, is_object_id};
 use self::shape::File;
 use super::key_rule::KeyRule;
 use super::rule::{Mismatch, Rule, Signer};
@@ -37,6 +37,7 @@ pub struct PolicyFile {
     exemptions: Vec<Exemption>,
     rules: Vec<Rule>,
     key_rules: Vec<KeyRule>,
+    openpgp: Copies,
     files: BTreeMap<String, Sha256Digest>,
 }
 
@@ -72,13 +73,13 @@ impl PolicyFile {
             files.insert(path.to_owned(), Sha256Digest::of(&bytes));
             Ok(bytes)
         };
-        let (mut rules, mut key_rules) = (Vec::new(), Vec::new());
+        let (mut rules, mut key_rules, mut openpgp) = (Vec::new(), Vec::new(), Copies::new());
         let mut budget = RegexBudget::default();
         for rule in file.rule {
             let name = rule.name.clone();
             let wrong = |wrong| BadPolicy::Rule { name: name.clone(), wrong };
             if rule.is_about_keys() {
-                key_rules.push(rule.read_keys(&mut budget, &mut read).map_err(wrong)?);
+                key_rules.push(rule.read_keys(&mut budget, &mut read, &mut openpgp).map_err(wrong)?);
             } else {
                 rules.push(rule.read(default, &mut budget).map_err(wrong)?);
             }
@@ -100,7 +101,7 @@ impl PolicyFile {
             Ok(Exemption { object: object_id(exempt.object)?, reason })
         });
         let exemptions = exemptions.collect::<Result<_, _>>()?;
-        Ok(Self { sha256: Sha256Digest::of(bytes), max_trust_age, start, exemptions, rules, key_rules, files })
+        Ok(Self { sha256: Sha256Digest::of(bytes), max_trust_age, start, exemptions, rules, key_rules, openpgp, files })
     }
 
     /// SHA-256 of the file's bytes.

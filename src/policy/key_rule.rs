@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Circumstances, Merge, Mismatch, NoSquash, Pattern, Requirement, Squash};
-use crate::openpgp::PublicKey;
 use crate::verify::{KeyFormat, KeySignature};
 
 /// One rule about keys of a policy file.
@@ -18,8 +17,6 @@ pub struct KeyRule {
     pub format: KeyFormat,
     /// The keys by their fingerprints, and whose they are where somebody says so; never empty.
     pub keys: BTreeMap<String, Option<String>>,
-    /// Of OpenPGP the keys themselves.
-    pub openpgp: Vec<PublicKey>,
     /// What is asked of commits besides, where the keys are a forge's.
     pub forge: Option<Forge>,
     /// Between which commits it holds.

@@ -12,18 +12,23 @@ pub(super) const DAVE: &str = "52C5D7DA37815705548CE5BE7C6B836D4D2BC027";
 /// Her key has expired in 2020, whatever the claimed date of the signature.
 const EVE: &str = "941D671DD484FCEC9EB641660D18F8FA196181D4";
 const RITA: &str = "CBC7DC5CCF847F45C5F7A53E4B99092111EE6C20";
+/// Signs with a subkey.
+const SUE: &str = "82405F2837C04DD7F8756C60AE701A3242F81D67";
 /// Made by GnuPG 2.2.40 over `payload`, and the keys that it exports.
 pub(super) const DAVES: &str = include_str!("openpgp/dave.sig");
 const EVES: &str = include_str!("openpgp/eve.sig");
 const RITAS: &str = include_str!("openpgp/rita.sig");
+const SUES: &str = include_str!("openpgp/sue.sig");
 pub(super) const MALLORYS: &str = include_str!("openpgp/mallory.sig");
 const SHA_1: &str = include_str!("openpgp/dave-sha1.sig");
 const EXPIRES: &str = include_str!("openpgp/dave-expires.sig");
-pub(super) const KEYS: [(&str, &str); 5] = [
+pub(super) const KEYS: [(&str, &str); 7] = [
     ("dave.asc", include_str!("openpgp/dave.asc")),
     ("eve.asc", include_str!("openpgp/eve.asc")),
     ("rita.asc", include_str!("openpgp/rita.asc")),
     ("rita-revoked.asc", include_str!("openpgp/rita-revoked.asc")),
+    ("sue.asc", include_str!("openpgp/sue.asc")),
+    ("sue-subkey-revoked.asc", include_str!("openpgp/sue-subkey-revoked.asc")),
     ("mallory.asc", include_str!("openpgp/mallory.asc")),
 ];
 
@@ -129,6 +134,45 @@ fn expired_and_revoked_keys_are_a_matter_of_commits() {
     assert_eq!(one(&rule(RITA, "rita-revoked.asc", "unbounded = true"), &rita), "verified false identity-not-allowed");
     let until = format!("until_commit = '{rita}'");
     assert_eq!(one(&rule(RITA, "rita-revoked.asc", &until), &rita), "verified true -");
+}
+
+#[test]
+fn a_key_is_revoked_if_any_copy_of_it_says_so() {
+    let sandbox = Sandbox::new();
+    if !has_gpg() {
+        return;
+    }
+    let (rita, sue) = (commit(&sandbox, PAYLOAD, RITAS), commit(&sandbox, PAYLOAD, SUES));
+    for (key, id, earlier, later) in
+        [(RITA, &rita, "rita.asc", "rita-revoked.asc"), (SUE, &sue, "sue.asc", "sue-subkey-revoked.asc")]
+    {
+        let text = |name: &str| KEYS.iter().find(|(other, _)| *other == name).unwrap().1;
+        sandbox.write("both.asc", [text(earlier), text(later)].concat());
+        sandbox.write("reversed.asc", [text(later), text(earlier)].concat());
+        let rule = |name: &str, files: &[&str], more: &str| {
+            format!("[[rule]]\nname = '{name}'\nopenpgp = ['{key}']\nkey_files = {files:?}\n{more}\n")
+        };
+        let of = |files: &[&str]| rule("one", files, "unbounded = true");
+        let other = |file: &str| rule("two", &[file], "unbounded = true\nrefs = ['refs/heads/other']");
+        // Of the file of another rule it is enough that it has the key.
+        let daves = format!(
+            "[[rule]]\nname = 'three'\nopenpgp = ['{DAVE}']\nkey_files = ['dave.asc', '{later}']\nunbounded = true\n"
+        );
+        for (rules, expected) in [
+            (of(&[earlier]), "true -"),
+            (of(&[earlier, later]), "false identity-not-allowed"),
+            (of(&[later, earlier]), "false identity-not-allowed"),
+            (of(&["both.asc"]), "false identity-not-allowed"),
+            (of(&["reversed.asc"]), "false identity-not-allowed"),
+            (of(&[earlier]) + &other(later), "false identity-not-allowed"),
+            (other(later) + &of(&[earlier]), "false identity-not-allowed"),
+            (of(&[earlier]) + &daves, "false identity-not-allowed"),
+            (rule("one", &[earlier, later], &format!("until_commit = '{id}'")), "true -"),
+        ] {
+            let ran = verify(&sandbox, &rules, &[id]);
+            assert_eq!(judged(&ran), [format!("verified {expected}")], "{rules}");
+        }
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::git::SignedObject;
 use crate::gpg::{Gpg, GpgError};
-use crate::openpgp::{OpenPgpSignature, Said};
+use crate::openpgp::{OpenPgpSignature, PublicKey, Said};
 use crate::policy::{IdentityPolicy, PolicyFile};
 use crate::signature::SignatureFormat;
 use crate::verify::by_key::{openpgp_verdict, ssh_verdict};
@@ -112,9 +112,11 @@ impl<'a> Keys<'a> {
         if let Some(trouble) = self.ring.trouble.get() {
             return Err(Arc::clone(trouble));
         }
-        let keys = || self.policy.key_rules().iter().flat_map(|rule| &rule.openpgp).map(|key| key.packets.as_slice());
-        let gpg =
-            self.ring.gpg.get_or_init(|| Gpg::with_keys(keys()).map_err(Arc::new)).as_ref().map_err(Arc::clone)?;
+        let gpg = self.ring.gpg.get_or_init(|| {
+            let keys: Vec<Vec<u8>> = self.policy.openpgp_keys().map(PublicKey::packets).collect();
+            Gpg::with_keys(keys.iter().map(Vec::as_slice)).map_err(Arc::new)
+        });
+        let gpg = gpg.as_ref().map_err(Arc::clone)?;
         gpg.verify(messages, self.deadline).map_err(|error| {
             let error = Arc::new(error);
             // Whoever asks again waits as long.

@@ -3,6 +3,7 @@
 use super::super::key_rule::{Forge, KeyRule, Place, Shape};
 use super::super::{Allowed, Circumstances, Mismatch, RuleAnswer};
 use super::{PolicyFile, nearest};
+use crate::openpgp::PublicKey;
 use crate::verify::{KeyFormat, KeySignature};
 
 impl PolicyFile {
@@ -16,6 +17,11 @@ impl PolicyFile {
     #[must_use]
     pub fn names_key(&self, format: KeyFormat, fingerprint: &str) -> bool {
         self.key_rules.iter().any(|rule| rule.format == format && rule.keys.contains_key(fingerprint))
+    }
+
+    /// The OpenPGP keys that rules name, each once, with all that any file says of it.
+    pub fn openpgp_keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.openpgp.values().filter(|key| self.names_key(KeyFormat::OpenPgp, key.fingerprint()))
     }
 
     /// Whether a rule that names the key asks if a commit has this shape, which takes a merge to find out.

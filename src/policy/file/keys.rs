@@ -1,6 +1,7 @@
 //! What a policy file says of keys, and how a rule is made of it.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
@@ -110,7 +111,13 @@ impl FileRule {
         .find_map(|(key, is_there)| is_there.then_some(key))
     }
 
-    pub(super) fn read_keys(self, budget: &mut RegexBudget, read: &mut ReadFile<'_>) -> Result<KeyRule, BadRule> {
+    /// The rule. What its files have of OpenPGP keys is added to `copies`.
+    pub(super) fn read_keys(
+        self,
+        budget: &mut RegexBudget,
+        read: &mut ReadFile<'_>,
+        copies: &mut Copies,
+    ) -> Result<KeyRule, BadRule> {
         self.check_name()?;
         for (key, is_there) in [
             ("issuer", self.issuer.is_some()),
@@ -137,15 +144,15 @@ impl FileRule {
         };
         let bounds = bounds(self.from_commit, self.until_commit, self.unbounded)?;
         let mut keys = BTreeMap::new();
-        let (format, openpgp) = if self.openpgp.is_some() || self.key_files.is_some() {
+        let format = if self.openpgp.is_some() || self.key_files.is_some() {
             if self.ssh.is_some() || self.allowed_signers.is_some() {
                 return Err(BadRule::TwoFormats);
             }
-            let openpgp = openpgp_keys(self.openpgp.unwrap_or_default(), self.key_files.unwrap_or_default(), read)?;
-            keys.extend(openpgp.iter().map(|key| (key.fingerprint.clone(), None)));
-            (KeyFormat::OpenPgp, openpgp)
+            let (named, files) = (self.openpgp.unwrap_or_default(), self.key_files.unwrap_or_default());
+            keys.extend(openpgp_keys(named, files, read, copies)?.into_iter().map(|key| (key, None)));
+            KeyFormat::OpenPgp
         } else {
-            (KeyFormat::Ssh, Vec::new())
+            KeyFormat::Ssh
         };
         if self.ssh.as_ref().is_some_and(Vec::is_empty) {
             return Err(BadRule::Empty("ssh"));
@@ -170,7 +177,6 @@ impl FileRule {
         Ok(KeyRule {
             format,
             keys,
-            openpgp,
             forge: self.forge.map(FileForge::read).transpose()?,
             bounds,
             refs: patterns("refs", self.refs, budget)?
@@ -184,23 +190,33 @@ impl FileRule {
     }
 }
 
-/// The keys with these fingerprints, from these files. What else is in the files is nobody's.
+/// OpenPGP keys by their fingerprints, each with what every file of a policy has of it: a revocation that one of them has
+/// counts, whichever rule names the file.
+pub(super) type Copies = BTreeMap<String, PublicKey>;
+
+/// These fingerprints, whose keys are in these files. What else is in the files is nobody's.
 fn openpgp_keys(
     fingerprints: Vec<String>,
     files: Vec<FileName>,
     read: &mut ReadFile<'_>,
-) -> Result<Vec<PublicKey>, BadRule> {
+    copies: &mut Copies,
+) -> Result<Vec<String>, BadRule> {
     if fingerprints.is_empty() {
         return Err(BadRule::Empty("openpgp"));
     }
     if files.is_empty() {
         return Err(BadRule::Empty("key_files"));
     }
-    let mut found = Vec::new();
+    let mut found = BTreeSet::new();
     for file in files {
         let (path, bytes) = file.read(read)?;
-        let keys = openpgp::keys(&bytes).map_err(|error| BadRule::File { path, wrong: error.to_string() })?;
-        found.extend(keys);
+        for key in openpgp::keys(&bytes).map_err(|error| BadRule::File { path, wrong: error.to_string() })? {
+            found.insert(key.fingerprint().to_owned());
+            match copies.entry(key.fingerprint().to_owned()) {
+                Entry::Vacant(none) => drop(none.insert(key)),
+                Entry::Occupied(mut copy) => copy.get_mut().merge(key),
+            }
+        }
     }
     let mut named = Vec::new();
     for text in fingerprints {
@@ -209,11 +225,10 @@ fn openpgp_keys(
         if !matches!(fingerprint.len(), 40 | 64) || !fingerprint.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(BadRule::Fingerprint(text));
         }
-        let before = named.len();
-        named.extend(found.iter().filter(|key| key.fingerprint == fingerprint).cloned());
-        if named.len() == before {
+        if !found.contains(&fingerprint) {
             return Err(BadRule::KeyNotThere(fingerprint));
         }
+        named.push(fingerprint);
     }
     Ok(named)
 }
