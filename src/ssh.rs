@@ -8,7 +8,7 @@ mod armor;
 
 use std::fmt;
 
-use ssh_key::encoding::{Decode as _, Reader as _};
+use ssh_key::encoding::{Decode as _, Encode as _};
 use ssh_key::public::KeyData;
 use ssh_key::{Algorithm, EcdsaCurve, HashAlg, Mpint, PublicKey, SshSig};
 
@@ -89,15 +89,17 @@ pub struct SshSignature {
 }
 
 impl SshSignature {
-    /// Reads the armor.
+    /// Reads the armor. In it is nothing but the signature, at no place: what nobody signed would be a way to another object
+    /// with the same signature.
     ///
     /// # Errors
     /// [`BadSshSignature`] when it is none.
     pub fn open(armor: &[u8]) -> Result<Self, BadSshSignature> {
         let bytes = armor::decode(armor)?;
-        let mut reader = bytes.as_slice();
-        let signature = SshSig::decode(&mut reader).map_err(|_| BadSshSignature::Malformed)?;
-        if !reader.is_finished() || signature.version() != SshSig::VERSION {
+        let signature = SshSig::decode(&mut bytes.as_slice()).map_err(|_| BadSshSignature::Malformed)?;
+        // The decoder passes over what is left of a string.
+        let is_exact = signature.encode_vec().is_ok_and(|written| written == bytes);
+        if !is_exact || signature.version() != SshSig::VERSION || !signature.reserved().is_empty() {
             return Err(BadSshSignature::Malformed);
         }
         let fingerprint = signature.public_key().fingerprint(HashAlg::Sha256).to_string();
