@@ -14,7 +14,8 @@ pub struct AllowedSigner {
     pub key: SshKey,
 }
 
-/// The keys of `file` that are for Git; those of other namespaces are not.
+/// The keys of `file` that are for Git; those of other namespaces are not. Whatever ssh-keygen would not take a line for is
+/// refused.
 ///
 /// # Errors
 /// [`BadAllowedSigners`] names the line.
@@ -32,45 +33,69 @@ pub fn parse(file: &[u8]) -> Result<Vec<AllowedSigner>, BadAllowedSigners> {
 }
 
 fn signer(line: &str) -> Result<Option<AllowedSigner>, BadLine> {
+    if line.len() > MAX_LINE {
+        return Err(BadLine::TooLong);
+    }
     let (principals, rest) = word(line)?;
+    let principals = unquoted(principals)?;
     let (next, after) = word(rest)?;
     // What begins with no kind of key is options.
-    let (options, key) = if is_algorithm(&next) { (None, rest) } else { (Some(next), after) };
-    let mut is_for_git = true;
-    for option in options.iter().flat_map(|options| split(options)) {
-        let (name, value) = option.split_once('=').map_or((option.as_str(), None), |(name, value)| (name, Some(value)));
+    let (options, key) = if is_algorithm(next) { ("", rest) } else { (next, after) };
+    let mut namespaces = None;
+    for option in options_of(options)? {
+        let (name, value) = option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
         match (name.to_ascii_lowercase().as_str(), value) {
             ("cert-authority", None) => return Err(BadLine::CertificateAuthority),
-            ("namespaces", Some(list)) => is_for_git = matches_list(list, GIT),
+            ("namespaces", Some(_)) if namespaces.is_some() => return Err(BadLine::Twice("namespaces")),
+            ("namespaces", Some(list)) => {
+                let list = list.strip_prefix('"').and_then(|list| list.strip_suffix('"'));
+                namespaces = Some(list.ok_or(BadLine::NotQuoted("namespaces"))?);
+            }
             ("valid-after" | "valid-before", Some(_)) => return Err(BadLine::Date(name.to_ascii_lowercase())),
-            _ => return Err(BadLine::Option(option.clone())),
+            _ => return Err(BadLine::Option(option.to_owned())),
         }
     }
     let key = SshKey::parse(key)?;
-    let plain = |principal: &&str| !principal.is_empty() && !principal.contains(['*', '?', '!']);
+    // As Git asks: each principal, pattern or not, is looked up as a name.
+    if !principals.split(',').any(|principal| matches_list(principals, principal)) {
+        return Err(BadLine::Nobody);
+    }
+    let plain = |principal: &&str| {
+        !principal.is_empty() && !principal.contains(['*', '?', '!']) && matches_list(principals, principal)
+    };
     let principal = principals.split(',').find(plain).map(str::to_owned);
+    let is_for_git = namespaces.is_none_or(|list| matches_list(list, GIT));
     Ok(is_for_git.then_some(AllowedSigner { principal, key }))
 }
 
-/// The first word, without its quotes, and what follows it.
-fn word(text: &str) -> Result<(String, &str), BadLine> {
-    let mut word = String::new();
+/// The first word, with its quotes, and what follows it.
+fn word(text: &str) -> Result<(&str, &str), BadLine> {
     let mut quoted = false;
-    for (at, char) in text.char_indices() {
-        match char {
-            '"' => quoted = !quoted,
-            ' ' | '\t' if !quoted => return Ok((word, text.get(at..).unwrap_or_default().trim_start())),
-            // A comma in quotes belongs to the list that is quoted.
-            ',' if quoted => word.push(QUOTED_COMMA),
-            char => word.push(char),
-        }
-    }
-    if quoted || word.is_empty() { Err(BadLine::Form) } else { Ok((word, "")) }
+    let end = text.find(|char: char| {
+        quoted ^= char == '"';
+        !quoted && matches!(char, ' ' | '\t')
+    });
+    let (word, rest) = text.split_at(end.unwrap_or(text.len()));
+    if word.is_empty() || end.is_none() && quoted { Err(BadLine::Form) } else { Ok((word, rest.trim_start())) }
 }
 
-/// Options, by the commas that stood in no quotes.
-fn split(options: &str) -> impl Iterator<Item = String> {
-    options.split(',').map(|option| option.replace(QUOTED_COMMA, ","))
+/// Principals may stand in quotes, all of them.
+fn unquoted(word: &str) -> Result<&str, BadLine> {
+    let inner = word.strip_prefix('"').and_then(|word| word.strip_suffix('"')).unwrap_or(word);
+    if inner.is_empty() || inner.contains('"') { Err(BadLine::Form) } else { Ok(inner) }
+}
+
+/// By the commas that stand in no quotes.
+fn options_of(word: &str) -> Result<Vec<&str>, BadLine> {
+    if word.contains('\\') {
+        return Err(BadLine::Option(word.to_owned()));
+    }
+    let mut quoted = false;
+    let options = word.split(|char: char| {
+        quoted ^= char == '"';
+        !quoted && char == ','
+    });
+    Ok(options.filter(|_| !word.is_empty()).collect())
 }
 
 /// `match_pattern_list` of OpenSSH: one pattern matches, and none with a `!` does.
@@ -86,17 +111,27 @@ fn matches_list(list: &str, text: &str) -> bool {
     matches
 }
 
-/// `*` is any run, `?` any character. `text` is short.
+/// `*` is any run, `?` any character.
 fn matches_pattern(pattern: &[u8], text: &[u8]) -> bool {
-    match (pattern, text) {
-        ([], []) => true,
-        ([b'*', pattern @ ..], _) => {
-            (0..=text.len()).any(|skipped| matches_pattern(pattern, text.get(skipped..).unwrap_or_default()))
-                && pattern.iter().filter(|byte| **byte == b'*').count() < MAX_STARS
+    let (mut at, mut from) = (0, 0);
+    // Behind the last star, and what of the text that one leaves.
+    let mut star: Option<(usize, usize)> = None;
+    loop {
+        match (pattern.get(at), text.get(from)) {
+            (None, None) => return true,
+            (Some(b'*'), _) => {
+                at += 1;
+                star = Some((at, from));
+            }
+            (Some(one), Some(other)) if *one == b'?' || one == other => (at, from) = (at + 1, from + 1),
+            _ => match star {
+                Some((after, left)) if left < text.len() => {
+                    (at, from) = (after, left + 1);
+                    star = Some((after, from));
+                }
+                _ => return false,
+            },
         }
-        ([b'?', pattern @ ..], [_, text @ ..]) => matches_pattern(pattern, text),
-        ([one, pattern @ ..], [other, text @ ..]) => one == other && matches_pattern(pattern, text),
-        _ => false,
     }
 }
 
@@ -127,20 +162,30 @@ pub enum BadLine {
     /// The key.
     #[error(transparent)]
     Key(#[from] UnusableKey),
+    /// Every name that it could be for it excludes.
+    #[error("its principals match nobody")]
+    Nobody,
+    /// As ssh-keygen wants it.
+    #[error("the value of {0} must stand in double quotes")]
+    NotQuoted(&'static str),
     /// The file.
     #[error("the file is not UTF-8")]
     NotText,
     /// What it would narrow is not known.
     #[error("the option {0:?} is not known")]
     Option(String),
+    /// Longer than any key and its names.
+    #[error("it has more than {MAX_LINE} bytes")]
+    TooLong,
+    /// One of both would have to be left out.
+    #[error("it has {0} twice")]
+    Twice(&'static str),
 }
 
 /// What Git has its signatures made for.
 const GIT: &str = "git";
-/// No text has it: a quoted comma, while a word is taken apart.
-const QUOTED_COMMA: char = '\u{1}';
-/// Each is tried at each place.
-const MAX_STARS: usize = 8;
+/// Twice the key of 8192 bits, and names.
+const MAX_LINE: usize = 1 << 14;
 
 #[cfg(test)]
 mod tests {
@@ -166,7 +211,10 @@ mod tests {
             ("a@x namespaces=\"g?t\" KEY", vec![of("a@x")]),
             ("a@x namespaces=\"file\" KEY", vec![]),
             ("a@x namespaces=\"*,!git\" KEY", vec![]),
-            ("a@x namespaces=file KEY", vec![]),
+            ("\"a@x,b@x\" KEY", vec![of("a@x")]),
+            ("b@x,!b@x,a@x KEY", vec![of("a@x")]),
+            ("*@x,!b@x KEY", vec![None]),
+            ("a@x namespaces=\"*,!**********t\" KEY", vec![]),
         ] {
             assert_eq!(principals(file).unwrap(), expected, "{file}");
         }
@@ -185,6 +233,15 @@ mod tests {
                 "line 1: valid-after is a date, and nothing proves when a key signed: bound the rule by commits instead",
             ),
             ("a@x no-touch-required KEY", "line 1: the option \"no-touch-required\" is not known"),
+            ("!*@x KEY", "line 1: its principals match nobody"),
+            ("!a@x,!b@x KEY", "line 1: its principals match nobody"),
+            ("a@x,!*@x KEY", "line 1: its principals match nobody"),
+            ("a@x namespaces=git KEY", "line 1: the value of namespaces must stand in double quotes"),
+            ("a@x namespaces=file KEY", "line 1: the value of namespaces must stand in double quotes"),
+            ("a@x namespaces=\"git KEY\"", "line 1: it is no SSH public key, as \"ssh-ed25519 AAAA…\" is"),
+            ("a@x namespaces=\"file\",namespaces=\"git\" KEY", "line 1: it has namespaces twice"),
+            ("a@x namespaces=\"git\", KEY", "line 1: the option \"\" is not known"),
+            ("a\"@x KEY\"", "line 1: it is not PRINCIPALS [OPTIONS] KEY"),
             ("a@x namespaces KEY", "line 1: the option \"namespaces\" is not known"),
             ("a@x", "line 1: it is not PRINCIPALS [OPTIONS] KEY"),
             ("a@x namespaces=\"git KEY", "line 1: it is not PRINCIPALS [OPTIONS] KEY"),
