@@ -14,7 +14,7 @@ pub use armor::MalformedArmor;
 pub use key_file::{BadKeyFile, keys};
 pub use packets::MalformedPackets;
 pub use public_key::PublicKey;
-pub use status::{Said, sections};
+pub use status::{Said, Standing, sections};
 
 use packets::packets;
 

@@ -30,7 +30,7 @@ pub fn keys(file: &[u8]) -> Result<Vec<PublicKey>, BadKeyFile> {
 }
 
 /// RFC 9580 §5.5.4, and version 5 as GnuPG has it.
-fn fingerprint(body: &[u8]) -> Result<String, BadKeyFile> {
+pub(super) fn fingerprint(body: &[u8]) -> Result<String, BadKeyFile> {
     let long = || u32::try_from(body.len()).map_err(|_| MalformedPackets::Length);
     match body.first() {
         Some(4) => {

@@ -18,6 +18,14 @@ impl Packet<'_> {
     }
 }
 
+/// What a signature packet is a signature of (RFC 9580 §5.2.1); `None` of other packets.
+pub(super) fn signature_type(packet: Packet<'_>) -> Option<u8> {
+    match (packet.tag, packet.body) {
+        (SIGNATURE, [3, _, kind, ..] | [4..=u8::MAX, kind, ..]) => Some(*kind),
+        _ => None,
+    }
+}
+
 /// All of them. Lengths in parts, which keys and signatures never have, are refused.
 pub(super) fn packets(bytes: &[u8]) -> Result<Vec<Packet<'_>>, MalformedPackets> {
     let mut packets = Vec::new();

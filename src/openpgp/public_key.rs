@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::key_file;
 use super::packets::{self, Packet};
 
 /// RFC 9580 §10.1: a transferable public key, with whatever its files have of it.
@@ -20,8 +21,12 @@ struct Part {
     tag: u8,
     /// A packet.
     head: Vec<u8>,
+    /// In upper-case hexadecimal; of no user.
+    fingerprint: Option<String>,
     /// Packets: revocations among them.
     signatures: Vec<Vec<u8>>,
+    /// Whether there is something among them that says that the key was taken back; nobody verified it.
+    is_revoked: bool,
 }
 
 impl PublicKey {
@@ -38,7 +43,10 @@ impl PublicKey {
             (packets::USER_ID | packets::USER_ATTRIBUTE | packets::PUBLIC_SUBKEY, _) | (_, None) => {
                 self.parts.push(Part::new(packet));
             }
-            (_, Some(part)) => part.signatures.push(packet.written()),
+            (_, Some(part)) => {
+                part.is_revoked |= packets::signature_type(packet).is_some_and(|kind| REVOCATIONS.contains(&kind));
+                part.signatures.push(packet.written());
+            }
         }
     }
 
@@ -54,7 +62,7 @@ impl PublicKey {
             self.parts.iter().zip(0..).map(|(part, place)| (part.head.clone(), place)).collect();
         for part in copy.parts {
             match places.get(&part.head).and_then(|place| self.parts.get_mut(*place)) {
-                Some(own) => own.add(part.signatures),
+                Some(own) => own.add(part),
                 None => self.parts.push(part),
             }
         }
@@ -64,6 +72,16 @@ impl PublicKey {
             packets::PUBLIC_SUBKEY => 2,
             _ => 1,
         });
+    }
+
+    /// Whether something says of the primary key, or of the subkey of this fingerprint, that it was taken back: whoever
+    /// wrote that into the file. For what gpg does not say of keys that have expired.
+    #[must_use]
+    pub fn has_revocation(&self, signer: &str) -> bool {
+        let is_meant = |part: &&Part| {
+            part.tag == packets::PUBLIC_KEY || part.fingerprint.as_deref().is_some_and(|print| print == signer)
+        };
+        self.parts.iter().filter(is_meant).any(|part| part.is_revoked)
     }
 
     /// All of it, as a keyring has it.
@@ -76,14 +94,21 @@ impl PublicKey {
 
 impl Part {
     fn new(head: Packet<'_>) -> Self {
-        Self { tag: head.tag, head: head.written(), signatures: Vec::new() }
+        let is_key = matches!(head.tag, packets::PUBLIC_KEY | packets::PUBLIC_SUBKEY);
+        // gpg believes no signature of a key of a version without one.
+        let fingerprint = key_file::fingerprint(head.body).ok().filter(|_| is_key);
+        Self { tag: head.tag, head: head.written(), fingerprint, signatures: Vec::new(), is_revoked: false }
     }
 
-    fn add(&mut self, signatures: Vec<Vec<u8>>) {
+    fn add(&mut self, copy: Self) {
         let known: BTreeSet<Vec<u8>> = self.signatures.iter().cloned().collect();
-        self.signatures.extend(signatures.into_iter().filter(|signature| !known.contains(signature)));
+        self.signatures.extend(copy.signatures.into_iter().filter(|signature| !known.contains(signature)));
+        self.is_revoked |= copy.is_revoked;
     }
 }
+
+/// RFC 9580 §5.2.1: of a key, of a subkey.
+const REVOCATIONS: [u8; 2] = [0x20, 0x28];
 
 #[cfg(test)]
 mod tests {

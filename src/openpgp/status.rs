@@ -9,13 +9,26 @@ pub enum Said {
     Good {
         /// The fingerprint of the primary key, in upper-case hexadecimal.
         primary: String,
-        /// Whether the owner, or who may, took the key back.
-        is_revoked: bool,
+        /// That of the key that signed: the primary one or a subkey.
+        signer: String,
+        /// What is said of the key.
+        standing: Standing,
     },
     /// Something is wrong with it.
     Bad(BadOpenPgpSignature),
     /// There is no key for it among those that gpg was given.
     NoKey,
+}
+
+/// What gpg says of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has expired; gpg does not say then whether it was taken back besides.
+    Expired,
+    /// Nothing is wrong with it.
+    Good,
+    /// The owner, or who may, took it back.
+    Revoked,
 }
 
 /// What is said of each file, in their order, and of no more than were given. A file of which nothing is said that can be
@@ -59,14 +72,22 @@ fn said(lines: &[&str]) -> Option<Said> {
     match words.iter().map(Vec::as_slice).collect::<Vec<_>>().as_slice() {
         [["NEWSIG", ..], [good @ ("GOODSIG" | "EXPKEYSIG" | "REVKEYSIG"), ..], ["VALIDSIG", valid @ ..]] => {
             // Fingerprint, date, time, expiry, version, reserved, two algorithms, class, primary fingerprint.
-            let [_, _, _, expires, _, _, _, digest, class, primary] = valid else { return unknown("VALIDSIG") };
+            let [signer, _, _, expires, _, _, _, digest, class, primary] = valid else { return unknown("VALIDSIG") };
             if *expires != "0" {
                 return Some(Said::Bad(BadOpenPgpSignature::Expires));
             }
-            if *class != "00" || !["8", "9", "10", "11"].contains(digest) || !is_fingerprint(primary) {
+            if *class != "00"
+                || !["8", "9", "10", "11"].contains(digest)
+                || ![signer, primary].iter().all(|print| is_fingerprint(print))
+            {
                 return unknown("VALIDSIG");
             }
-            Some(Said::Good { primary: (*primary).to_owned(), is_revoked: *good == "REVKEYSIG" })
+            let standing = match *good {
+                "EXPKEYSIG" => Standing::Expired,
+                "REVKEYSIG" => Standing::Revoked,
+                _ => Standing::Good,
+            };
+            Some(Said::Good { primary: (*primary).to_owned(), signer: (*signer).to_owned(), standing })
         }
         [["NEWSIG", ..], ["EXPSIG", ..], ..] => Some(Said::Bad(BadOpenPgpSignature::Expires)),
         [["NEWSIG", ..], ["BADSIG", ..]] => Some(Said::Bad(BadOpenPgpSignature::Signature)),
@@ -101,8 +122,8 @@ mod tests {
         sections(&status.replace(&format!("{PRIMARY}UBKEY"), "PUBKEY").replace(&format!("EX{PRIMARY}"), "EXP"))
     }
 
-    fn good(is_revoked: bool) -> Said {
-        Said::Good { primary: PRIMARY.to_owned(), is_revoked }
+    fn good(standing: Standing) -> Said {
+        Said::Good { primary: PRIMARY.to_owned(), signer: PRIMARY.to_owned(), standing }
     }
 
     #[test]
@@ -112,10 +133,10 @@ mod tests {
         for (lines, expected) in [
             (
                 file(&format!("NEWSIG d@x|KEY_CONSIDERED P 0|SIG_ID x 2026-11-26 1|GOODSIG 1 D <d@x>|{valid}")),
-                good(false),
+                good(Standing::Good),
             ),
-            (file(&format!("NEWSIG|EXPKEYSIG 1 D|{valid}")), good(false)),
-            (file(&format!("NEWSIG|REVKEYSIG 1 D|{valid}")), good(true)),
+            (file(&format!("NEWSIG|EXPKEYSIG 1 D|{valid}")), good(Standing::Expired)),
+            (file(&format!("NEWSIG|REVKEYSIG 1 D|{valid}")), good(Standing::Revoked)),
             (file("NEWSIG|ERRSIG 1 22 8 00 1 9 P|NO_PUBKEY 1"), Said::NoKey),
             (file("NEWSIG|ERRSIG 1 22 8 00 1 4 P"), Said::Bad(BadOpenPgpSignature::Algorithm)),
             (file("NEWSIG|ERRSIG 1 22 8 00 1 1 P"), Said::Bad(BadOpenPgpSignature::Unknown("ERRSIG 1".to_owned()))),
@@ -135,7 +156,7 @@ mod tests {
         ] {
             assert_eq!(of(&lines), std::slice::from_ref(&expected), "{lines}");
             let both = format!("{}|{lines}", file(&format!("NEWSIG|GOODSIG 1 D|{valid}")));
-            assert_eq!(of(&both), [good(false), expected], "{both}");
+            assert_eq!(of(&both), [good(Standing::Good), expected], "{both}");
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::error::VerifyError;
 use super::verdict::{Rejection, Verdict};
-use crate::openpgp::{BadOpenPgpSignature, Said};
+use crate::openpgp::{BadOpenPgpSignature, PublicKey, Said, Standing};
 use crate::signature::SignatureFormat;
 use crate::ssh::SshSignature;
 
@@ -109,17 +109,27 @@ pub fn ssh_verdict(payload: &[u8], armor: &[u8], names: impl FnOnce(&str) -> boo
 }
 
 /// The verdict on an OpenPGP signature, by what gpg said of it under the keys that rules name, or what is wrong with it before
-/// gpg was asked: another format, as long as no rule `names` its primary key.
+/// gpg was asked: another format, as long as no rule has its primary key, which `named` finds by the fingerprint.
 #[must_use]
-pub fn openpgp_verdict(said: Result<Said, BadOpenPgpSignature>, names: impl FnOnce(&str) -> bool) -> Verdict {
+pub fn openpgp_verdict<'a>(
+    said: Result<Said, BadOpenPgpSignature>,
+    named: impl FnOnce(&str) -> Option<&'a PublicKey>,
+) -> Verdict {
     match said {
-        Ok(Said::Good { primary, is_revoked }) if names(&primary) => Verdict::VerifiedByKey(Box::new(KeySignature {
-            format: KeyFormat::OpenPgp,
-            fingerprint: primary,
-            owner: None,
-            is_revoked,
-        })),
-        Ok(Said::Good { .. } | Said::NoKey) => Verdict::OtherFormat(SignatureFormat::OpenPgp),
+        Ok(Said::Good { primary, signer, standing }) => match named(&primary) {
+            Some(key) => Verdict::VerifiedByKey(Box::new(KeySignature {
+                format: KeyFormat::OpenPgp,
+                fingerprint: primary,
+                owner: None,
+                is_revoked: match standing {
+                    Standing::Expired => key.has_revocation(&signer),
+                    Standing::Good => false,
+                    Standing::Revoked => true,
+                },
+            })),
+            None => Verdict::OtherFormat(SignatureFormat::OpenPgp),
+        },
+        Ok(Said::NoKey) => Verdict::OtherFormat(SignatureFormat::OpenPgp),
         Ok(Said::Bad(error)) | Err(error) => {
             Verdict::Rejected(Rejection::by_key(KeyFormat::OpenPgp, VerifyError::OpenPgp(error)))
         }

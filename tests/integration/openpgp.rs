@@ -12,23 +12,28 @@ pub(super) const DAVE: &str = "52C5D7DA37815705548CE5BE7C6B836D4D2BC027";
 /// Her key has expired in 2020, whatever the claimed date of the signature.
 const EVE: &str = "941D671DD484FCEC9EB641660D18F8FA196181D4";
 const RITA: &str = "CBC7DC5CCF847F45C5F7A53E4B99092111EE6C20";
+/// Has expired, and was revoked besides.
+const ED: &str = "8DD7D3E3538DD2425EFF8C28D5968179CEEB235F";
 /// Signs with a subkey.
 const SUE: &str = "82405F2837C04DD7F8756C60AE701A3242F81D67";
 /// Made by GnuPG 2.2.40 over `payload`, and the keys that it exports.
 pub(super) const DAVES: &str = include_str!("openpgp/dave.sig");
 const EVES: &str = include_str!("openpgp/eve.sig");
 const RITAS: &str = include_str!("openpgp/rita.sig");
+const EDS: &str = include_str!("openpgp/ed.sig");
 const SUES: &str = include_str!("openpgp/sue.sig");
 pub(super) const MALLORYS: &str = include_str!("openpgp/mallory.sig");
 const SHA_1: &str = include_str!("openpgp/dave-sha1.sig");
 const EXPIRES: &str = include_str!("openpgp/dave-expires.sig");
-pub(super) const KEYS: [(&str, &str); 7] = [
+pub(super) const KEYS: [(&str, &str); 9] = [
     ("dave.asc", include_str!("openpgp/dave.asc")),
     ("eve.asc", include_str!("openpgp/eve.asc")),
     ("rita.asc", include_str!("openpgp/rita.asc")),
     ("rita-revoked.asc", include_str!("openpgp/rita-revoked.asc")),
     ("sue.asc", include_str!("openpgp/sue.asc")),
     ("sue-subkey-revoked.asc", include_str!("openpgp/sue-subkey-revoked.asc")),
+    ("ed.asc", include_str!("openpgp/ed.asc")),
+    ("ed-revoked.asc", include_str!("openpgp/ed-revoked.asc")),
     ("mallory.asc", include_str!("openpgp/mallory.asc")),
 ];
 
@@ -132,6 +137,11 @@ fn expired_and_revoked_keys_are_a_matter_of_commits() {
     assert_eq!(one(&rule(EVE, "eve.asc", "unbounded = true"), &eve), "verified true -");
     assert_eq!(one(&rule(RITA, "rita.asc", "unbounded = true"), &rita), "verified true -");
     assert_eq!(one(&rule(RITA, "rita-revoked.asc", "unbounded = true"), &rita), "verified false identity-not-allowed");
+    // gpg says of a key that has expired and was revoked that it has expired.
+    let ed = commit(&sandbox, PAYLOAD, EDS);
+    assert_eq!(one(&rule(ED, "ed.asc", "unbounded = true"), &ed), "verified true -");
+    assert_eq!(one(&rule(ED, "ed-revoked.asc", "unbounded = true"), &ed), "verified false identity-not-allowed");
+    assert_eq!(one(&rule(ED, "ed-revoked.asc", &format!("until_commit = '{ed}'")), &ed), "verified true -");
     let until = format!("until_commit = '{rita}'");
     assert_eq!(one(&rule(RITA, "rita-revoked.asc", &until), &rita), "verified true -");
 }

@@ -77,7 +77,7 @@ impl<'a> Keys<'a> {
                 Verdict::OtherFormat(SignatureFormat::OpenPgp) if self.has(KeyFormat::OpenPgp) => {
                     match OpenPgpSignature::open(armor) {
                         Ok(signature) => pending.push((signature.message(&object.payload), &mut **verdict)),
-                        Err(error) => **verdict = openpgp_verdict(Err(error), |_key| false),
+                        Err(error) => **verdict = openpgp_verdict(Err(error), |_key| None),
                     }
                 }
                 _ => {}
@@ -94,7 +94,7 @@ impl<'a> Keys<'a> {
                 Ok(said) => {
                     let answered = said.len().min(pending.len());
                     for (said, (_, verdict)) in said.into_iter().zip(pending.drain(..answered)) {
-                        *verdict = openpgp_verdict(Ok(said), |key| self.policy.names_key(KeyFormat::OpenPgp, key));
+                        *verdict = openpgp_verdict(Ok(said), |key| self.policy.openpgp_key(key));
                     }
                 }
                 Err(error) => {

@@ -24,6 +24,12 @@ impl PolicyFile {
         self.openpgp.values().filter(|key| self.names_key(KeyFormat::OpenPgp, key.fingerprint()))
     }
 
+    /// The one of this fingerprint, if a rule names it.
+    #[must_use]
+    pub fn openpgp_key(&self, fingerprint: &str) -> Option<&PublicKey> {
+        self.openpgp.get(fingerprint).filter(|key| self.names_key(KeyFormat::OpenPgp, key.fingerprint()))
+    }
+
     /// Whether a rule that names the key asks if a commit has this shape, which takes a merge to find out.
     #[must_use]
     pub fn asks_for(&self, shape: Shape, signature: &KeySignature, committer_email: Option<&[u8]>) -> bool {
