@@ -39,12 +39,7 @@ impl MergeTree {
         std::fs::create_dir_all(&info)?;
         let mut alternates = OpenOptions::new().write(true).create_new(true).open(info.join("alternates"))?;
         for folder in objects {
-            let bytes = folder.as_os_str().as_encoded_bytes();
-            if bytes.iter().any(|byte| b"\n\"#".contains(byte)) {
-                return Err(MergeTreeError::Place(folder.clone()));
-            }
-            alternates.write_all(bytes)?;
-            alternates.write_all(b"\n")?;
+            alternates.write_all(&quoted(folder.as_os_str().as_encoded_bytes()))?;
         }
         Ok(this)
     }
@@ -119,15 +114,26 @@ pub enum MergeTreeError {
     /// No empty repository.
     #[error("\"git init\" failed")]
     Init,
-    /// Git reads other places there.
-    #[error("{path} has a character that Git's list of places cannot have", path = .0.display())]
-    Place(PathBuf),
     /// It cannot be started.
     #[error("git cannot be started: {0}")]
     Start(io::Error),
     /// It did not end.
     #[error("git took longer than {SECONDS} seconds")]
     TooSlow,
+}
+
+/// A line of Git's list of places: what begins with a quote is read as C has its strings, whatever is in it.
+fn quoted(path: &[u8]) -> Vec<u8> {
+    let mut line = vec![b'"'];
+    for byte in path {
+        match byte {
+            b'\n' => line.extend(b"\\n"),
+            b'"' | b'\\' => line.extend([b'\\', *byte]),
+            byte => line.push(*byte),
+        }
+    }
+    line.extend(b"\"\n");
+    line
 }
 
 /// What it writes when it is given `input`, and its exit code.
@@ -217,6 +223,12 @@ const SECONDS: u64 = 60;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_may_have_any_name() {
+        assert_eq!(quoted(b"/a b/#\xff"), b"\"/a b/#\xff\"\n");
+        assert_eq!(quoted(b"/a\nb\"c\\d"), b"\"/a\\nb\\\"c\\\\d\"\n");
+    }
 
     #[test]
     fn what_git_says_of_many_merges() {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use waxseal::git::HashKind;
 
 use super::sandbox::ssh::SshSigner;
-use super::sandbox::{Ran, Sandbox};
+use super::sandbox::{Ran, Sandbox, WAXSEAL};
 
 /// A work tree with a base, a branch `ours` and a branch `theirs`, each with a change in the same file far from the other's.
 pub(super) fn world() -> Sandbox {
@@ -159,4 +159,19 @@ fn many_merges_are_made_together() {
     let ran = sandbox.waxseal(["verify", "--policy", &policy, "--json"].iter().chain(&ids)).code(1);
     let found: Vec<String> = ran.out().lines().skip(1).take(ids.len()).map(object).collect();
     assert_eq!(found, expected.iter().map(|(_, answer)| (*answer).to_owned()).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_repository_may_lie_anywhere() {
+    let sandbox = world();
+    let forge = SshSigner::new(9);
+    let policy = policy(&sandbox, &forge);
+    let right = merged(&sandbox, "ours", "theirs", &[]);
+    let id = merge(&sandbox, &forge, &["ours", "theirs"], &right, FORGE);
+    sandbox.git(["update-ref", "refs/heads/merged", &id]).success();
+    for folder in ["#new\nline", "\"quoted\"", "back\\slash", "a b,c:d é"] {
+        sandbox.git(["clone", "-q", "--bare", ".", sandbox.path(folder).to_str().unwrap()]).success();
+        let ran = sandbox.run_in(folder, WAXSEAL, ["verify", "--policy", &policy, "--json", &id]);
+        assert_eq!(judged(&ran), "true -", "{folder:?}: {}{}", ran.out(), ran.err());
+    }
 }
