@@ -94,8 +94,10 @@ pub enum BadOpenPgpSignature {
     /// What is in the armor.
     #[error("the OpenPGP signature: {0}")]
     Packets(#[from] MalformedPackets),
-    /// The key did not make it over this content.
-    #[error("the OpenPGP signature does not verify: its key signed something else")]
+    /// The key did not make it over this content, or gpg may not judge it: it says the same of both.
+    #[error(
+        "gpg says that the OpenPGP signature is bad: its key signed something else, or called critical what gpg does not know"
+    )]
     Signature,
     /// Larger than any signature.
     #[error("the OpenPGP signature has {0} bytes; at most {MAX_BYTES} are read")]
