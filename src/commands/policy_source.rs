@@ -166,7 +166,9 @@ impl LoadedPolicy {
                 let work_trees = purpose.refuses(repository);
                 refuse_work_tree(path, &work_trees).map_err(|Refused { what, hint }| bad(what).hint(hint))?;
                 let bytes = files::read(path, MAX_BYTES).map_err(|error| {
-                    bad(error.to_string()).hint("name a file, or REF:PATH for a file as a commit has it")
+                    let half = half_a_name(path).filter(|_| error.is_absent());
+                    let what = half.map_or_else(|| error.to_string(), str::to_owned);
+                    bad(what).hint("name a file, or REF:PATH for a file as a commit has it")
                 })?;
                 (bytes, Beside::of_file(path, work_trees), None)
             }
@@ -255,6 +257,15 @@ impl<'a> Place<'a> {
             }
             _ => Self::File(source),
         }
+    }
+}
+
+/// What is missing of `REF:PATH`, where one of both is.
+fn half_a_name(source: &Path) -> Option<&'static str> {
+    match source.to_str().and_then(split)? {
+        (_, "") => Some("no path stands behind the colon"),
+        ("", _) => Some("no commit stands before the colon"),
+        _ => None,
     }
 }
 
