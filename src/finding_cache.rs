@@ -2,35 +2,50 @@
 //! a say in ([`crate::verify::kept`]).
 //!
 //! ```text
-//! CACHE/findings/00 … ff    records, by the first byte of their names
+//! CACHE/findings/00 … 7f    records, by the first seven bits of their names
 //! record = length of the finding (u16, big-endian) · name (32 bytes) · finding · first 8 bytes of SHA-256(name · finding)
 //! ```
-//! A file only ever grows, by whole records under a lock, until it is full and begins again. A record that is cut off or
-//! damaged is not there. Only the user can write here; who can do that could as well replace the program.
+//! A file only ever grows, by whole records under a lock, until it is full and begins again: whoever has it open may find
+//! other records than it looked for, and sees it by name and sum. A record that is cut off or damaged is not there. Only the
+//! user can write here; who can do that could as well replace the program.
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::crypto::Sha256Digest;
-use crate::files;
+use crate::files::{self, ReadError};
 
 /// The user's findings. Shared by the threads of a run, and by any number of runs.
 #[derive(Debug)]
 pub struct FindingCache {
     folder: PathBuf,
-    /// Where each file's records begin, read when the first one is wanted.
-    indices: Vec<Mutex<Option<Index>>>,
+    /// Each file, opened when the first of its records is wanted; `None` where there is none that can be read.
+    shelves: Vec<OnceLock<Option<Shelf>>>,
     /// Not written yet.
-    new: Mutex<Vec<Record>>,
+    new: Mutex<New>,
+    /// How long each file was when this value wrote to it last.
+    lengths: Mutex<HashMap<u8, u64>>,
     trouble: Mutex<Option<CacheError>>,
 }
 
-/// First bytes of the name, and where the record begins.
-type Index = HashMap<u64, u32>;
+/// One file, open: to open it for every record took longer than all else that is done with one.
+#[derive(Debug)]
+struct Shelf {
+    file: Mutex<File>,
+    /// Last bytes of the name, where the record begins, and how long its finding is.
+    index: HashMap<u64, (u32, u16)>,
+}
+
+/// What waits to be written.
+#[derive(Debug)]
+struct New {
+    records: Vec<Record>,
+    since: Instant,
+}
 
 #[derive(Debug)]
 struct Record {
@@ -46,32 +61,30 @@ impl FindingCache {
     pub fn open(cache: &Path) -> Result<Self, CacheError> {
         let folder = cache.join(FOLDER);
         refuse_foreign(&folder)?;
-        let indices = (0..FILES).map(|_| Mutex::new(None)).collect();
-        Ok(Self { folder, indices, new: Mutex::default(), trouble: Mutex::default() })
+        let shelves = (0..FILES).map(|_| OnceLock::new()).collect();
+        let new = Mutex::new(New { records: Vec::new(), since: Instant::now() });
+        Ok(Self { folder, shelves, new, lengths: Mutex::default(), trouble: Mutex::default() })
     }
 
     /// The finding that is kept under `name`.
     #[must_use]
     pub fn recall(&self, name: &Sha256Digest) -> Option<Vec<u8>> {
-        let (file, key) = place(name)?;
-        let mut index = locked(self.indices.get(usize::from(file))?);
-        let index = index.get_or_insert_with(|| self.index(file));
-        let at = *index.get(&key)?;
-        let mut file = files::open_regular(&self.path(file)).ok()?;
-        file.seek(SeekFrom::Start(at.into())).ok()?;
-        let record = Record::read(&mut BufReader::with_capacity(USUAL_RECORD, file)).ok()??;
+        let (number, key) = place(name);
+        let shelf = self.shelves.get(usize::from(number))?.get_or_init(|| Shelf::open(&self.path(number)).ok());
+        let record = shelf.as_ref()?.record(key)?;
         (record.name == *name).then_some(record.finding)
     }
 
-    /// Keeps a finding. It is on the disk after some more, or when the value goes.
+    /// Keeps a finding. It is on the disk after some more or a second's work, or when the value goes.
     pub fn keep(&self, name: Sha256Digest, finding: Vec<u8>) {
         if u16::try_from(finding.len()).is_err() {
             return;
         }
         let mut new = locked(&self.new);
-        new.push(Record { name, finding });
-        if new.len() >= MAX_UNWRITTEN {
-            let records = std::mem::take(&mut *new);
+        new.records.push(Record { name, finding });
+        if new.records.len() >= MAX_UNWRITTEN || new.since.elapsed() >= MAX_UNWRITTEN_TIME {
+            new.since = Instant::now();
+            let records = std::mem::take(&mut new.records);
             drop(new);
             self.write(records);
         }
@@ -82,7 +95,7 @@ impl FindingCache {
     /// # Errors
     /// What kept this or an earlier finding from being written.
     pub fn finish(&self) -> Result<(), CacheError> {
-        let records = std::mem::take(&mut *locked(&self.new));
+        let records = std::mem::take(&mut locked(&self.new).records);
         self.write(records);
         locked(&self.trouble).take().map_or(Ok(()), Err)
     }
@@ -93,9 +106,9 @@ impl FindingCache {
         }
         records.sort_by_key(|record| record.name);
         let done = make(&self.folder).and_then(|()| {
-            records.chunk_by(|one, other| place(&one.name) == place(&other.name)).try_for_each(|records| {
-                let Some((file, _)) = records.first().and_then(|record| place(&record.name)) else { return Ok(()) };
-                append(&self.path(file), records).map_err(|error| CacheError::Io { path: self.path(file), error })
+            records.chunk_by(|one, other| place(&one.name).0 == place(&other.name).0).try_for_each(|records| {
+                let Some((file, _)) = records.first().map(|record| place(&record.name)) else { return Ok(()) };
+                self.append(file, records).map_err(|error| CacheError::Io { path: self.path(file), error })
             })
         });
         if let Err(error) = done {
@@ -103,13 +116,28 @@ impl FindingCache {
         }
     }
 
-    fn path(&self, file: u8) -> PathBuf {
-        self.folder.join(format!("{file:02x}"))
+    fn append(&self, number: u8, new: &[Record]) -> io::Result<()> {
+        let mut file = open_to_append(&self.path(number))?;
+        files::lock_file(&file, LOCK_WAIT)?;
+        let length = file.metadata()?.len();
+        let known = locked(&self.lengths).get(&number) == Some(&length);
+        // What a run that was killed left half is written over.
+        let end = if known { length } else { end(&file)? };
+        let mut encoded = Vec::new();
+        new.iter().for_each(|record| record.encode(&mut encoded));
+        let added = u64::try_from(encoded.len()).unwrap_or(u64::MAX);
+        let end = if end.saturating_add(added) > MAX_FILE_BYTES { 0 } else { end };
+        if end != length {
+            file.set_len(end)?;
+        }
+        file.seek(SeekFrom::Start(end))?;
+        file.write_all(&encoded)?;
+        locked(&self.lengths).insert(number, end.saturating_add(added));
+        Ok(())
     }
 
-    fn index(&self, file: u8) -> Index {
-        let bytes = files::read(&self.path(file), MAX_FILE_BYTES * 2).unwrap_or_default();
-        records(&bytes).filter_map(|(at, record)| Some((place(&record.name)?.1, at))).collect()
+    fn path(&self, file: u8) -> PathBuf {
+        self.folder.join(format!("{file:02x}"))
     }
 }
 
@@ -117,6 +145,38 @@ impl Drop for FindingCache {
     fn drop(&mut self) {
         // A cache that cannot be written makes nothing wrong.
         let _trouble = self.finish();
+    }
+}
+
+impl Shelf {
+    fn open(path: &Path) -> Result<Self, ReadError> {
+        let file = files::open_regular(path)?;
+        let mut index = HashMap::new();
+        let mut records = BufReader::with_capacity(READ_AT_ONCE, &file);
+        let mut at = 0;
+        // Sums are held against a record when it is wanted.
+        while u64::from(at) < MAX_FILE_BYTES {
+            let (mut length, mut name) = ([0; 2], [0; 32]);
+            if records.read_exact(&mut length).and_then(|()| records.read_exact(&mut name)).is_err() {
+                break;
+            }
+            let length = u16::from_be_bytes(length);
+            index.insert(place(&Sha256Digest(name)).1, (at, length));
+            records.seek_relative(i64::from(length) + 8)?;
+            at += OVERHEAD + u32::from(length);
+        }
+        Ok(Self { file: Mutex::new(file), index })
+    }
+
+    fn record(&self, key: u64) -> Option<Record> {
+        let (at, length) = *self.index.get(&key)?;
+        let mut bytes = vec![0; usize::try_from(OVERHEAD).ok()? + usize::from(length)];
+        {
+            let mut file = locked(&self.file);
+            file.seek(SeekFrom::Start(at.into())).ok()?;
+            file.read_exact(&mut bytes).ok()?;
+        }
+        Record::read(&mut bytes.as_slice()).ok()?
     }
 }
 
@@ -149,43 +209,20 @@ impl Record {
     }
 }
 
-/// The records of a file up to the first that is none, and where each begins.
-fn records(bytes: &[u8]) -> impl Iterator<Item = (u32, Record)> {
-    let mut rest = bytes;
-    std::iter::from_fn(move || {
-        let at = bytes.len() - rest.len();
-        let record = Record::read(&mut rest).ok()??;
-        Some((u32::try_from(at).ok()?, record))
-    })
-}
-
 /// The end of the last record that is whole.
-fn end(bytes: &[u8]) -> usize {
-    records(bytes).map(|(_, record)| OVERHEAD + record.finding.len()).sum()
+fn end(file: &File) -> io::Result<u64> {
+    let mut records = BufReader::with_capacity(READ_AT_ONCE, file.take(MAX_FILE_BYTES * 2));
+    let mut end = 0;
+    while let Ok(Some(record)) = Record::read(&mut records) {
+        end += u64::from(OVERHEAD) + u64::try_from(record.finding.len()).unwrap_or_default();
+    }
+    Ok(end)
 }
 
 /// Which file, and the key in its index.
-fn place(name: &Sha256Digest) -> Option<(u8, u64)> {
-    let file = *name.0.first()?;
-    Some((file, u64::from_be_bytes(*name.0.last_chunk()?)))
-}
-
-fn append(path: &Path, new: &[Record]) -> io::Result<()> {
-    let mut file = open_to_append(path)?;
-    files::lock_file(&file, LOCK_WAIT)?;
-    let mut bytes = Vec::new();
-    (&mut file).take(MAX_FILE_BYTES * 2).read_to_end(&mut bytes)?;
-    let mut encoded = Vec::new();
-    new.iter().for_each(|record| record.encode(&mut encoded));
-    // What a run that was killed left half is written over.
-    let end = end(&bytes);
-    let full = u64::try_from(end + encoded.len()).is_ok_and(|length| length > MAX_FILE_BYTES);
-    let end = if full { 0 } else { end };
-    if end != bytes.len() {
-        file.set_len(u64::try_from(end).unwrap_or_default())?;
-    }
-    file.seek(SeekFrom::Start(u64::try_from(end).unwrap_or_default()))?;
-    file.write_all(&encoded)
+fn place(name: &Sha256Digest) -> (u8, u64) {
+    let [first, ..] = name.0;
+    (first >> 1, u64::from_be_bytes(*name.0.last_chunk().unwrap_or(&[0; 8])))
 }
 
 fn open_to_append(path: &Path) -> io::Result<File> {
@@ -259,23 +296,23 @@ pub enum CacheError {
 /// Below the user's cache folder.
 const FOLDER: &str = "findings";
 
-/// One for each first byte of a name.
-const FILES: usize = 1 << 8;
+/// All of them may be open at once, beside the packs: some systems give a process 256.
+const FILES: usize = 1 << 7;
 
 /// Length, name and sum.
-const OVERHEAD: usize = 2 + 32 + 8;
+const OVERHEAD: u32 = 2 + 32 + 8;
 
-/// More than most findings with what stands around them.
-const USUAL_RECORD: usize = 1 << 10;
+const READ_AT_ONCE: usize = 1 << 16;
 
 /// Whoever holds the lock writes some kilobytes.
 const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// Of one file: half a GiB altogether, the findings of more than a million commits.
-const MAX_FILE_BYTES: u64 = 2 << 20;
+const MAX_FILE_BYTES: u64 = 4 << 20;
 
-/// What a killed run may lose: less than a second's work.
+/// What a killed run may lose: less than a second's work, on however many cores.
 const MAX_UNWRITTEN: usize = 1 << 10;
+const MAX_UNWRITTEN_TIME: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

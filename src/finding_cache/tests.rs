@@ -35,7 +35,7 @@ fn what_one_run_keeps_the_next_recalls() {
 fn a_record_that_is_cut_off_or_damaged_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     kept(folder.path(), 0..4);
-    let path = folder.path().join("findings/07");
+    let path = folder.path().join("findings/03");
     let whole = fs::read(&path).unwrap();
     for length in 0..whole.len() {
         files::replace(&path, &whole[..length]).unwrap();
@@ -74,7 +74,7 @@ fn a_full_file_begins_again() {
         cache.keep(name(number), large.clone());
         cache.finish().unwrap();
     }
-    let length = fs::metadata(folder.path().join("findings/07")).unwrap().len();
+    let length = fs::metadata(folder.path().join("findings/03")).unwrap().len();
     assert!((1..=MAX_FILE_BYTES).contains(&length), "{length}");
     let cache = FindingCache::open(folder.path()).unwrap();
     assert_eq!(cache.recall(&name(99)).unwrap(), large);
@@ -90,7 +90,7 @@ fn only_a_folder_of_ours_that_is_closed_is_believed() {
     kept(folder.path(), 0..1);
     let findings = folder.path().join("findings");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&findings), mode(&findings.join("07"))), (0o700, 0o600));
+    assert_eq!((mode(&findings), mode(&findings.join("03"))), (0o700, 0o600));
     fs::set_permissions(&findings, fs::Permissions::from_mode(0o755)).unwrap();
     assert!(matches!(FindingCache::open(folder.path()), Err(CacheError::Open(path)) if path == findings));
     fs::set_permissions(&findings, fs::Permissions::from_mode(0o700)).unwrap();
