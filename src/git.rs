@@ -6,7 +6,7 @@ pub mod status_fd;
 
 use crate::signature::SignatureFormat;
 use crate::signature::git::BindingError;
-use crate::signature::payload::{PayloadKind, has_ordered_headers, with_header};
+use crate::signature::payload::{PayloadKind, has_ordered_headers, whole_lines, with_header};
 use crate::verify::error::VerifyError;
 use crate::verify::findings::Findings;
 use crate::verify::{Rejection, Verdict, Verifier};
@@ -90,7 +90,7 @@ impl SignedObject {
     fn parse_tag(hash: HashKind, raw: &[u8]) -> Self {
         let mut start = 0;
         let mut begins = None;
-        for line in raw.split_inclusive(|byte| *byte == b'\n') {
+        for line in whole_lines(raw) {
             if SignatureFormat::of(line) != SignatureFormat::Unknown {
                 begins = Some(start);
             }
@@ -172,14 +172,10 @@ fn split_headers(raw: &[u8], name: Option<&str>) -> Split {
     let mut payload = Vec::with_capacity(raw.len());
     let mut signatures: Vec<Vec<u8>> = Vec::new();
     let mut other_signatures = 0;
-    let mut lines = raw.split_inclusive(|byte| *byte == b'\n');
-    // Where the lines that begin with a space belong.
-    let mut continued = Header::Signed;
-    for line in lines.by_ref() {
-        if line == b"\n" {
-            payload.extend_from_slice(line);
-            break;
-        }
+    // Where the headers, and the lines that begin with a space, belong.
+    let (mut end, mut continued) = (0, Header::Signed);
+    for line in whole_lines(raw).take_while(|line| *line != b"\n") {
+        end += line.len();
         if let Some(more) = line.strip_prefix(b" ") {
             match continued {
                 Header::OtherSignature => {}
@@ -204,9 +200,7 @@ fn split_headers(raw: &[u8], name: Option<&str>) -> Split {
             Header::Signed
         };
     }
-    for line in lines {
-        payload.extend_from_slice(line);
-    }
+    payload.extend_from_slice(raw.get(end..).unwrap_or_default());
     Split { payload, signatures, other_signatures }
 }
 

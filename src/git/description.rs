@@ -1,6 +1,7 @@
 //! Who made an object and what it is about, as the object itself says: claims, for people.
 
 use super::ObjectKind;
+use crate::signature::payload::lines;
 
 /// Parts of an object's text; empty where it has none. Not necessarily UTF-8.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,7 +19,7 @@ impl<'a> Description<'a> {
     #[must_use]
     pub fn of(kind: ObjectKind, raw: &'a [u8]) -> Self {
         let mut description = Self::default();
-        let mut lines = raw.split(|byte| *byte == b'\n');
+        let mut lines = lines(raw);
         let committer: &[u8] = match kind {
             ObjectKind::Commit => b"committer ",
             ObjectKind::Tag => b"tagger ",

@@ -1,5 +1,7 @@
 //! What Git signs: the bytes of a commit, a tag or a push certificate, without the signature.
 
+use memchr::memchr;
+
 /// What a payload is, by its first line, as Git itself would have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PayloadKind {
@@ -45,7 +47,7 @@ pub fn message(payload: &[u8]) -> &[u8] {
 /// The first line of the message, without its line end.
 #[must_use]
 pub fn subject(payload: &[u8]) -> &[u8] {
-    let mut lines = message(payload).split(|byte| *byte == b'\n');
+    let mut lines = lines(message(payload));
     let subject = lines.find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
     subject.strip_suffix(b"\r").unwrap_or(subject)
 }
@@ -80,8 +82,7 @@ pub fn has_ordered_headers(payload: &[u8]) -> bool {
 pub fn is_complete(payload: &[u8]) -> bool {
     let kind = PayloadKind::of(payload);
     let Some(end) = payload.windows(2).position(|two| two == b"\n\n") else { return false };
-    let lines_are_headers =
-        payload.get(..end).is_some_and(|headers| headers.split(|byte| *byte == b'\n').all(|line| line.contains(&b' ')));
+    let lines_are_headers = payload.get(..end).is_some_and(|headers| lines(headers).all(|line| line.contains(&b' ')));
     let fits = |(name, value): (&[u8], &[u8])| match (kind, name) {
         (_, b"gpgsig" | b"gpgsig-sha256") => false,
         (_, b"tree" | b"parent" | b"object") => is_object_id(value),
@@ -100,14 +101,14 @@ pub fn is_complete(payload: &[u8]) -> bool {
 }
 
 /// `OLD NEW REF`, one line each (gitprotocol-pack, "Push Certificate").
-fn has_updates(lines: &[u8]) -> bool {
+fn has_updates(updates: &[u8]) -> bool {
     let is_update = |line: &[u8]| {
         let mut words = line.splitn(3, |byte| *byte == b' ');
         let ids = [words.next(), words.next()];
         ids.into_iter().all(|id| id.is_some_and(is_object_id)) && words.next().is_some_and(|name| !name.is_empty())
     };
-    let lines = lines.strip_suffix(b"\n").unwrap_or(lines);
-    !lines.is_empty() && lines.split(|byte| *byte == b'\n').all(is_update)
+    let updates = updates.strip_suffix(b"\n").unwrap_or(updates);
+    !updates.is_empty() && lines(updates).all(is_update)
 }
 
 /// SHA-1 or SHA-256, in lower-case hexadecimal.
@@ -140,7 +141,7 @@ pub fn with_header(payload: &[u8], name: &str, signature: &[u8]) -> Option<Vec<u
     let mut object = Vec::with_capacity(payload.len() + signature.len() + 64);
     object.extend_from_slice(headers);
     object.extend_from_slice(name.as_bytes());
-    for line in signature.split_inclusive(|byte| *byte == b'\n') {
+    for line in whole_lines(signature) {
         object.push(b' ');
         object.extend_from_slice(line);
     }
@@ -151,9 +152,31 @@ pub fn with_header(payload: &[u8], name: &str, signature: &[u8]) -> Option<Vec<u
     Some(object)
 }
 
+/// The lines without their ends, and what follows the last end: what `split` gives, some times as fast.
+pub fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(bytes);
+    std::iter::from_fn(move || {
+        let from = rest?;
+        let Some(end) = memchr(b'\n', from) else { return rest.take() };
+        rest = from.get(end + 1..);
+        from.get(..end)
+    })
+}
+
+/// The lines with their ends, of which the last may have none.
+pub fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let length = memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+        let (line, after) = rest.split_at(length);
+        rest = after;
+        (!line.is_empty()).then_some(line)
+    })
+}
+
 /// Name and value of each header line; continuation lines, which begin with a space, are passed over.
 pub fn headers(payload: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    payload.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty()).filter_map(|line| {
+    lines(payload).take_while(|line| !line.is_empty()).filter_map(|line| {
         let space = line.iter().position(|byte| *byte == b' ')?;
         let (name, value) = line.split_at(space);
         (!name.is_empty()).then(|| (name, value.get(1..).unwrap_or_default()))
@@ -207,6 +230,14 @@ mod tests {
         }
         for bad in ["", "a text", "certificate version 0.1\n", "certificate version 0.1\nwhatever\n\nmore\n"] {
             assert!(!is_complete(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn lines_are_those_of_split() {
+        for text in [&b""[..], b"a", b"\n", b"a\n", b"\n\na", b"a\nb\n\nc\n", b"a\r\nb"] {
+            assert!(lines(text).eq(text.split(|byte| *byte == b'\n')), "{text:?}");
+            assert!(whole_lines(text).eq(text.split_inclusive(|byte| *byte == b'\n')), "{text:?}");
         }
     }
 
