@@ -1,8 +1,9 @@
 //! What earlier runs found, in front of the verifier.
 
+use crate::crypto::Sha256Digest;
 use crate::finding_cache::{CacheError, FindingCache};
 use crate::settings::Folders;
-use crate::verify::kept::{self, Engine};
+use crate::verify::kept::{self, Engine, Recalled};
 use crate::verify::{Verdict, Verifier};
 
 /// The findings of earlier runs that rest on the same trust.
@@ -10,6 +11,9 @@ pub(super) struct Findings {
     cache: FindingCache,
     engine: Engine,
 }
+
+/// Where a finding has its place.
+pub(super) struct FindingName(Sha256Digest);
 
 impl Findings {
     /// Those of a verifier; none where it leaves out a step, or the user has no cache folder.
@@ -21,17 +25,18 @@ impl Findings {
         Ok(Some(Self { cache: FindingCache::open(cache)?, engine }))
     }
 
-    /// The verdict, and whether an earlier run found what it rests on.
-    pub(super) fn verdict(&self, verifier: &Verifier, payload: &[u8], armor: &[u8]) -> (Verdict, bool) {
+    /// What an earlier run found of this payload and armor, and the name under which it is kept.
+    pub(super) fn recall(&self, verifier: &Verifier, payload: &[u8], armor: &[u8]) -> (FindingName, Option<Recalled>) {
         let name = self.engine.name(payload, armor);
-        if let Some(verdict) = self.cache.recall(&name).and_then(|finding| verifier.recall(&finding)) {
-            return (verdict, true);
+        let recalled = self.cache.recall(&name).and_then(|finding| verifier.recall(&finding));
+        (FindingName(name), recalled)
+    }
+
+    /// Keeps what the verdict rests on, if that may be kept, with the name that the object hashes to, if somebody looked.
+    pub(super) fn keep(&self, name: FindingName, verdict: &Verdict, object: Option<&str>) {
+        if let Some(finding) = kept::keep(verdict, object) {
+            self.cache.keep(name.0, finding);
         }
-        let verdict = verifier.verdict(payload, armor);
-        if let Some(finding) = kept::keep(&verdict) {
-            self.cache.keep(name, finding);
-        }
-        (verdict, false)
     }
 
     /// Writes what is not written yet.

@@ -88,7 +88,14 @@ impl Judgement {
         // A cache that cannot be used makes nothing wrong; "waxseal verify" says what is the matter with it.
         let findings = Findings::of(&verifier, &settings.folders).ok().flatten();
         let verdict = match findings {
-            Some(findings) => findings.verdict(&verifier, payload, signature).0,
+            Some(findings) => match findings.recall(&verifier, payload, signature) {
+                (_name, Some(recalled)) => recalled.verdict,
+                (name, None) => {
+                    let verdict = verifier.verdict(payload, signature);
+                    findings.keep(name, &verdict, object.as_deref());
+                    verdict
+                }
+            },
             None => verifier.verdict(payload, signature),
         };
         let mut verdict = if verdict.wants_log_entry() {

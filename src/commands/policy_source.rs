@@ -147,8 +147,9 @@ impl LoadedPolicy {
                         HistoryError::NoFile { .. } | HistoryError::NotAFile { .. } => {
                             format!("\"git ls-tree -r {}\" lists the files that it has", escape::shell(&revision))
                         }
-                        HistoryError::NoStart(_) | HistoryError::Storage(_) | HistoryError::TooLarge(_) => {
-                            let promisor = repository.promisor().filter(|_| matches!(error, HistoryError::Storage(_)));
+                        HistoryError::NoStart(_) | HistoryError::TooLarge(_) | HistoryError::Unreadable(_) => {
+                            let is_lacking = matches!(error, HistoryError::Unreadable(_));
+                            let promisor = repository.promisor().filter(|_| is_lacking);
                             promisor.map_or_else(
                                 || "docs/policy.md says what a policy file is".to_owned(),
                                 |promisor| hints::for_partial_clone(&promisor),

@@ -4,6 +4,7 @@
 //! an earlier one found of the signatures.
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io::{self, Write as _};
 use std::path::Path;
 
@@ -243,16 +244,33 @@ impl<'a> Run<'a> {
             findings: findings.as_ref(),
             keys,
             merges: &self.merges,
+            alike: self.alike(),
+            once: self.selection.once,
         };
         engine.run(&self.repository, &self.selection.selected, |verified| {
             let Verified { position, found, verdict, cached } = verified;
             let completed = match &found.content {
-                Ok(object) => self.completed(&found, &self.split(object), verdict),
-                Err(_unreadable) => Completed::of(verdict),
+                Ok(object) if verdict.wants_log_entry() => self.completed(&found, &self.split(object), verdict),
+                Ok(_) | Err(_) => Completed::of(verdict),
             };
             take(Unjudged { found, completed, position, cached })
         })?;
         Ok(trouble.or_else(|| findings.as_ref()?.finish().err()))
+    }
+
+    /// For each argument the first one that names the same ref, or none like it.
+    fn alike(&self) -> Vec<usize> {
+        let mut first = HashMap::new();
+        let positions = 0..self.selection.selected.len();
+        positions.map(|position| *first.entry(self.reference(position)).or_insert(position)).collect()
+    }
+
+    /// The ref that the argument at `position` names.
+    fn reference(&self, position: usize) -> Option<&str> {
+        match self.selection.references.get(position) {
+            Some(reference) => Some(reference),
+            None => self.surroundings.reference(position),
+        }
     }
 
     /// What earlier runs found, unless it is not wanted, or cannot be used: why.

@@ -38,7 +38,7 @@ pub fn run(request: &Who, now: Timestamp) -> Result<u8, CommandError> {
 
 /// What is asked for; without anything the whole history of HEAD.
 fn selected(request: &Who, repository: &Repository) -> Result<Selection, CommandError> {
-    let selection = Selection::of(&request.verify, repository)?;
+    let selection = Selection { once: true, ..Selection::of(&request.verify, repository)? };
     let verify = &request.verify;
     if verify.all || verify.stdin || !verify.revisions.is_empty() || !verify.tags.is_empty() {
         return Ok(selection);

@@ -19,6 +19,8 @@ pub use gix::ObjectId;
 
 mod ancestry;
 mod every;
+mod found;
+mod hashed;
 mod heads;
 mod history;
 mod joined;
@@ -37,8 +39,10 @@ use joined::Joined;
 use walk::Walk;
 
 pub use ancestry::Commits;
+pub use found::{FoundObject, RawObject, UnhashedObject, UnreadableObject};
+pub use hashed::Entry;
 pub use heads::{Head, Heads};
-pub use history::{Entry, FileAt, HistoryError};
+pub use history::{FileAt, HistoryError};
 pub use names::Ambiguous;
 pub use notes::{EVIDENCE_REF, EvidenceNote, NotesError};
 pub use peel::Peeled;
@@ -69,7 +73,7 @@ impl Repository {
         let options = gix::open::Options::default()
             .with(gix::sec::Trust::Full)
             .open_path_as_is(true)
-            .config_overrides(["core.useReplaceRefs=false"]);
+            .config_overrides(["core.useReplaceRefs=false", MAX_OBJECT]);
         let mut inner = gix::open_opts(git_dir, options).map_err(unusable)?;
         inner.objects.ignore_replacements = true;
         // gix would read the placeholder that such a repository has for HEAD.
@@ -160,7 +164,7 @@ impl Repository {
         let found = self.inner.try_find_reference(full).ok().flatten();
         let mut found = found.filter(|found| found.name().as_bstr() == full).ok_or_else(no_tag)?;
         let id = found.follow_to_object().map_err(|_error| no_tag())?.detach();
-        match self.inner.try_find_header(id).ok().flatten().map(|header| header.kind()) {
+        match self.stored_kind(id) {
             // One that is not there is for the verdict.
             Some(Kind::Tag) | None => Ok(id),
             Some(kind) => Err(RepositoryError::LightweightTag { name: name(), kind: kind.to_string() }),
@@ -169,10 +173,15 @@ impl Repository {
 
     /// The objects of `selected`, each read once: of a range the newest commit first, as `git log` has them.
     pub fn objects<'a>(&'a self, selected: &[Selected]) -> impl Iterator<Item = FoundObject> + use<'a> {
+        self.unhashed_objects(selected).map(UnhashedObject::hashed)
+    }
+
+    /// The same for whoever has another thread hash them, or knows what they hash to.
+    pub fn unhashed_objects<'a>(&'a self, selected: &[Selected]) -> impl Iterator<Item = UnhashedObject> + use<'a> {
         let selected = selected.to_vec();
-        selected.into_iter().flat_map(move |selected| -> Box<dyn Iterator<Item = FoundObject> + 'a> {
+        selected.into_iter().flat_map(move |selected| -> Box<dyn Iterator<Item = UnhashedObject> + 'a> {
             match selected {
-                Selected::Object(id) => Box::new(std::iter::once(self.read(id))),
+                Selected::Object(id) => Box::new(std::iter::once(self.read_unhashed(id))),
                 Selected::History { hidden, tips } => Box::new(Walk::new(self, &hidden, &tips)),
             }
         })
@@ -180,24 +189,19 @@ impl Repository {
 
     /// One object. Its bytes are hashed again: what does not hash to its name is not what was asked for.
     fn read(&self, id: ObjectId) -> FoundObject {
+        self.read_unhashed(id).hashed()
+    }
+
+    fn read_unhashed(&self, id: ObjectId) -> UnhashedObject {
         if self.is_late() {
-            return FoundObject { id, content: Err(UnreadableObject::OutOfTime) };
+            return FoundObject { id, content: Err(UnreadableObject::OutOfTime) }.into();
         }
-        let content = match self.inner.try_find_object(id) {
-            Ok(Some(object)) => {
-                let (kind, bytes) = (object.kind, object.detach().data);
-                match (kind, gix::objs::compute_hash(id.kind(), kind, &bytes)) {
-                    (_, Ok(hash)) if hash != id => Err(UnreadableObject::Corrupt),
-                    (_, Err(_collision)) => Err(UnreadableObject::Corrupt),
-                    (Kind::Commit, Ok(_)) => Ok(RawObject { kind: ObjectKind::Commit, bytes }),
-                    (Kind::Tag, Ok(_)) => Ok(RawObject { kind: ObjectKind::Tag, bytes }),
-                    (Kind::Blob | Kind::Tree, Ok(_)) => Err(UnreadableObject::OtherKind),
-                }
-            }
-            Ok(None) => Err(UnreadableObject::Missing),
-            Err(error) => Err(UnreadableObject::Storage(causes(&error))),
-        };
-        FoundObject { id, content }
+        let content = self.object_as_stored(id).and_then(|(kind, bytes)| match kind {
+            Kind::Commit => Ok(RawObject { kind: ObjectKind::Commit, bytes }),
+            Kind::Tag => Ok(RawObject { kind: ObjectKind::Tag, bytes }),
+            Kind::Blob | Kind::Tree => Err(UnreadableObject::OtherKind),
+        });
+        UnhashedObject { found: FoundObject { id, content }, is_hashed: false }
     }
 
     fn selected(&self, revision: &BStr) -> Result<Selected, RepositoryError> {
@@ -233,10 +237,7 @@ impl Repository {
 
     /// A commit or tag, or an object that is not there.
     fn signable(&self, id: ObjectId, revision: &BStr) -> Result<ObjectId, RepositoryError> {
-        let kind = match self.inner.try_find_header(id) {
-            Ok(Some(header)) => header.kind(),
-            Ok(None) | Err(_) => return Ok(id),
-        };
+        let Some(kind) = self.stored_kind(id) else { return Ok(id) };
         match kind {
             Kind::Commit | Kind::Tag => Ok(id),
             Kind::Blob => Err(RepositoryError::NotSignable { revision: revision.to_vec(), kind: "file" }),
@@ -246,10 +247,10 @@ impl Repository {
 
     /// The commit at the end of a range; an annotated tag stands for the commit that it names.
     fn commit(&self, id: ObjectId, revision: &BStr) -> Result<ObjectId, RepositoryError> {
-        let not_there = || RepositoryError::Unknown(revision.to_vec());
-        let object = self.inner.find_object(id).map_err(|_error| not_there())?;
-        let commit = object.peel_to_commit().map_err(|_error| not_there())?;
-        Ok(commit.id)
+        match self.pushed(id).end {
+            PushedEnd::Commit(commit) => Ok(commit),
+            PushedEnd::NotSignable | PushedEnd::Unreadable(_) => Err(RepositoryError::Unknown(revision.to_vec())),
+        }
     }
 }
 
@@ -265,44 +266,6 @@ pub enum Selected {
         /// Where the history ends.
         tips: Vec<ObjectId>,
     },
-}
-
-/// An object that was asked for.
-#[derive(Debug, PartialEq, Eq)]
-pub struct FoundObject {
-    /// Its name.
-    pub id: ObjectId,
-    /// What it holds.
-    pub content: Result<RawObject, UnreadableObject>,
-}
-
-/// A commit or tag exactly as it was hashed, without the header that names kind and length.
-#[derive(Debug, PartialEq, Eq)]
-pub struct RawObject {
-    /// Commit or tag.
-    pub kind: ObjectKind,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-}
-
-/// An object of which nothing can be said.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UnreadableObject {
-    /// Its bytes hash to another name, or collide.
-    #[error("the object is corrupt: its bytes have another hash")]
-    Corrupt,
-    /// The repository does not have it.
-    #[error("the repository does not have the object")]
-    Missing,
-    /// Something points to it as a commit, and it is none.
-    #[error("the object is neither a commit nor a tag")]
-    OtherKind,
-    /// The time that there was is spent.
-    #[error("there was no time left to read the object")]
-    OutOfTime,
-    /// It cannot be read from disk.
-    #[error("the object cannot be read: {0}")]
-    Storage(String),
 }
 
 /// The repository or a revision cannot be used.
@@ -343,6 +306,10 @@ pub enum RepositoryError {
     #[error("the repository cannot be read: {0}")]
     Unusable(String),
 }
+
+/// gix reads nothing larger. What waxseal signs is half as large at most; a file or folder that a policy is read through is
+/// seldom a thousandth of it.
+const MAX_OBJECT: &str = "gitoxide.objects.allocLimit=32m";
 
 #[cfg(test)]
 mod tests;

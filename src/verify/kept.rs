@@ -43,13 +43,24 @@ impl Verifier {
         Some(Engine(digest(&parts.iter().map(String::as_bytes).collect::<Vec<_>>())))
     }
 
-    /// The signature that `bytes` keep. `None` where they are not such, or its time lies in the future of this verifier's
+    /// What `bytes` keep. `None` where they keep nothing, or the signature's time lies in the future of this verifier's
     /// clock: then the steps must say so.
     #[must_use]
-    pub fn recall(&self, bytes: &[u8]) -> Option<Verdict> {
-        let signature = serde_json::from_slice::<Kept<'_>>(bytes).ok()?.into_signature()?;
-        (signature.time <= self.latest()).then(|| Verdict::Verified(Box::new(signature)))
+    pub fn recall(&self, bytes: &[u8]) -> Option<Recalled> {
+        let kept = serde_json::from_slice::<Kept<'_>>(bytes).ok()?;
+        let object = kept.object.clone().map(Cow::into_owned);
+        let signature = kept.into_signature()?;
+        (signature.time <= self.latest()).then(|| Recalled { verdict: Verdict::Verified(Box::new(signature)), object })
     }
+}
+
+/// What an earlier run found.
+#[derive(Debug)]
+pub struct Recalled {
+    /// Of the signature.
+    pub verdict: Verdict,
+    /// What the object with this payload and armor was seen to hash to, if anybody looked: its name in Git, in hex.
+    pub object: Option<String>,
 }
 
 impl Engine {
@@ -60,11 +71,12 @@ impl Engine {
     }
 }
 
-/// The bytes to keep of a verdict. `None` for everything but a verified signature of which no step was left out.
+/// The bytes to keep of a verdict, with the name that the object is known to hash to, if it is known. `None` for everything but
+/// a verified signature of which no step was left out.
 #[must_use]
-pub fn keep(verdict: &Verdict) -> Option<Vec<u8>> {
+pub fn keep(verdict: &Verdict, object: Option<&str>) -> Option<Vec<u8>> {
     match verdict {
-        Verdict::Verified(signature) if !signature.scts_ignored => serde_json::to_vec(&Kept::of(signature)).ok(),
+        Verdict::Verified(signature) if !signature.scts_ignored => serde_json::to_vec(&Kept::of(signature, object)).ok(),
         Verdict::OtherFormat(_)
         | Verdict::Rejected(_)
         | Verdict::Undecided(_)
@@ -77,6 +89,8 @@ pub fn keep(verdict: &Verdict) -> Option<Vec<u8>> {
 
 #[derive(Serialize, Deserialize)]
 struct Kept<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    object: Option<Cow<'a, str>>,
     kind: NameKind,
     #[serde(borrow)]
     name: Cow<'a, str>,
@@ -105,7 +119,7 @@ enum NameKind {
 }
 
 impl<'a> Kept<'a> {
-    fn of(signature: &'a VerifiedSignature) -> Self {
+    fn of(signature: &'a VerifiedSignature, object: Option<&'a str>) -> Self {
         let VerifiedSignature { certificate, entry, identity, instances, time, time_source, .. } = signature;
         let kind = match &identity.san {
             SubjectAlternativeName::Dns(_) => NameKind::Dns,
@@ -115,6 +129,7 @@ impl<'a> Kept<'a> {
         };
         let build = certificate.build.clone();
         Self {
+            object: object.map(Cow::from),
             kind,
             name: identity.san.as_str().into(),
             issuer: identity.issuer.as_str().into(),

@@ -1,5 +1,7 @@
 //! A forge's signature admits merges that Git makes again, and nothing else that somebody did there.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::Value;
 use waxseal::git::HashKind;
 
@@ -30,11 +32,13 @@ pub(super) fn world() -> Sandbox {
 
 /// A merge of two branches with this tree, by this committer, signed by the forge.
 pub(super) fn merge(sandbox: &Sandbox, forge: &SshSigner, parents: &[&str], tree: &str, committer: &str) -> String {
+    static SECONDS: AtomicU64 = AtomicU64::new(1);
     let mut raw = format!("tree {tree}\n");
     for parent in parents {
         raw += &format!("parent {}\n", sandbox.git(["rev-parse", parent]).success().line());
     }
-    raw += &format!("author A <a@example.org> 1 +0000\ncommitter F <{committer}> 1 +0000\n\nMerge\n");
+    let seconds = SECONDS.fetch_add(1, Ordering::Relaxed);
+    raw += &format!("author A <a@example.org> {seconds} +0000\ncommitter F <{committer}> {seconds} +0000\n\nMerge\n");
     forge.signed(sandbox, HashKind::Sha1, raw.as_bytes(), raw.as_bytes())
 }
 
@@ -142,14 +146,15 @@ fn many_merges_are_made_together() {
     sandbox.git(["branch", "lone", &lone]).success();
     // Git stops at what it cannot read, and at histories that have nothing in common: nobody else hears of that.
     let absent = "1".repeat(40);
-    let absent = format!(
-        "tree {right}\nparent {absent}\nparent {absent}\nauthor A <a@x> 1 +0000\ncommitter F <{FORGE}> 1 +0000\n\nm\n"
-    );
+    let absent = |round: u8| {
+        let people = format!("author A <a@x> 1 +0000\ncommitter F <{FORGE}> 1 +0000");
+        format!("tree {right}\nparent {absent}\nparent {absent}\n{people}\n\n{round}\n").into_bytes()
+    };
     let mut expected = Vec::new();
-    for round in 0..40 {
+    for round in 0..40_u8 {
         let (id, answer) = match round % 4 {
             0 => (merge(&sandbox, &forge, &["ours", "theirs"], &right, FORGE), "true -"),
-            1 => (forge.signed(&sandbox, HashKind::Sha1, absent.as_bytes(), absent.as_bytes()), "null rule-undecided"),
+            1 => (forge.signed(&sandbox, HashKind::Sha1, &absent(round), &absent(round)), "null rule-undecided"),
             2 => (merge(&sandbox, &forge, &["ours", "contrary"], &right, FORGE), "false identity-not-allowed"),
             _ => (merge(&sandbox, &forge, &["ours", "lone"], &right, FORGE), "null rule-undecided"),
         };

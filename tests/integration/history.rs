@@ -36,9 +36,9 @@ fn a_range_is_git_s_range() {
     assert!(verified.out().ends_with("\n4 objects, 4 verified\n"));
     assert_eq!(verified.err(), "");
 
-    // None means HEAD, several are taken together, a branch is its tip.
+    // None means HEAD, several are taken together and nothing twice, a branch is its tip.
     assert_eq!(subjects(&sandbox.waxseal(["verify"]).success()), ["merge"]);
-    assert_eq!(subjects(&sandbox.waxseal(["verify", "topic", "HEAD^..HEAD"]).success()), ["topic", "merge", "topic"]);
+    assert_eq!(subjects(&sandbox.waxseal(["verify", "topic", "HEAD^..HEAD"]).success()), ["topic", "merge"]);
     let with_start = sandbox.waxseal(["verify", "start", "start.."]).code(1);
     assert_eq!(subjects(&with_start).len(), 5);
     assert!(with_start.out().ends_with("\n5 objects, 4 verified, 1 unsigned\n"));

@@ -59,6 +59,12 @@ fn every_ref_a_pattern_of_tags_and_standard_input() {
         Ran::of(sandbox.command(WAXSEAL).args(["verify", "--stdin"]).args(arguments), lines.as_bytes())
     };
     assert_eq!(objects(&read(&["--json", "v1.0"], "HEAD\n\nmain~2..main\n").success()).len(), 4);
+    // What histories share counts once; who names an object has an answer each time, and what is counted is not more by it.
+    let shared = ["verify", "main~2..main", "main~1..main", "--json"];
+    assert_eq!(objects(&sandbox.waxseal(shared).success()).len(), 2);
+    assert_eq!(objects(&sandbox.waxseal(["verify", "main", "main", "--json"]).success()).len(), 2);
+    let who = sandbox.waxseal(["who", "main", "main", "main~1..main"]).success();
+    assert!(who.out().contains("1 of 1"), "{}", who.out());
     let wrong = read(&[], "HEAD\nnowhere\n").code(2);
     assert!(wrong.err().contains("unknown revision \"nowhere\""), "{}", wrong.err());
     // What is cut off of a line would be a revision of its own.

@@ -63,7 +63,7 @@ const UNITS: [Unit; 44] = [
     // It keeps bytes for whoever names them, and knows nothing of logins.
     edge("key_ring", &[]),
     // What is no regular file is not given to gix.
-    edge("git::repository", &["causes", "files", "git"]),
+    edge("git::repository", &["causes", "files", "git", "signature"]),
     edge(
         "services",
         &[

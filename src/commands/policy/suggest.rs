@@ -20,7 +20,9 @@ use crate::verify::Verdict;
 /// # Errors
 /// [`CommandError`], as `waxseal verify`.
 pub(super) fn run(request: &Verify, at_least: u64, now: Timestamp) -> Result<u8, CommandError> {
-    let run = Run::prepare(request, now, |repository, _policy| Selection::of(request, repository))?;
+    let run = Run::prepare(request, now, |repository, _policy| {
+        Ok(Selection { once: true, ..Selection::of(request, repository)? })
+    })?;
     let (mut suggestion, mut tally) = (Suggestion::default(), Tally::default());
     let Ok(trouble) = run.each(|judged| {
         tally.count(judged);

@@ -3,6 +3,7 @@
 //! One thread reads, one a core verifies, and the caller's own judges and prints. Objects travel in batches, each to the
 //! next worker in turn, and come back by the same turns: so the order is kept without a buffer that grows.
 
+use std::collections::HashSet;
 use std::num::NonZero;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -11,10 +12,11 @@ use super::by_key::Keys;
 use super::merges::{Merges, Pair};
 use crate::commands::findings::Findings;
 use crate::git::description::Description;
-use crate::git::repository::{FoundObject, Repository, Selected};
+use crate::git::repository::{FoundObject, Repository, Selected, UnhashedObject};
 use crate::git::{HashKind, SignedObject};
 use crate::policy::Shape;
 use crate::verify::error::Missing;
+use crate::verify::kept::Recalled;
 use crate::verify::{Undecided, Verdict, Verifier};
 
 /// What is needed to come to a verdict.
@@ -26,6 +28,10 @@ pub(super) struct Engine<'a> {
     pub(super) keys: Option<Keys<'a>>,
     /// Where those that the policy will ask for are made.
     pub(super) merges: &'a Merges,
+    /// For each argument the first one whose objects are judged as its own are: of histories, what both have is verified once.
+    pub(super) alike: Vec<usize>,
+    /// Whether that is so of objects that are named one by one, too.
+    pub(super) once: bool,
 }
 
 /// An object with the verdict on it.
@@ -52,9 +58,9 @@ impl Engine<'_> {
         let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
         let few = selected.len() <= BATCH && selected.iter().all(|one| matches!(one, Selected::Object(_)));
         if few || workers == 1 {
-            let mut objects = objects(repository, selected);
+            let mut objects = self.objects(repository, selected);
             loop {
-                let batch: Vec<_> = objects.by_ref().take(BATCH).collect();
+                let batch = batch(&mut objects, BATCH);
                 if batch.is_empty() {
                     return Ok(());
                 }
@@ -71,7 +77,7 @@ impl Engine<'_> {
                 scope.spawn(move || self.work(&receive_found, &send_verified));
             }
             let repository = repository.for_another_thread();
-            scope.spawn(move || read(&repository, selected, &to_workers));
+            scope.spawn(move || hand_out(self.objects(&repository, selected), &to_workers));
             // Whoever has nothing more to say comes last: the turns end there.
             for batch in from_workers.iter().cycle().map_while(|worker| worker.recv().ok()) {
                 batch.into_iter().try_for_each(&mut take)?;
@@ -81,16 +87,34 @@ impl Engine<'_> {
         })
     }
 
-    fn work(&self, found: &Receiver<Vec<(usize, FoundObject)>>, verified: &SyncSender<Vec<Verified>>) {
-        for batch in found {
+    /// The objects, each with the position of the first argument that named it.
+    fn objects<'r>(
+        &'r self,
+        repository: &'r Repository,
+        selected: &'r [Selected],
+    ) -> impl Iterator<Item = (usize, UnhashedObject)> + use<'r> {
+        let mut met = HashSet::new();
+        let each = selected.iter().enumerate().flat_map(|(position, one)| {
+            let is_named = matches!(one, Selected::Object(_)) && !self.once;
+            repository.unhashed_objects(std::slice::from_ref(one)).map(move |read| (is_named, position, read))
+        });
+        let each = each.filter(move |(is_named, position, read)| {
+            // One argument names nothing twice.
+            selected.len() == 1 || met.insert((self.alike.get(*position).copied(), read.id())) || *is_named
+        });
+        each.map(|(_, position, read)| (position, read))
+    }
+
+    fn work(&self, read: &Receiver<Batch>, verified: &SyncSender<Vec<Verified>>) {
+        for batch in read {
             if verified.send(self.verify_all(batch)).is_err() {
                 return;
             }
         }
     }
 
-    fn verify_all(&self, batch: Vec<(usize, FoundObject)>) -> Vec<Verified> {
-        let mut batch: Vec<_> = batch.into_iter().map(|(position, found)| self.verify(position, found)).collect();
+    fn verify_all(&self, batch: Batch) -> Vec<Verified> {
+        let mut batch: Vec<_> = batch.into_iter().map(|(position, read)| self.verify(position, read)).collect();
         let Some(keys) = &self.keys else { return batch };
         let (mut objects, mut verdicts) = (Vec::new(), Vec::new());
         for Verified { found, verdict, .. } in &mut batch {
@@ -104,20 +128,36 @@ impl Engine<'_> {
         batch
     }
 
-    fn verify(&self, position: usize, found: FoundObject) -> Verified {
-        let (verdict, cached) = match &found.content {
-            Ok(object) => self.verdict(&SignedObject::parse(object.kind, self.hash, &object.bytes)),
-            Err(error) => (Verdict::Undecided(Undecided::because(Missing::from(error))), false),
+    fn verify(&self, position: usize, read: UnhashedObject) -> Verified {
+        let signed = read.bytes().map(|object| SignedObject::parse(object.kind, self.hash, &object.bytes));
+        let armor = signed.as_ref().and_then(|signed| Some((signed, signed.signature().ok()?)));
+        let (Some(findings), Some((signed, armor))) = (&self.findings, armor) else {
+            return self.verify_anew(position, read.hashed(), signed.as_ref());
         };
-        Verified { position, found, verdict, cached }
+        let (name, recalled) = findings.recall(self.verifier, &signed.payload, armor);
+        let verified = match recalled {
+            Some(Recalled { verdict, object }) => match read.hashed_before(object.as_deref().unwrap_or_default()) {
+                // Payload and armor are those of the object that was hashed then.
+                Ok(found) => return Verified { position, found, verdict, cached: true },
+                Err(read) => match read.hashed() {
+                    found @ FoundObject { content: Ok(_), .. } => Verified { position, found, verdict, cached: true },
+                    corrupt => self.verify_anew(position, corrupt, None),
+                },
+            },
+            None => self.verify_anew(position, read.hashed(), Some(signed)),
+        };
+        findings.keep(name, &verified.verdict, Some(&verified.found.id.to_string()));
+        verified
     }
 
-    /// The verdict, and whether an earlier run found it.
-    fn verdict(&self, object: &SignedObject) -> (Verdict, bool) {
-        match (self.findings, object.signature()) {
-            (Some(findings), Ok(armor)) => findings.verdict(self.verifier, &object.payload, armor),
-            _ => (object.verdict(self.verifier), false),
-        }
+    /// Verifies an object that no earlier run knew; `signed` is its content, if somebody took it apart.
+    fn verify_anew(&self, position: usize, found: FoundObject, signed: Option<&SignedObject>) -> Verified {
+        let verdict = match (&found.content, signed) {
+            (Err(error), _) => Verdict::Undecided(Undecided::because(Missing::from(error))),
+            (Ok(_), Some(signed)) => signed.verdict(self.verifier),
+            (Ok(object), None) => SignedObject::parse(object.kind, self.hash, &object.bytes).verdict(self.verifier),
+        };
+        Verified { position, found, verdict, cached: false }
     }
 }
 
@@ -135,32 +175,40 @@ fn pair(keys: &Keys<'_>, Verified { found, verdict, .. }: &Verified) -> Option<P
     }
 }
 
-/// Reads every object, and hands them out in batches that grow: of a short history each worker gets its share.
-fn read(repository: &Repository, selected: &[Selected], workers: &[SyncSender<Vec<(usize, FoundObject)>>]) {
-    let mut objects = objects(repository, selected).peekable();
+/// Hands objects out in batches that grow: of a short history each worker gets its share.
+fn hand_out(mut objects: impl Iterator<Item = (usize, UnhashedObject)>, workers: &[SyncSender<Batch>]) {
     let mut size = 1;
     for worker in workers.iter().cycle() {
-        if objects.peek().is_none() {
-            return;
-        }
-        let batch = objects.by_ref().take(size / workers.len().max(1) + 1).collect();
-        if worker.send(batch).is_err() {
+        let batch = batch(&mut objects, size / workers.len().max(1) + 1);
+        if batch.is_empty() || worker.send(batch).is_err() {
             return;
         }
         size = (size + 1).min(BATCH * workers.len());
     }
 }
 
-fn objects(repository: &Repository, selected: &[Selected]) -> impl Iterator<Item = (usize, FoundObject)> {
-    let each = selected.iter().enumerate();
-    each.flat_map(|(position, one)| repository.objects(std::slice::from_ref(one)).map(move |found| (position, found)))
+/// The next objects, at most `size`, fewer where they are large.
+fn batch(objects: &mut impl Iterator<Item = (usize, UnhashedObject)>, size: usize) -> Batch {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    while batch.len() < size && bytes < BATCH_BYTES {
+        let Some(next) = objects.next() else { break };
+        bytes += next.1.bytes().map_or(0, |object| object.bytes.len());
+        batch.push(next);
+    }
+    batch
 }
+
+/// Objects with the positions of the arguments that named them.
+type Batch = Vec<(usize, UnhashedObject)>;
 
 /// More threads than these wait for the one that reads.
 const MAX_WORKERS: usize = 32;
 
 /// Some milliseconds' work.
 const BATCH: usize = 32;
+
+/// That of hundreds of usual objects.
+const BATCH_BYTES: usize = 1 << 20;
 
 /// Batches that wait for a worker, or for whoever judges.
 const WAITING: usize = 4;

@@ -17,6 +17,8 @@ pub(in crate::commands) struct Selection {
     pub selected: Vec<Selected>,
     /// For each of `selected` the full name of the ref that rules judge for; empty where the names say it.
     pub references: Vec<String>,
+    /// Whether an object that is named several times counts once.
+    pub once: bool,
 }
 
 impl Selection {

@@ -111,6 +111,11 @@ impl Surroundings {
         })
     }
 
+    /// The ref that the argument at `position` names, if a policy asks.
+    pub(in crate::commands) fn reference(&self, position: usize) -> Option<&str> {
+        self.references.get(position).and_then(Option::as_deref)
+    }
+
     /// Those of one object, which the argument at `position` named.
     pub(in crate::commands) fn circumstances<'a>(
         &'a self,
@@ -120,13 +125,12 @@ impl Surroundings {
         position: usize,
     ) -> Circumstances<'a> {
         let content = found.content.as_ref().ok();
-        let author_email = content.and_then(|object| {
-            let description = Description::of(object.kind, &object.bytes);
-            match object.kind {
-                ObjectKind::Commit => description.author_email(),
-                ObjectKind::Tag => description.committer_email(),
-            }
-        });
+        let description = content.map(|object| Description::of(object.kind, &object.bytes)).unwrap_or_default();
+        let author_email = match content.map(|object| object.kind) {
+            Some(ObjectKind::Commit) => description.author_email(),
+            Some(ObjectKind::Tag) => description.committer_email(),
+            None => None,
+        };
         let start = match (self.before_start.contains(found.id), content.map(|object| object.kind)) {
             // A new tag of an old commit is new.
             (_, Some(ObjectKind::Tag)) | (Some(false), _) => Start::Judged,
@@ -134,13 +138,13 @@ impl Surroundings {
             (None, _) => Start::Unknown,
         };
         Circumstances {
-            reference: self.references.get(position).and_then(Option::as_deref),
+            reference: self.reference(position),
             author_email,
             object: Some(object),
             changes_policy: repository.changes_any(found, &self.paths),
             start,
             places: &[],
-            committer_email: content.and_then(|object| Description::of(object.kind, &object.bytes).committer_email()),
+            committer_email: description.committer_email(),
             merge: Merge::Unknown,
             squash: None,
         }

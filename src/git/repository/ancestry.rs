@@ -4,8 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use gix::ObjectId;
 
-use super::walk::Header;
-use super::{FoundObject, HistoryError, RawObject, Repository, Selected};
+use super::{FoundObject, HistoryError, PushedEnd, RawObject, Repository, Selected};
 use crate::git::ObjectKind;
 
 /// Some commits, as far as the repository has the history that says which.
@@ -111,7 +110,10 @@ impl Repository {
     }
 
     fn behind_tags(&self, id: ObjectId) -> Option<ObjectId> {
-        self.inner.find_object(id).ok()?.peel_to_commit().ok().map(|commit| commit.id)
+        match self.pushed(id).end {
+            PushedEnd::Commit(commit) => Some(commit),
+            PushedEnd::NotSignable | PushedEnd::Unreadable(_) => None,
+        }
     }
 
     fn history_of(&self, last: ObjectId) -> Commits {
@@ -130,7 +132,7 @@ impl Repository {
     fn bound(&self, commit: &str) -> Result<ObjectId, HistoryError> {
         let absent = || HistoryError::NoStart(commit.to_owned());
         let id = ObjectId::from_hex(commit.as_bytes()).map_err(|_| absent())?;
-        self.inner.find_commit(id).map_err(|_| absent())?;
+        self.header(id).map_err(|_| absent())?;
         Ok(id)
     }
 
@@ -140,8 +142,7 @@ impl Repository {
         if self.shallow.contains(&id) || self.is_late() {
             return None;
         }
-        let commit = self.inner.find_commit(id).ok()?;
-        Some(Header::read(&commit.data).parents)
+        Some(self.header(id).ok()?.parents)
     }
 }
 

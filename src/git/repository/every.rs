@@ -3,9 +3,9 @@
 use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice as _};
 use gix::glob::wildmatch::Mode;
-use gix::objs::Kind;
+use gix::refs::TargetRef;
 
-use super::{Repository, RepositoryError, Selected, special};
+use super::{PushedEnd, Repository, RepositoryError, Selected, special};
 use crate::causes::causes;
 
 impl Repository {
@@ -21,12 +21,7 @@ impl Repository {
                 tips.extend(self.behind_ref(id));
             }
         }
-        // Where it is detached, no ref may lead there.
-        if let Ok(mut head) = self.inner.head()
-            && let Ok(Some(id)) = head.try_peel_to_id()
-        {
-            tips.extend(self.behind_ref(id.detach()));
-        }
+        tips.extend(self.heads_of_work_trees().into_iter().filter_map(|id| self.behind_ref(id)));
         tips.sort_unstable();
         tips.dedup();
         Ok(Selected::History { hidden: Vec::new(), tips })
@@ -48,6 +43,19 @@ impl Repository {
         Ok(tags)
     }
 
+    /// What HEAD is in each work tree: where it is detached, no ref may lead there.
+    fn heads_of_work_trees(&self) -> Vec<ObjectId> {
+        let linked = self.inner.worktrees().unwrap_or_default();
+        let folders = linked.iter().map(|worktree| worktree.git_dir().to_owned());
+        let others = folders.chain([self.inner.common_dir().to_owned()]);
+        // One that cannot be opened is no work tree any more.
+        let others = others.filter_map(|folder| Self::open(&folder).ok()).map(|other| other.inner);
+        others
+            .chain([self.inner.clone()])
+            .filter_map(|one| Some(one.head().ok()?.try_peel_to_id().ok()??.detach()))
+            .collect()
+    }
+
     /// The refs below `prefix`, with the objects that they point at.
     fn refs(&self, prefix: &str) -> Result<Vec<(BString, ObjectId)>, RepositoryError> {
         special::check_refs(self.inner.common_dir())?;
@@ -58,9 +66,13 @@ impl Repository {
             let mut reference =
                 reference.map_err(|error| RepositoryError::Unusable(format!("a ref is broken: {error}")))?;
             let name = reference.name().as_bstr().to_owned();
-            let id =
-                reference.follow_to_object().map_err(|_leads_nowhere| RepositoryError::BrokenRef(name.to_vec()))?;
-            found.push((name, id.detach()));
+            let is_symbolic = matches!(reference.target(), TargetRef::Symbolic(_));
+            match reference.follow_to_object() {
+                Ok(id) => found.push((name, id.detach())),
+                // Git leaves it out, too: `refs/remotes/origin/HEAD`, once the branch is gone that it names.
+                Err(_leads_nowhere) if is_symbolic => {}
+                Err(_broken) => return Err(RepositoryError::BrokenRef(name.to_vec())),
+            }
         }
         Ok(found)
     }
@@ -68,14 +80,10 @@ impl Repository {
     /// The commit that a ref leads to, through tags; nothing where it leads to something else. What is not there is taken for
     /// one, so that somebody hears of it.
     fn behind_ref(&self, id: ObjectId) -> Option<ObjectId> {
-        match self.inner.try_find_header(id).ok().flatten().map(|header| header.kind()) {
-            Some(Kind::Commit) | None => Some(id),
-            Some(Kind::Tag) => match self.inner.find_object(id).ok()?.peel_tags_to_end() {
-                Ok(end) if end.kind == Kind::Commit => Some(end.id),
-                Ok(_tree_or_blob) => None,
-                Err(_) => Some(id),
-            },
-            Some(Kind::Blob | Kind::Tree) => None,
+        match self.pushed(id).end {
+            PushedEnd::Commit(commit) => Some(commit),
+            PushedEnd::NotSignable => None,
+            PushedEnd::Unreadable(_) => Some(id),
         }
     }
 }

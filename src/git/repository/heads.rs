@@ -6,7 +6,7 @@ use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice as _};
 use gix::objs::tree::EntryKind;
 
-use super::history::Entry;
+use super::hashed::Entry;
 use super::walk::Header;
 use super::{PushedEnd, RawObject, Repository, RepositoryError};
 use crate::git::ObjectKind;

@@ -7,9 +7,9 @@ use gix::ObjectId;
 use gix::bstr::{BStr, ByteSlice as _};
 use gix::objs::tree::EntryKind;
 
+use super::found::gix_kind;
 use super::walk::{Header, Walk};
-use super::{FoundObject, RawObject, Repository, RepositoryError, Selected};
-use crate::causes::causes;
+use super::{FoundObject, RawObject, Repository, RepositoryError, Selected, UnreadableObject};
 use crate::git::{ObjectKind, signed_bytes};
 
 impl Repository {
@@ -51,21 +51,19 @@ impl Repository {
             return Err(HistoryError::NotACommit(revision.to_owned()));
         };
         let commit = self.commit(id, BStr::new(revision))?;
-        let storage = |error: gix::Error| HistoryError::Storage(causes(&error));
-        let tree = self.inner.find_commit(commit).map_err(storage)?.tree().map_err(storage)?;
-        let entry = tree.lookup_entry(path.split('/')).map_err(storage)?;
-        let entry =
-            entry.ok_or_else(|| HistoryError::NoFile { revision: revision.to_owned(), path: path.to_owned() })?;
-        match entry.mode().kind() {
+        let (id, kind) = self
+            .entry_at(commit, path)?
+            .ok_or_else(|| HistoryError::NoFile { revision: revision.to_owned(), path: path.to_owned() })?;
+        match kind {
             EntryKind::Blob | EntryKind::BlobExecutable => {}
             EntryKind::Commit | EntryKind::Link | EntryKind::Tree => {
                 return Err(HistoryError::NotAFile { revision: revision.to_owned(), path: path.to_owned() });
             }
         }
-        if self.inner.find_header(entry.object_id()).map_err(storage)?.size() > max_bytes {
+        let (_blob, bytes) = self.object(id)?;
+        if u64::try_from(bytes.len()).is_ok_and(|length| length > max_bytes) {
             return Err(HistoryError::TooLarge(path.to_owned()));
         }
-        let bytes = entry.object().map_err(storage)?.detach().data;
         Ok(FileAt { commit, through: self.led_through(revision), bytes })
     }
 
@@ -87,7 +85,7 @@ impl Repository {
     pub fn is_among(&self, selected: &[Selected], commit: ObjectId) -> bool {
         selected.iter().any(|one| match one {
             Selected::Object(id) => *id == commit,
-            Selected::History { hidden, tips } => Walk::new(self, hidden, tips).any(|found| found.id == commit),
+            Selected::History { hidden, tips } => Walk::new(self, hidden, tips).any(|read| read.id() == commit),
         })
     }
 
@@ -122,7 +120,7 @@ impl Repository {
             ObjectKind::Tag => return Some(false),
         }
         let header = Header::read(bytes);
-        let own = self.entry(header.tree?, path)?;
+        let own = self.entry(header.tree?, path).ok()?;
         self.departs_from_merge(own, &header.parents, path)
     }
 
@@ -140,24 +138,7 @@ impl Repository {
     #[must_use]
     pub fn id_of(&self, kind: ObjectKind, payload: &[u8], signature: &[u8]) -> Option<ObjectId> {
         let bytes = signed_bytes(kind, self.hash_kind().ok()?, payload, signature)?;
-        let kind = match kind {
-            ObjectKind::Commit => gix::objs::Kind::Commit,
-            ObjectKind::Tag => gix::objs::Kind::Tag,
-        };
-        gix::objs::compute_hash(self.inner.object_hash(), kind, &bytes).ok()
-    }
-
-    /// What a commit has at `path`; `None` where that cannot be read.
-    pub(super) fn entry_at(&self, commit: ObjectId, path: &str) -> Option<Entry> {
-        let tree = self.inner.find_commit(commit).ok()?.tree_id().ok()?.detach();
-        self.entry(tree, path)
-    }
-
-    /// What a tree has at `path`; `None` where that cannot be read.
-    fn entry(&self, tree: ObjectId, path: &str) -> Option<Entry> {
-        let tree = self.inner.find_tree(tree).ok()?;
-        let entry = tree.lookup_entry(path.split('/')).ok()?;
-        Some(entry.map(|entry| (entry.object_id(), entry.mode().kind())))
+        gix::objs::compute_hash(self.inner.object_hash(), gix_kind(kind), &bytes).ok()
     }
 }
 
@@ -183,9 +164,6 @@ fn any(answers: impl Iterator<Item = Option<bool>>) -> Option<bool> {
     }
     answer
 }
-
-/// What stands at a path, if anything.
-pub type Entry = Option<(ObjectId, EntryKind)>;
 
 /// A file as a commit has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -226,10 +204,10 @@ pub enum HistoryError {
     /// The revision.
     #[error(transparent)]
     Revision(#[from] RepositoryError),
-    /// What the disk says.
-    #[error("the repository cannot be read: {0}")]
-    Storage(String),
     /// More bytes than such a file has.
     #[error("{0:?} is too large")]
     TooLarge(String),
+    /// An object on the way to the file.
+    #[error("the repository cannot be read: {0}")]
+    Unreadable(#[from] UnreadableObject),
 }

@@ -9,7 +9,7 @@ use std::collections::{BinaryHeap, HashMap};
 
 use gix::ObjectId;
 
-use super::history::Entry;
+use super::hashed::Entry;
 use super::walk::Header;
 use super::{RawObject, Repository};
 
@@ -17,7 +17,7 @@ impl Repository {
     /// Whether a commit with `own` at `path` has something else there than a clean merge of its parents gives. `None` where
     /// it takes an object that is not here, or too long to find out.
     pub(super) fn departs_from_merge(&self, own: Entry, parents: &[ObjectId], path: &str) -> Option<bool> {
-        let entries = parents.iter().map(|parent| self.entry_at(*parent, path)).collect::<Option<Vec<_>>>()?;
+        let entries = parents.iter().map(|parent| self.entry_at(*parent, path).ok()).collect::<Option<Vec<_>>>()?;
         // The first commit of a history changes what it has.
         let Some((first, rest)) = entries.split_first() else { return Some(own.is_some()) };
         // Merging gives what one of the parents has; and what all have, whatever the base.
@@ -31,7 +31,7 @@ impl Repository {
             }
             let (Some(before), Some(parent)) = (parents.get(..position), parents.get(position)) else { return None };
             let bases = self.merge_bases(before, *parent)?;
-            let bases = bases.iter().map(|base| self.entry_at(*base, path)).collect::<Option<Vec<_>>>()?;
+            let bases = bases.iter().map(|base| self.entry_at(*base, path).ok()).collect::<Option<Vec<_>>>()?;
             // Histories without a common commit are merged on top of nothing.
             let base = bases.first().copied().unwrap_or(None);
             if bases.iter().any(|other| *other != base) {

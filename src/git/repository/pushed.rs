@@ -2,6 +2,7 @@
 
 use gix::ObjectId;
 use gix::bstr::{BStr, BString, ByteSlice as _};
+use gix::objs::Kind;
 use gix::refs::TargetRef;
 
 use super::{RawObject, Repository, RepositoryError, UnreadableObject, special};
@@ -94,14 +95,16 @@ impl Repository {
     /// The bytes of a blob.
     #[must_use]
     pub fn blob(&self, id: ObjectId, max_bytes: u64) -> Option<Vec<u8>> {
-        let header = self.inner.find_header(id).ok()?;
-        (header.size() <= max_bytes).then(|| self.inner.find_blob(id).ok().map(|blob| blob.detach().data)).flatten()
+        match self.object(id).ok()? {
+            (Kind::Blob, bytes) if u64::try_from(bytes.len()).is_ok_and(|length| length <= max_bytes) => Some(bytes),
+            (Kind::Blob | Kind::Commit | Kind::Tag | Kind::Tree, _) => None,
+        }
     }
 
     /// Whether two commits have the same file at `path`; `None` where that cannot be read.
     #[must_use]
     pub fn same_at(&self, one: ObjectId, other: ObjectId, path: &str) -> Option<bool> {
-        Some(self.entry_at(one, path)? == self.entry_at(other, path)?)
+        Some(self.entry_at(one, path).ok()? == self.entry_at(other, path).ok()?)
     }
 }
 

@@ -285,3 +285,94 @@ fn grafts_and_alternates_change_no_object() {
     std::fs::copy(scratch.object_file(&one), other.object_file(&far)).unwrap();
     assert_eq!(content(&far), Err(UnreadableObject::Corrupt));
 }
+
+#[test]
+fn what_a_policy_asks_rests_on_no_object_under_a_false_name() {
+    let scratch = Scratch::new(&[]);
+    let blob = |text: &str| scratch.git_with(&["hash-object", "-w", "--stdin"], text.as_bytes());
+    let tree_of = |blob: &str| {
+        let keys = scratch.tree(&[("100644 blob", blob, "policy.toml")]);
+        (scratch.tree(&[("040000 tree", &keys, "keys")]), keys)
+    };
+    let (good, evil) = (blob("good"), blob("evil"));
+    let ((tree, folder), (evil_tree, evil_folder)) = (tree_of(&good), tree_of(&evil));
+    let commit = |tree: &str, message: &str| scratch.git(&["commit-tree", tree, "-m", message]);
+    let (law, evil_law) = (commit(&tree, "law"), commit(&evil_tree, "evil"));
+    let child = scratch.git(&["commit-tree", &tree, "-p", &law, "-m", "child"]);
+    let tip = scratch.git(&["commit-tree", &tree, "-p", &child, "-m", "tip"]);
+    scratch.git(&["tag", "-m", "t", "v1", &tip]);
+    let tag = scratch.git(&["rev-parse", "v1"]);
+    scratch.git(&["tag", "-m", "t", "v2", &evil_law]);
+    let evil_tag = scratch.git(&["rev-parse", "v2"]);
+    let file = || scratch.open().file_at(&law, "keys/policy.toml", 100).map(|found| found.bytes);
+    assert_eq!(file().unwrap(), b"good");
+    let corrupt = |answer: Result<Vec<u8>, HistoryError>| {
+        matches!(answer, Err(HistoryError::Unreadable(UnreadableObject::Corrupt)))
+    };
+    let replaced = |name: &str, other: &str, check: &dyn Fn()| {
+        let (path, kept) = (scratch.object_file(name), scratch.folder.path().join("kept"));
+        std::fs::rename(&path, &kept).unwrap();
+        std::fs::copy(scratch.object_file(other), &path).unwrap();
+        check();
+        std::fs::rename(&kept, &path).unwrap();
+    };
+    for (name, other) in [(&good, &evil), (&folder, &evil_folder), (&tree, &evil_tree)] {
+        replaced(name, other, &|| assert!(corrupt(file()), "{name}"));
+    }
+    replaced(&law, &evil_law, &|| {
+        assert!(matches!(file(), Err(HistoryError::Revision(_))));
+        assert!(matches!(scratch.open().up_to(&law), Err(HistoryError::NoStart(_))));
+        assert!(matches!(scratch.open().before(&law), Err(HistoryError::NoStart(_))));
+    });
+    replaced(&child, &evil_law, &|| {
+        let histories = scratch.open().from_on(&law, &scratch.open().select(&["v1".into()]).unwrap()).unwrap();
+        assert_eq!(histories.contains(tip.parse().unwrap()), None);
+    });
+    replaced(&tag, &evil_tag, &|| {
+        let behind = scratch.open().pushed(tag.parse().unwrap());
+        assert_eq!(behind.end, PushedEnd::Unreadable(tag.parse().unwrap()));
+    });
+    assert_eq!(file().unwrap(), b"good");
+}
+
+#[test]
+fn a_name_of_the_other_hash_function_is_no_object_here() {
+    let scratch = Scratch::new(&[]);
+    let one = scratch.commit(1, "one", &[]);
+    let long = "1".repeat(64);
+    assert!(matches!(scratch.open().before(&long), Err(HistoryError::NoStart(_))));
+    assert!(matches!(scratch.open().up_to(&long), Err(HistoryError::NoStart(_))));
+    let tree = scratch.git(&["rev-parse", &format!("{one}^{{tree}}")]);
+    let person = "A <a@example.org> 2 +0000";
+    let raw = format!("tree {tree}\nparent {long}\nauthor {person}\ncommitter {person}\n\ntwo\n");
+    let two = scratch.git_with(&["hash-object", "-w", "--literally", "-t", "commit", "--stdin"], raw.as_bytes());
+    let repository = scratch.open();
+    let range = repository.select(&[format!("{one}..{two}").into()]).unwrap();
+    let found: Vec<_> = repository.objects(&range).map(|found| found.content.err()).collect();
+    assert_eq!(found, [None, Some(UnreadableObject::Missing)]);
+    let tag = format!("object {long}\ntype commit\ntag t\ntagger {person}\n\nt\n");
+    let tag = scratch.git_with(&["hash-object", "-w", "--literally", "-t", "tag", "--stdin"], tag.as_bytes());
+    let unreadable = PushedEnd::Unreadable(long.parse().unwrap());
+    assert_eq!(repository.pushed(tag.parse().unwrap()).end, unreadable);
+    let other = Scratch::new(&["--object-format=sha256"]);
+    other.git(&["commit", "--quiet", "--allow-empty", "-m", "one"]);
+    assert!(matches!(other.open().before(&one), Err(HistoryError::NoStart(_))));
+}
+
+#[test]
+fn all_refs_are_git_s() {
+    let scratch = Scratch::new(&[]);
+    scratch.git(&["commit", "--quiet", "--allow-empty", "-m", "one"]);
+    // What is left when the remote's branch has gone.
+    scratch.git(&["symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/gone"]);
+    scratch.git(&["worktree", "add", "--quiet", "--detach", "linked"]);
+    scratch.git(&["-C", "linked", "commit", "--quiet", "--allow-empty", "-m", "on no branch"]);
+    let expected: HashSet<String> = scratch.git(&["rev-list", "--all"]).lines().map(str::to_owned).collect();
+    assert_eq!(expected.len(), 2);
+    let linked = scratch.git(&["-C", "linked", "rev-parse", "--absolute-git-dir"]);
+    for repository in [scratch.open(), Repository::open(Path::new(&linked)).unwrap()] {
+        let all = [repository.select_all().unwrap()];
+        let found: HashSet<_> = repository.objects(&all).map(|found| found.id.to_string()).collect();
+        assert_eq!(found, expected);
+    }
+}

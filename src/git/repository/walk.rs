@@ -12,7 +12,8 @@ use std::collections::{BinaryHeap, HashMap};
 use gix::ObjectId;
 use hashbrown::HashTable;
 
-use super::{FoundObject, RawObject, Repository};
+use super::{Repository, UnhashedObject};
+use crate::signature::payload::lines;
 
 /// A walk over every commit that the tips have in their history and the hidden ones have not.
 pub(super) struct Walk<'a> {
@@ -28,7 +29,7 @@ pub(super) struct Walk<'a> {
     /// The commits of a limited walk in the order in which they left the queue, the next one last.
     listed: Vec<Place>,
     /// What was read of those.
-    kept: HashMap<Place, FoundObject>,
+    kept: HashMap<Place, UnhashedObject>,
     /// How many bytes are kept or wait.
     bytes: usize,
     oldest_listed: i64,
@@ -38,7 +39,7 @@ pub(super) struct Walk<'a> {
 struct Waiting {
     parents: Vec<ObjectId>,
     /// `None` where the commit was hidden when it was met, or there is no room for it.
-    object: Option<FoundObject>,
+    object: Option<UnhashedObject>,
 }
 
 /// What a step of the walk came to.
@@ -124,11 +125,9 @@ impl<'a> Walk<'a> {
             }
             return place;
         }
-        let object = self.repository.read(id);
-        let header = match &object.content {
-            Ok(RawObject { bytes, .. }) => Header::read(bytes),
-            Err(_unreadable) => Header::default(),
-        };
+        // What lies could hide others. Where nothing is hidden, a lie adds to what is asked for, and is found out later.
+        let object = if self.limited { self.repository.read(id).into() } else { self.repository.read_unhashed(id) };
+        let header = object.bytes().map(|object| Header::read(&object.bytes)).unwrap_or_default();
         let object = (!hidden && self.remember(&object)).then_some(object);
         // Those of a commit at the edge of a shallow clone are asked for like others, and are missing.
         self.waiting.insert(place, Waiting { parents: header.parents, object });
@@ -142,15 +141,15 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether there is room for an object.
-    fn remember(&mut self, object: &FoundObject) -> bool {
-        let length = object.content.as_ref().map_or(0, |object| object.bytes.len());
+    fn remember(&mut self, object: &UnhashedObject) -> bool {
+        let length = object.len();
         let fits = self.bytes.saturating_add(length) <= MAX_KEPT_BYTES;
         self.bytes += if fits { length } else { 0 };
         fits
     }
 
-    fn forget(&mut self, object: Option<FoundObject>) {
-        let length = object.and_then(|object| object.content.ok()).map_or(0, |object| object.bytes.len());
+    fn forget(&mut self, object: Option<UnhashedObject>) {
+        let length = object.map_or(0, |object| object.len());
         self.bytes = self.bytes.saturating_sub(length);
     }
 
@@ -172,21 +171,21 @@ impl<'a> Walk<'a> {
     }
 
     /// The object of a listed commit, read again where there was no room to keep it.
-    fn take(&mut self, place: Place) -> Option<FoundObject> {
+    fn take(&mut self, place: Place) -> Option<UnhashedObject> {
         match self.kept.remove(&place) {
             Some(object) => {
-                self.bytes = self.bytes.saturating_sub(object.content.as_ref().map_or(0, |object| object.bytes.len()));
+                self.bytes = self.bytes.saturating_sub(object.len());
                 Some(object)
             }
-            None => self.graph.id(place).map(|id| self.repository.read(id)),
+            None => self.graph.id(place).map(|id| self.repository.read_unhashed(id)),
         }
     }
 }
 
 impl Iterator for Walk<'_> {
-    type Item = FoundObject;
+    type Item = UnhashedObject;
 
-    fn next(&mut self) -> Option<FoundObject> {
+    fn next(&mut self) -> Option<UnhashedObject> {
         loop {
             let place = if self.limited {
                 self.listed.pop()?
@@ -306,7 +305,7 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn read(commit: &[u8]) -> Self {
-        let mut lines = commit.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty()).peekable();
+        let mut lines = lines(commit).take_while(|line| !line.is_empty()).peekable();
         let tree = lines.next().and_then(|line| line.strip_prefix(b"tree "));
         let tree = tree.and_then(|hex| ObjectId::from_hex(hex).ok());
         let mut parents = Vec::new();

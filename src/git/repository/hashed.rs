@@ -1,0 +1,80 @@
+//! Objects of every kind, hashed again when they are read: who can write to a store of objects, to an alternate of many clones
+//! say, decides neither what a policy's file holds nor what came before what.
+
+use gix::ObjectId;
+use gix::bstr::ByteSlice as _;
+use gix::objs::tree::EntryKind;
+use gix::objs::{Kind, TreeRefIter};
+
+use super::walk::Header;
+use super::{Repository, UnreadableObject};
+use crate::causes::causes;
+
+/// What stands at a path, if anything.
+pub type Entry = Option<(ObjectId, EntryKind)>;
+
+impl Repository {
+    /// An object.
+    pub(super) fn object(&self, id: ObjectId) -> Result<(Kind, Vec<u8>), UnreadableObject> {
+        let (kind, bytes) = self.object_as_stored(id)?;
+        // Or they collide.
+        let is_it = gix::objs::compute_hash(id.kind(), kind, &bytes).is_ok_and(|hash| hash == id);
+        if is_it { Ok((kind, bytes)) } else { Err(UnreadableObject::Corrupt) }
+    }
+
+    /// An object whose bytes may hash to another name.
+    pub(super) fn object_as_stored(&self, id: ObjectId) -> Result<(Kind, Vec<u8>), UnreadableObject> {
+        if !self.could_have(id) {
+            return Err(UnreadableObject::Missing);
+        }
+        match self.inner.try_find_object(id) {
+            Ok(Some(object)) => Ok((object.kind, object.detach().data)),
+            Ok(None) => Err(UnreadableObject::Missing),
+            Err(error) => Err(UnreadableObject::Storage(causes(&error))),
+        }
+    }
+
+    /// What it says that an object is; its bytes are not read.
+    pub(super) fn stored_kind(&self, id: ObjectId) -> Option<Kind> {
+        if !self.could_have(id) {
+            return None;
+        }
+        self.inner.try_find_header(id).ok().flatten().map(|header| header.kind())
+    }
+
+    /// Whether `id` is a name in this repository. gix asked for one of another hash function panics.
+    fn could_have(&self, id: ObjectId) -> bool {
+        id.kind() == self.inner.object_hash()
+    }
+
+    /// What a commit says of its tree and its parents.
+    pub(super) fn header(&self, commit: ObjectId) -> Result<Header, UnreadableObject> {
+        match self.object(commit)? {
+            (Kind::Commit, bytes) => Ok(Header::read(&bytes)),
+            (Kind::Blob | Kind::Tag | Kind::Tree, _) => Err(UnreadableObject::OtherKind),
+        }
+    }
+
+    /// What a commit has at `path`.
+    pub(super) fn entry_at(&self, commit: ObjectId, path: &str) -> Result<Entry, UnreadableObject> {
+        let tree = self.header(commit)?.tree.ok_or(UnreadableObject::Corrupt)?;
+        self.entry(tree, path)
+    }
+
+    /// What a tree has at `path`.
+    pub(super) fn entry(&self, tree: ObjectId, path: &str) -> Result<Entry, UnreadableObject> {
+        let mut at = (tree, EntryKind::Tree);
+        for name in path.split('/') {
+            let (tree, EntryKind::Tree) = at else { return Ok(None) };
+            let (Kind::Tree, bytes) = self.object(tree)? else { return Err(UnreadableObject::Corrupt) };
+            let mut entries = TreeRefIter::from_bytes(&bytes, tree.kind());
+            let found =
+                entries.find(|entry| entry.as_ref().map_or(true, |entry| entry.filename == name.as_bytes().as_bstr()));
+            match found.transpose().map_err(|_malformed| UnreadableObject::Corrupt)? {
+                Some(entry) => at = (entry.oid.to_owned(), entry.mode.kind()),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(at))
+    }
+}
