@@ -199,4 +199,10 @@ fn the_commit_that_has_the_law_can_be_released() {
     world.hook("repository/.git", "pre-push", "--policy origin/main:policy.toml");
     assert!(world.push(&["v2"]).code(1).err().contains("identity-not-allowed"));
     world.push(&["v1"]).success();
+    // What is pushed brings no law of its own there, either.
+    world.hook("repository/.git", "pre-push", "--policy main:policy.toml");
+    world.git_as(&world.bob, &["commit", "-q", "-S", "--allow-empty", "-m", "bob's"]).success();
+    let refused = world.push(&["main"]).code(1);
+    assert!(refused.err().contains("is among those to judge"), "{}", refused.err());
+    assert!(refused.err().contains("origin/main"), "{}", refused.err());
 }

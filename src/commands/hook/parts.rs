@@ -106,7 +106,10 @@ impl Parts {
             Some(Known { law: law(policy, &name), annotated: !there.tags.is_empty(), commit: there.commit()? })
         });
         let known: Vec<Known> = known.collect();
-        let source = policy.and_then(|policy| policy.in_repository.as_ref()).map(|place| place.commit);
+        // On a client it may be what is pushed.
+        let is_server = !matches!(event, HookEvent::PrePush { .. });
+        let source = policy.filter(|_| is_server).and_then(|policy| policy.in_repository.as_ref());
+        let source = source.map(|place| place.commit);
         let among = |history: &Selected, wanted: &HashSet<ObjectId>| {
             let found = repository.objects(std::slice::from_ref(history)).map(|found| found.id);
             found.filter(|id| wanted.contains(id)).collect()
