@@ -223,7 +223,8 @@ impl InRepository {
 }
 
 const OLDER: &str = "an older commit that you trust, as that of origin/main, or a file elsewhere";
-const BRANCH: &str = "it as that of a branch, as refs/remotes/origin/main:PATH, an older commit that you trust, or a file elsewhere";
+const BRANCH: &str =
+    "it as that of a branch, as refs/remotes/origin/main:PATH, an older commit that you trust, or a file elsewhere";
 
 /// What a policy is read for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
