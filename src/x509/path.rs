@@ -46,7 +46,7 @@ impl Authorities {
     /// [`PathError::UnknownAuthority`] when none of them could have issued it, [`PathError::Signature`] when one is
     /// named as the issuer and did not sign, [`PathError::BrokenAuthority`] when the trusted root contradicts itself.
     pub fn issuer_of(&self, leaf: &Certificate) -> Result<IssuedBy<'_>, PathError> {
-        let mut error = PathError::UnknownAuthority { issuer: display_name(leaf.issuer()) };
+        let mut error = None;
         let mut named = self.0.iter().filter(|issuer| issuer.may_have_issued(leaf));
         while let Some(issuer) = named.next() {
             match issuer.signed(leaf) {
@@ -55,10 +55,10 @@ impl Authorities {
                     let others = named.filter(|other| other.key == issuer.key && other.chain.linked().is_ok());
                     return Ok(IssuedBy { issuer, others: others.collect() });
                 }
-                Err(other) => error = other,
+                Err(other) => error = Some(other),
             }
         }
-        Err(error)
+        Err(error.unwrap_or_else(|| PathError::UnknownAuthority { issuer: display_name(leaf.issuer()) }))
     }
 }
 

@@ -69,9 +69,10 @@ impl Engine<'_> {
         }
         thread::scope(|scope| {
             let (mut to_workers, mut from_workers) = (Vec::new(), Vec::new());
+            let waiting = (WAITING_OF_ALL / workers).max(LEAST_WAITING);
             for _ in 0..workers {
-                let (send_found, receive_found) = sync_channel(WAITING);
-                let (send_verified, receive_verified) = sync_channel(WAITING);
+                let (send_found, receive_found) = sync_channel(waiting);
+                let (send_verified, receive_verified) = sync_channel(waiting);
                 to_workers.push(send_found);
                 from_workers.push(receive_verified);
                 scope.spawn(move || self.work(&receive_found, &send_verified));
@@ -207,8 +208,10 @@ const MAX_WORKERS: usize = 32;
 /// Some milliseconds' work.
 const BATCH: usize = 32;
 
-/// That of hundreds of usual objects.
-const BATCH_BYTES: usize = 1 << 20;
+/// A hundred usual objects.
+const BATCH_BYTES: usize = 1 << 18;
 
-/// Batches that wait for a worker, or for whoever judges.
-const WAITING: usize = 4;
+/// Batches that wait for the workers, and as many for whoever judges. Signatures are seldom evenly spread: where one worker has
+/// a batch full of them, the others go on behind it.
+const WAITING_OF_ALL: usize = 1 << 7;
+const LEAST_WAITING: usize = 4;
