@@ -20,6 +20,8 @@ pub use self::failures::Failures;
 pub use self::row::{Row, Standing, key_kind, shortened};
 pub use self::totals::Totals;
 
+use std::fmt;
+
 use jiff::Timestamp;
 
 /// What was asked, of whom, and when.
@@ -76,14 +78,20 @@ pub struct Trusted {
     pub newest: Option<Timestamp>,
 }
 
+impl fmt::Display for Trusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.newest {
+            Some(newest) => write!(f, "{} (trusted root of {})", self.name, newest.strftime("%Y-%m-%d")),
+            None => write!(f, "{} (empty trusted root)", self.name),
+        }
+    }
+}
+
 impl About {
     /// Policy, trust and network, a word and its value each.
     #[must_use]
     pub fn facts(&self) -> Vec<(&'static str, String)> {
-        let trusted = self.instances.iter().map(|instance| match instance.newest {
-            Some(newest) => format!("{} (trusted root of {})", instance.name, newest.strftime("%Y-%m-%d")),
-            None => format!("{} (empty trusted root)", instance.name),
-        });
+        let trusted = self.instances.iter().map(ToString::to_string);
         let policy = self.policy.as_ref().map_or("none: nobody said who may sign", |policy| policy.source.as_str());
         let mut facts = vec![
             ("policy", policy.to_owned()),

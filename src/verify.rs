@@ -79,7 +79,7 @@ impl Verifier {
     }
 
     /// The instances in the order in which they are asked.
-    pub fn instances(&self) -> impl Iterator<Item = &Instance> {
+    pub fn instances(&self) -> impl Iterator<Item = &Instance> + Clone {
         self.instances.iter().map(|trusted| &trusted.instance)
     }
 

@@ -162,22 +162,31 @@ impl FromStr for MaxTime {
         let (number, seconds) = match (text.strip_suffix('s'), text.strip_suffix('m')) {
             (Some(number), _) => (number, 1),
             (None, Some(number)) => (number, 60),
-            (None, None) => return Err(BadTime),
+            (None, None) => return Err(BadTime::Form),
         };
         // `parse` alone also reads "+7" and "007".
-        let count = number.parse().ok().filter(|count: &u64| count.to_string() == number);
-        let count = count.filter(|count| (1..=MAX_COUNT).contains(count)).ok_or(BadTime)?;
-        Ok(Self(Duration::from_secs(count * seconds)))
+        let count = number.parse().ok().filter(|count: &u64| *count > 0 && count.to_string() == number);
+        let time = count.ok_or(BadTime::Form)?.saturating_mul(seconds);
+        if time > MAX_SECONDS {
+            return Err(BadTime::TooLong);
+        }
+        Ok(Self(Duration::from_secs(time)))
     }
 }
 
 /// Not a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a time is a number and a unit, as 30s or 5m")]
-pub struct BadTime;
+pub enum BadTime {
+    /// No number, or no unit.
+    #[error("a time is a number and a unit, as 30s or 5m")]
+    Form,
+    /// Nobody waits that long.
+    #[error("a push is not judged for longer than a day: {MAX_SECONDS}s")]
+    TooLong,
+}
 
 /// Nobody waits longer for a push.
-const MAX_COUNT: u64 = 86_400;
+const MAX_SECONDS: u64 = 86_400;
 
 #[cfg(test)]
 mod tests {
@@ -188,7 +197,11 @@ mod tests {
         assert_eq!("30s".parse(), Ok(MaxTime(Duration::from_secs(30))));
         assert_eq!("5m".parse(), Ok(MaxTime(Duration::from_secs(300))));
         for bad in ["", "30", "s", "0s", "+3s", "03s", "1h", "99999999999999999999s", "5 m"] {
-            assert_eq!(bad.parse::<MaxTime>(), Err(BadTime), "{bad:?}");
+            assert_eq!(bad.parse::<MaxTime>(), Err(BadTime::Form), "{bad:?}");
+        }
+        assert_eq!("1440m".parse(), Ok(MaxTime(Duration::from_secs(86_400))));
+        for long in ["86401s", "1441m", "18446744073709551615m"] {
+            assert_eq!(long.parse::<MaxTime>(), Err(BadTime::TooLong), "{long:?}");
         }
     }
 }

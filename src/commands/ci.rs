@@ -60,8 +60,15 @@ fn range(ci: &Ci, job: &CiJob, repository: &Repository) -> Result<Range, Command
         (None, None) => Err(UnknownJob::NoSystem),
     };
     let told = told.map_err(|unknown| {
-        CommandError::new(ErrorKind::Undecided, unknown)
-            .hint("--base and --head, or WAXSEAL_CI_BASE and WAXSEAL_CI_HEAD, say between which commits")
+        let hint = match &unknown {
+            UnknownJob::Deletion(_) => {
+                "leave the job out where a ref is deleted, as \"if: !github.event.deleted\" does"
+            }
+            UnknownJob::Event(_) | UnknownJob::Kind(_) | UnknownJob::Lacks { .. } | UnknownJob::NoSystem => {
+                "--base and --head, or WAXSEAL_CI_BASE and WAXSEAL_CI_HEAD, say between which commits"
+            }
+        };
+        CommandError::new(ErrorKind::Undecided, unknown).hint(hint)
     })?;
     Range::of(&told, repository)
 }

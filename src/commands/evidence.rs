@@ -264,7 +264,7 @@ impl Tally {
         out.write_all(text.as_bytes())?;
         out.flush()?;
         let mut stderr = io::stderr().lock();
-        for hint in self.reasons.iter().filter_map(|reason| hints::for_reason(reason, verifier.instances())) {
+        for hint in hints::for_reasons(&self.reasons, verifier.instances()) {
             // Advice is worth less than the exit code.
             let _closed = writeln!(stderr, "waxseal: hint: {}", escape::terminal(hint));
         }

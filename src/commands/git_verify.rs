@@ -116,8 +116,8 @@ impl Judgement {
 
     /// The lines for people. What stands behind the first word was verified, or is marked as a reason.
     fn words(&self, payload: &[u8]) -> String {
-        let hint = self.verdict.reason().and_then(|reason| hints::for_reason(reason, self.verifier.instances()));
-        let hint: Vec<String> = hint.into_iter().collect();
+        let reason: Vec<&str> = self.verdict.reason().into_iter().collect();
+        let hint = hints::for_reasons(&reason, self.verifier.instances());
         match &self.verdict {
             Verdict::Verified(signature) => good(signature, &self.allowed),
             Verdict::Rejected(rejection) => {

@@ -6,6 +6,7 @@ use crate::escape;
 use crate::finding_cache::CacheError;
 use crate::git::repository::Repository;
 use crate::instance::Instance;
+use crate::report::{Trusted, reasons};
 
 /// What a clone that is not whole may lack, where one of these reasons was met.
 pub(super) fn for_clone(repository: &Repository, reasons: &[&str]) -> Vec<String> {
@@ -40,126 +41,54 @@ pub(super) fn say_for_cache(error: Option<&CacheError>) {
     let _closed = writeln!(io::stderr().lock(), "waxseal: hint: {}", escape::terminal(for_cache(error)));
 }
 
-/// The hint; none where everything held, or where the object has nothing that could be mended.
-pub(super) fn for_reason<'a>(reason: &str, trusted: impl Iterator<Item = &'a Instance>) -> Option<String> {
-    let hint = match reason {
-        "authority-outside-validity" | "log-outside-validity" => {
-            "the trusted root vouches for it at other times only; ask the instance's operator"
+/// What to do about some reasons, each remedy once; nothing about those where everything held, or where the object has nothing
+/// that could be mended.
+pub(super) fn for_reasons<'a>(
+    reasons: &[&'static str],
+    trusted: impl Iterator<Item = &'a Instance> + Clone,
+) -> Vec<String> {
+    let mut grouped: Vec<(String, Vec<&str>)> = Vec::new();
+    for reason in reasons {
+        let Some(remedy) = remedy(reason, trusted.clone()) else { continue };
+        match grouped.iter_mut().find(|(other, _)| *other == remedy) {
+            Some((_, reasons)) => reasons.push(reason),
+            None => grouped.push((remedy, vec![reason])),
         }
-        "bad-signature"
-        | "certificate-signature"
-        | "checkpoint"
-        | "inclusion-promise"
-        | "inclusion-proof"
-        | "log-entry-kind"
-        | "log-entry-mismatch"
-        | "sct"
-        | "timestamp-token" => "what came with the signature is broken or forged; ask the signer to sign again",
-        "certificate-form" | "malformed-signature" | "signature-form" | "unsupported-algorithm" => {
-            "no program that is known writes such a signature; ask the signer what made it"
-        }
-        "certificate-outside-validity" => {
-            "it was signed when the certificate was not valid; ask the signer to sign again"
-        }
-        "checkpoint-absent" | "inclusion-promise-absent" | "inclusion-proof-absent" => {
-            "part of the proof was left out; ask the signer to sign again"
-        }
-        "clock" => "clock: set the local clock",
-        "gpg-unavailable" => {
-            "gpg-unavailable: OpenPGP signatures are verified by GnuPG: install it, so that gpg is in PATH"
-        }
-        "issuer-not-admitted" => "instance.toml of the instance lists the issuers that it may vouch for",
-        "log-contradiction" => {
-            "log-contradiction: a log only ever grows; ask its operator what happened, and show the two files to others who \
-             use it"
-        }
-        "log-entry-absent" => {
-            "log-entry-absent: signed in gitsign's online mode; \"waxseal evidence fetch\" asks the log and keeps the proof"
-        }
-        "log-entry-not-found" => {
-            "log-entry-not-found: the object was rewritten after it was signed, or never logged; ask the signer to sign again"
-        }
-        "log-not-searchable" => {
-            "log-not-searchable: Rekor v2 has no search; ask the signer to sign again, offline mode"
-        }
-        "log-search-incomplete" => {
-            "log-search-incomplete: the log named more entries than are read, or gave some that cannot be; ask again later, or \
-             ask the signer to sign again"
-        }
-        "log-unavailable" => "log-unavailable: is the network up, and is it the log that answers? then ask again",
-        "malformed-object" | "several-signatures" => {
-            "Git does not make such an object; look at it with \"git cat-file -p\""
-        }
-        "object-missing" => "object-missing: fetch the object, then ask again",
-        "object-unreadable" => "\"git fsck\" says more",
-        "openpgp-signature" | "ssh-signature" => {
-            "\"waxseal verify\" judges it under a policy file that names its key (docs/policy.md)"
-        }
-        "out-of-time" => "out-of-time: push in parts; or --max-time of the hook gives more",
-        "payload-mismatch" => "it was changed after it was signed; do not trust it",
-        "rule-undecided" => {
-            "rule-undecided: --ref says for which ref; a rule about a start commit needs the whole history, \
-             one about a forge's merges and squashes Git 2.39"
-        }
-        "sct-absent" => {
-            "certificates of before June 2022 have none; \"waxseal verify --insecure-ignore-sct\" does not ask"
-        }
-        "signature-purpose" => "a signature for Git was not made of it; do not trust it, and ask who has the key",
-        "squash-unproven" => {
-            "squash-unproven: heads that were squashed must be here: git fetch origin \
-             '+refs/pull/*/head:refs/remotes/origin/pull/*', at GitLab refs/merge-requests/*/head; what a forge rebased or \
-             edited has none"
-        }
-        "tag-name" => "somebody gave the tag a new name; fetch it from where it comes from, or judge it by its id",
-        "time-absent" => {
-            "time-absent: Rekor v2 gives no time; ask the signer to sign again with a timestamp (waxseal.timestamp = auto)"
-        }
-        "trust-material" => {
-            "trust-material: \"waxseal trust refresh\" may mend it; else remove the instance and add it again"
-        }
-        "unknown-ca" => {
-            let known = known(trusted);
-            return Some(format!(
-                "unknown-ca: if you trust the instance it is of, \"waxseal trust add\" adds it, and \"waxseal trust refresh\" asks the known ones for what is new; \
-                 {known}"
-            ));
-        }
-        "unknown-log" | "unknown-tsa" => {
-            let known = known(trusted);
-            return Some(format!(
-                "{reason}: if its operator renewed it, \"waxseal trust refresh\" asks for what is new; {known}"
-            ));
-        }
-        "unknown-signature-format" => "the signature begins with no line that Git knows",
-        "unsupported-evidence" => "a newer waxseal may read it; ask the signer to sign again",
-        _ => return None,
-    };
-    Some(hint.to_owned())
+    }
+    grouped.into_iter().map(|(remedy, reasons)| format!("{}: {remedy}", reasons.join(", "))).collect()
 }
 
-/// Each trusted instance, and how new the newest thing is that its trusted root knows.
-fn known<'a>(trusted: impl Iterator<Item = &'a Instance>) -> String {
-    let each = trusted.map(|instance| match instance.trusted_root.newest_start() {
-        Some(newest) => format!("{} (trusted root of {})", instance.name, newest.strftime("%Y-%m-%d")),
-        None => format!("{} (empty trusted root)", instance.name),
-    });
-    format!("trusted now: {}", each.collect::<Vec<_>>().join(", "))
+/// What `docs/errors.md` says, and who is trusted where that is the question.
+pub(super) fn remedy<'a>(reason: &str, trusted: impl Iterator<Item = &'a Instance>) -> Option<String> {
+    // What to do about these depends on the signer or the policy: those who print them know.
+    if matches!(reason, "exempt" | "identity-not-allowed" | "no-policy" | "unsigned") {
+        return None;
+    }
+    let remedy = reasons::plain(reasons::explain(reason)?.remedy);
+    Some(match reason {
+        "unknown-ca" | "unknown-log" | "unknown-tsa" => {
+            let known: Vec<String> = trusted.map(|instance| Trusted::from(instance).to_string()).collect();
+            format!("{remedy}; trusted now: {}", known.join(", "))
+        }
+        _ => remedy,
+    })
+}
+
+impl From<&Instance> for Trusted {
+    fn from(instance: &Instance) -> Self {
+        Self { name: instance.name.to_string(), newest: instance.trusted_root.newest_start() }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// What to do about these depends on the signer or the policy: those who print them know.
-    const ELSEWHERE: [&str; 4] = ["exempt", "identity-not-allowed", "no-policy", "unsigned"];
-
     #[test]
-    fn every_reason_has_a_hint() {
-        let documented = include_str!("../../docs/errors.md").lines().filter_map(|line| line.strip_prefix("| `"));
-        let reasons: Vec<_> = documented.filter_map(|line| line.split('`').next()).collect();
-        assert!(reasons.len() > 40);
-        for reason in reasons {
-            assert_eq!(for_reason(reason, [].into_iter()).is_none(), ELSEWHERE.contains(&reason), "{reason}");
-        }
+    fn one_remedy_is_said_once() {
+        let hints = for_reasons(&["checkpoint-absent", "unsigned", "clock", "inclusion-proof-absent"], [].iter());
+        let again =
+            "checkpoint-absent, inclusion-proof-absent: ask the signer to sign again: part of the proof was left out";
+        assert_eq!(hints, [again, "clock: set the local clock"]);
     }
 }

@@ -406,7 +406,10 @@ pub(super) const TAGS: &str = "refs/tags/";
 pub(super) fn open(found: &FoundRepository) -> Result<Repository, CommandError> {
     match found {
         FoundRepository::At(git_dir) => Ok(Repository::open(git_dir)?),
-        FoundRepository::NotFound => Err(CommandError::usage("there is no Git repository here")),
+        FoundRepository::NotFound => {
+            Err(CommandError::usage("there is no Git repository here")
+                .hint("go into one, or name its folder with GIT_DIR"))
+        }
         FoundRepository::Refused { path, refusal: Refusal::Bare } => {
             Err(CommandError::usage(format!("git does not use the bare repository {} unasked", path.display()))
                 .hint("safe.bareRepository is explicit: name it with GIT_DIR"))

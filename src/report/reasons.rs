@@ -26,10 +26,10 @@ pub fn explain(code: &str) -> Option<Explanation> {
     all().find(|explanation| explanation.code == code)
 }
 
-/// Our own Markdown without its marks.
+/// Our own Markdown as text: what is code there stands between quotation marks.
 #[must_use]
 pub fn plain(markdown: &str) -> String {
-    markdown.replace('`', "")
+    markdown.replace('`', "\"")
 }
 
 const ERRORS: &str = include_str!("../../docs/errors.md");

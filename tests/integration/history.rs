@@ -137,9 +137,10 @@ fn without_a_policy_everything_is_shown_and_nothing_accepted() {
     assert_eq!(sandbox.masked(&mixed.out()), expected + totals);
     assert_eq!(
         mixed.err(),
-        "waxseal: hint: it was changed after it was signed; do not trust it\n\
-         waxseal: hint: log-entry-absent: signed in gitsign's online mode; \"waxseal evidence fetch\" asks the log and keeps the proof\n\
-         waxseal: hint: \"waxseal verify\" judges it under a policy file that names its key (docs/policy.md)\n"
+        "waxseal: hint: payload-mismatch: do not trust it: it was changed after it was signed\n\
+         waxseal: hint: log-entry-absent: \"waxseal evidence fetch\" asks the log and keeps the proof; or ask the signer to sign again with the proof inside (gitsign: \"rekorMode = offline\")\n\
+         waxseal: hint: openpgp-signature: \"waxseal verify\" judges it under a rule that names its key (\"docs/policy.md\"); so do \"git verify-commit\" and \"git verify-tag\", with \"gpg.program\"\n\
+         waxseal: hint: ssh-signature: \"waxseal verify\" judges it under a rule that names its key (\"docs/policy.md\"); so do \"git verify-commit\" and \"git verify-tag\", with \"gpg.ssh.allowedSignersFile\"\n"
     );
 }
 

@@ -134,8 +134,8 @@ fn a_server_takes_what_the_policy_admits_and_nothing_else() {
             1,
             format!(
                 "refs/heads/forged: 1 of 1 new object refused\n  {} payload-mismatch: the content is not what was \
-                 signed (Two)\nerror: the push is refused\n{REMEDY}\nhint: it was changed after it was \
-                 signed; do not trust it",
+                 signed (Two)\nerror: the push is refused\n{REMEDY}\nhint: payload-mismatch: do not trust it: it was changed \
+                 after it was signed",
                 short(&tampered)
             ),
         ),

@@ -136,8 +136,8 @@ fn an_instance_vouches_for_nobody_elsewhere() {
             &commit[..10]
         )
     );
-    let hint = "waxseal: hint: unknown-ca: if you trust the instance it is of, \"waxseal trust add\" adds it, and \"waxseal trust refresh\" asks \
-                the known ones for what is new; trusted now: file (trusted root of ";
+    let hint = "waxseal: hint: unknown-ca: if you trust the instance that it is of, \"waxseal trust add\" adds it; if it is of a known one that \
+             renewed its trusted root, \"waxseal trust refresh\" gets that; trusted now: file (trusted root of ";
     assert!(unknown.err().starts_with(hint), "{}", unknown.err());
 }
 

@@ -54,7 +54,7 @@ fn every_verdict_in_git_s_words() {
             format!("B|{signer}|SHA1|||undefined"),
             format!("[GNUPG:] NEWSIG\n[GNUPG:] BADSIG SHA1 {signer}\n{UNDEFINED}"),
             "waxseal: BAD signature: the content is not what was signed (signed by alice@example.org via STACK/oidc)\n\
-             waxseal: hint: it was changed after it was signed; do not trust it\n",
+             waxseal: hint: payload-mismatch: do not trust it: it was changed after it was signed\n",
         ),
         (
             "unknown CA",
@@ -64,8 +64,8 @@ fn every_verdict_in_git_s_words() {
             "E||-|||undefined".to_owned(),
             format!("{NOTHING_TO_VERIFY_WITH}{UNDEFINED}"),
             "waxseal: BAD signature: the certificate authority \"CN=waxseal intermediate,O=127.0.0.1:PORT\" is not trusted\n\
-             waxseal: hint: unknown-ca: if you trust the instance it is of, \"waxseal trust add\" adds it, and \"waxseal trust refresh\" asks \
-             the known ones for what is new; trusted now: public-good (trusted root of 2025-09-23)\n",
+             waxseal: hint: unknown-ca: if you trust the instance that it is of, \"waxseal trust add\" adds it; if it is of a known one that \
+             renewed its trusted root, \"waxseal trust refresh\" gets that; trusted now: public-good (trusted root of 2025-09-23)\n",
         ),
         (
             "online mode",
@@ -75,7 +75,7 @@ fn every_verdict_in_git_s_words() {
             "E||-|||undefined".to_owned(),
             format!("{NOTHING_TO_VERIFY_WITH}{UNDEFINED}"),
             "waxseal: cannot decide: the signature carries no log entry; only the log itself could show one\n\
-             waxseal: hint: log-entry-absent: signed in gitsign's online mode; \"waxseal evidence fetch\" asks the log and keeps the proof\n",
+             waxseal: hint: log-entry-absent: \"waxseal evidence fetch\" asks the log and keeps the proof; or ask the signer to sign again with the proof inside (gitsign: \"rekorMode = offline\")\n",
         ),
         (
             "garbled",
@@ -85,7 +85,7 @@ fn every_verdict_in_git_s_words() {
             "E||-|||undefined".to_owned(),
             format!("[GNUPG:] NEWSIG\n[GNUPG:] NODATA 4\n[GNUPG:] ERRSIG - 19 8 00 0 4\n{UNDEFINED}"),
             "waxseal: BAD signature: the signature is not base64\n\
-             waxseal: hint: no program that is known writes such a signature; ask the signer what made it\n",
+             waxseal: hint: malformed-signature: ask the signer what made it, and to sign again\n",
         ),
         (
             "OpenPGP, were waxseal called for it",
@@ -95,7 +95,7 @@ fn every_verdict_in_git_s_words() {
             "E||-|||undefined".to_owned(),
             format!("{NOTHING_TO_VERIFY_WITH}{UNDEFINED}"),
             "waxseal: cannot decide: an OpenPGP signature\n\
-             waxseal: hint: \"waxseal verify\" judges it under a policy file that names its key (docs/policy.md)\n",
+             waxseal: hint: openpgp-signature: \"waxseal verify\" judges it under a rule that names its key (\"docs/policy.md\"); so do \"git verify-commit\" and \"git verify-tag\", with \"gpg.program\"\n",
         ),
     ] {
         let git = |arguments: &[&str]| {
@@ -182,7 +182,7 @@ fn a_signature_in_ssh_s_format_is_none_of_ours() {
     assert_eq!(
         verified.err(),
         "waxseal: cannot decide: an SSH signature\n\
-         waxseal: hint: \"waxseal verify\" judges it under a policy file that names its key (docs/policy.md)\n"
+         waxseal: hint: ssh-signature: \"waxseal verify\" judges it under a rule that names its key (\"docs/policy.md\"); so do \"git verify-commit\" and \"git verify-tag\", with \"gpg.ssh.allowedSignersFile\"\n"
     );
 }
 

@@ -89,10 +89,7 @@ fn for_reason(run: &Run<'_>, judged: &Judged<'_>, reason: &str) -> Option<String
                 known.join(", ")
             ))
         }
-        _ => {
-            let hint = hints::for_reason(reason, run.verifier.instances())?;
-            Some(hint.strip_prefix(&format!("{reason}: ")).map(str::to_owned).unwrap_or(hint))
-        }
+        _ => hints::remedy(reason, run.verifier.instances()),
     }
 }
 

@@ -27,9 +27,13 @@ pub(super) fn check(run: &Run<'_>, told: &[Update], moved: &[Update]) -> Result<
     let bytes = ObjectId::from_hex(blob.as_bytes()).ok().and_then(|id| run.repository.blob(id, MAX_BYTES));
     let bytes = bytes.ok_or_else(|| {
         CommandError::new(ErrorKind::Undecided, format!("the push certificate {blob} cannot be read"))
+            .hint("Git puts it among the objects before it calls pre-receive: \"git fsck\" on the server says more")
     })?;
     let (payload, armor) = split(&bytes);
-    let wrong = |what: String| CommandError::failed(format!("the push certificate: {what}"));
+    let wrong = |what: String| {
+        CommandError::failed(format!("the push certificate: {what}"))
+            .hint("push again, with \"git push --signed\"; docs/hooks.md says what the server needs for it")
+    };
     if PayloadKind::of(payload) != PayloadKind::PushCertificate {
         return Err(wrong("it is none".to_owned()));
     }
@@ -42,10 +46,10 @@ pub(super) fn check(run: &Run<'_>, told: &[Update], moved: &[Update]) -> Result<
     if let Some(other) = told.iter().find(|update| !listed.contains(update)) {
         return Err(wrong(format!("it does not say what is pushed to {}", other.reference)));
     }
-    let unwell = |what: String, reason: Option<&str>, kind: ErrorKind| {
+    let unwell = |what: String, reason: Option<&'static str>, kind: ErrorKind| {
         let error = CommandError::new(kind, format!("the push certificate: {what}"));
-        let hint = reason.and_then(|reason| hints::for_reason(reason, run.verifier.instances()));
-        hint.into_iter().fold(error, CommandError::hint)
+        let reason: Vec<_> = reason.into_iter().collect();
+        hints::for_reasons(&reason, run.verifier.instances()).into_iter().fold(error, CommandError::hint)
     };
     let verdict = run.verifier.verdict(payload, armor);
     let reason = verdict.reason();
@@ -90,7 +94,8 @@ fn admitted(run: &Run<'_>, signature: &mut VerifiedSignature, reference: &str) -
         Allowed::NobodyAsked => (ErrorKind::Policy, "nobody said who may push".to_owned()),
     };
     let who = format!("{} ({})", signature.san(), signature.issuer());
-    Err(CommandError::new(kind, format!("the push certificate: {who} may not push to {reference}: {why}")))
+    Err(CommandError::new(kind, format!("the push certificate: {who} may not push to {reference}: {why}"))
+        .hint("who looks after the policy says who may; \"waxseal whoami\" says who you are"))
 }
 
 /// Whether the certificate was made for this session of this server: Git compares the nonce, the hook asks what came of it.

@@ -21,7 +21,8 @@ pub(super) struct Report<'a> {
     run: &'a Run<'a>,
     parts: &'a Parts,
     found: Vec<Found>,
-    hints: Vec<String>,
+    /// Those that were met, each once.
+    reasons: Vec<&'static str>,
     /// Failures that are shown already.
     shown: usize,
     /// Commits in order that change the policy file.
@@ -52,7 +53,7 @@ struct ToSign {
 impl<'a> Report<'a> {
     pub(super) fn new(hook: &'a Hook, run: &'a Run<'a>, parts: &'a Parts) -> Self {
         let found = parts.parts.iter().map(|_| Found::default()).collect();
-        Self { hook, run, parts, found, hints: Vec::new(), shown: 0, changes: 0, pusher: None }
+        Self { hook, run, parts, found, reasons: Vec::new(), shown: 0, changes: 0, pusher: None }
     }
 
     /// Takes note of an object, which the argument at `position` named.
@@ -71,12 +72,7 @@ impl<'a> Report<'a> {
         }
         found.refused += 1;
         found.mend(judged, part);
-        let hint = match (judged.reason(), &judged.verdict) {
-            (Some("identity-not-allowed"), _) | (_, Verdict::Unsigned) => None,
-            (Some(reason), _) => hints::for_reason(reason, self.run.verifier.instances()),
-            (None, _) => None,
-        };
-        self.hints.extend(hint.filter(|hint| !self.hints.contains(hint)));
+        self.reasons.extend(judged.reason().filter(|reason| !self.reasons.contains(reason)));
         if self.shown < self.hook.max_failures {
             self.shown += 1;
             found.lines.push(line(judged));
@@ -128,7 +124,8 @@ impl<'a> Report<'a> {
             for (part, found) in self.parts.parts.iter().zip(&self.found) {
                 hints.extend(found.remedies(part).into_iter().filter(|hint| !hints.contains(hint)).collect::<Vec<_>>());
             }
-            text.extend(hints.iter().chain(&self.hints).map(|hint| format!("hint: {hint}")));
+            hints.extend(hints::for_reasons(&self.reasons, self.run.verifier.instances()));
+            text.extend(hints.iter().map(|hint| format!("hint: {hint}")));
         }
         for line in text {
             writeln!(out, "waxseal: {}", escape::terminal(line))?;

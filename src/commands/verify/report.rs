@@ -125,12 +125,7 @@ pub(super) fn advice(out: &mut impl Write, tally: &Tally, run: &Run<'_>, cache: 
     if tally.objects() == 0 && !run.request.allow_empty {
         lines.push("nothing was there to verify; --allow-empty makes that a success".to_owned());
     }
-    for hint in tally.reasons.iter().filter_map(|reason| hints::for_reason(reason, run.verifier.instances())) {
-        // Several reasons may have the same remedy.
-        if !lines.contains(&hint) {
-            lines.push(hint);
-        }
-    }
+    lines.extend(hints::for_reasons(&tally.reasons, run.verifier.instances()));
     lines.extend(hints::for_clone(&run.repository, &tally.reasons));
     if matches!(run.policy, IdentityPolicy::NotGiven) && tally.judged.verified > 0 {
         lines.push("nobody said who may sign, and anyone can get a certificate; name who may:".to_owned());

@@ -146,10 +146,7 @@ pub(in crate::commands) fn about(run: &Run<'_>) -> About {
         sha256: policy.sha256,
         path: run.surroundings.paths.first().cloned(),
     });
-    let trusted = run
-        .verifier
-        .instances()
-        .map(|instance| Trusted { name: instance.name.to_string(), newest: instance.trusted_root.newest_start() });
+    let trusted = run.verifier.instances().map(Trusted::from);
     About {
         tool: json::TOOL,
         range: json::range(run.request),

@@ -70,7 +70,10 @@ impl Selection {
         for number in 1_u64.. {
             let mut line = Vec::new();
             let read = io::Read::take(&mut stdin, MAX_LINE + 1).read_until(b'\n', &mut line);
-            let read = read.map_err(|error| CommandError::usage(format!("standard input cannot be read: {error}")))?;
+            let read = read.map_err(|error| {
+                CommandError::usage(format!("standard input cannot be read: {error}"))
+                    .hint("--stdin reads revisions, one a line, as \"git rev-list\" prints them")
+            })?;
             if read == 0 {
                 break;
             }
