@@ -15,6 +15,7 @@ mod doctor_flags;
 mod evidence_flags;
 mod gpg_flags;
 mod hook_flags;
+mod judging_flags;
 mod manual;
 mod policy_flags;
 mod report_flags;

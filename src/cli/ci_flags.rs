@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+use super::judging_flags::JudgingFlags;
 use super::report_flags::{ListingFlags, ReportFlags};
-use super::verify_flags::JudgingFlags;
 use super::{UsageError, Verify};
 
 /// `waxseal ci`

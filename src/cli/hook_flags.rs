@@ -1,13 +1,12 @@
 //! `waxseal hook`: the hooks of a push, called as githooks(5) says.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::verify_flags::JudgingFlags;
+use super::judging_flags::{CacheFlags, JudgingFlags, NetworkFlags, PolicyFlags, TrustFlags};
 use super::{UsageError, Verify};
 
 /// `waxseal hook`
@@ -89,18 +88,10 @@ pub(super) enum HookCommand {
 
 #[derive(Args)]
 pub(super) struct HookFlags {
-    /// The policy file that says who may sign: a path, or REF:PATH as it is before the push
-    #[arg(long, value_name = "FILE | REF:PATH")]
-    policy: Option<PathBuf>,
-    /// Admit everyone: only the signatures count
-    #[arg(long, conflicts_with = "policy")]
-    any_identity: bool,
-    /// Trust this trusted_root.json and nothing else
-    #[arg(long, value_name = "FILE")]
-    trusted_root: Option<PathBuf>,
-    /// Demand that the trust material was refreshed lately: 12h, 30d, 8w
-    #[arg(long, value_name = "AGE", conflicts_with = "trusted_root")]
-    max_trust_age: Option<String>,
+    #[command(flatten)]
+    policy: PolicyFlags,
+    #[command(flatten)]
+    trust: TrustFlags,
     /// Say what would be refused, and refuse nothing
     #[arg(long)]
     report_only: bool,
@@ -113,9 +104,8 @@ pub(super) struct HookFlags {
     /// Show no more failures than these
     #[arg(long, value_name = "COUNT", default_value_t = 10)]
     max_failures: usize,
-    /// Verify everything anew, and keep nothing of what is found
-    #[arg(long)]
-    no_cache: bool,
+    #[command(flatten)]
+    cache: CacheFlags,
 }
 
 impl HookCommand {
@@ -129,16 +119,10 @@ impl HookCommand {
             // Git shows the certificate of a push to pre-receive alone.
             Self::Update { reference, old, new, flags } => (HookEvent::Update { reference, old, new }, flags, false),
         };
-        let judging = JudgingFlags {
-            offline: true,
-            trusted_root: flags.trusted_root,
-            any_identity: flags.any_identity,
-            policy: flags.policy,
-            max_trust_age: flags.max_trust_age,
-            ..JudgingFlags::default()
-        };
+        let network = NetworkFlags { online: false, offline: true };
+        let judging = JudgingFlags { network, trust: flags.trust, policy: flags.policy, ..JudgingFlags::default() };
         let judging = judging.resolve(Vec::new())?;
-        let judging = Verify { no_cache: flags.no_cache, allow_empty: true, ..judging };
+        let judging = Verify { no_cache: flags.cache.no_cache, allow_empty: true, ..judging };
         Ok(Hook {
             event,
             judging,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::judging_flags::{CacheFlags, NetworkFlags, ReferenceFlags, RootFlags};
 use super::selection_flags::SelectionFlags;
 use super::{AdmittedFlags, Verify};
 
@@ -97,15 +98,10 @@ struct HistoryFlags {
     revisions: Vec<OsString>,
     #[command(flatten)]
     selection: SelectionFlags,
-    /// Verify everything anew, and keep nothing of what is found
-    #[arg(long)]
-    no_cache: bool,
-    /// Ask the log for the entry that a signature of gitsign's online mode does not carry
-    #[arg(long, conflicts_with = "offline")]
-    online: bool,
-    /// Open no connection, whatever waxseal.online says
-    #[arg(long)]
-    offline: bool,
+    #[command(flatten)]
+    cache: CacheFlags,
+    #[command(flatten)]
+    network: NetworkFlags,
 }
 
 /// How a policy is tried out.
@@ -114,12 +110,10 @@ struct TrialFlags {
     /// Print JSON, one object a line
     #[arg(long)]
     json: bool,
-    /// Trust this trusted_root.json and nothing else
-    #[arg(long, value_name = "FILE")]
-    trusted_root: Option<PathBuf>,
-    /// The ref that rules of the policy are to judge for, as refs/heads/main; else the one that was named
-    #[arg(long, value_name = "REF")]
-    r#ref: Option<String>,
+    #[command(flatten)]
+    root: RootFlags,
+    #[command(flatten)]
+    reference: ReferenceFlags,
     /// Succeed when there is no object to verify
     #[arg(long)]
     allow_empty: bool,
@@ -145,7 +139,8 @@ impl PolicyLine {
 
 impl HistoryFlags {
     fn resolve(self, admitted: AdmittedFlags) -> Verify {
-        let Self { revisions, selection: SelectionFlags { all, tags, stdin }, no_cache, online, offline } = self;
+        let Self { revisions, selection, cache: CacheFlags { no_cache }, network } = self;
+        let (SelectionFlags { all, tags, stdin }, NetworkFlags { online, offline }) = (selection, network);
         let all = all || revisions.is_empty() && tags.is_empty() && !stdin;
         Verify { revisions, all, tags, stdin, no_cache, online, offline, admitted, ..Verify::default() }
     }
@@ -153,7 +148,8 @@ impl HistoryFlags {
 
 impl TrialFlags {
     fn resolve(self, verify: Verify) -> Verify {
-        let Self { json, trusted_root, r#ref: reference, allow_empty } = self;
+        let Self { json, root: RootFlags { trusted_root }, reference, allow_empty } = self;
+        let reference = reference.r#ref;
         Verify { json, trusted_root, reference, allow_empty, ..verify }
     }
 }

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use clap::Args;
 
+use super::judging_flags::{CacheFlags, JudgingFlags};
 use super::selection_flags::SelectionFlags;
-use super::verify_flags::JudgingFlags;
 use super::{UsageError, Verify};
 
 #[derive(Args)]
@@ -24,9 +24,8 @@ pub(super) struct WhoFlags {
     /// Only what is proven to be signed before this time, or has no proven time
     #[arg(long, value_name = "TIME")]
     before: Option<String>,
-    /// Verify everything anew, and keep nothing of what is found
-    #[arg(long)]
-    no_cache: bool,
+    #[command(flatten)]
+    cache: CacheFlags,
     /// Succeed when there is no object to verify
     #[arg(long)]
     allow_empty: bool,
@@ -49,7 +48,7 @@ pub struct Who {
 
 impl WhoFlags {
     pub(super) fn resolve(self) -> Result<Who, UsageError> {
-        let Self { identity, after, before, no_cache, allow_empty, .. } = self;
+        let Self { identity, after, before, cache: CacheFlags { no_cache }, allow_empty, .. } = self;
         let SelectionFlags { all, tags, stdin } = self.selection;
         let judging = self.judging.resolve(self.revisions)?;
         let verify = Verify { all, tags, stdin, no_cache, allow_empty, ..judging };
