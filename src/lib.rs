@@ -8,11 +8,12 @@
 //! Three zones, told apart by what they may import (`tests/layering` holds them to it):
 //!
 //! - **pure**: bytes, trust, policy and time in, values out. [`signature`] opens the CMS envelope that Git stores into a
-//!   message and its verification material; [`verify`] runs the pipeline over them, and [`policy`] says who may sign;
-//!   [`x509`], [`tlog`], [`cms`], [`ssh`], [`openpgp`], [`crypto`], [`trusted_root`] know one standard each. Nothing here reads a clock, a file or
+//!   message and its verification material; [`verify`] runs the pipeline over them, [`policy`] says who may sign, and [`report`]
+//!   what a run found; [`x509`], [`tlog`], [`cms`], [`ssh`], [`openpgp`], [`crypto`], [`trusted_root`] know one standard each. Nothing here reads a clock, a file or
 //!   a socket.
 //! - **edge**: [`services`], [`oidc`] and [`credential`] talk to an instance; [`agent`] keeps a login for the next
-//!   signature, [`key_ring`] for the next agent; [`sign`] turns a signature into verification material; [`settings`], [`trust_store`] and [`git::repository`] read what the user has.
+//!   signature, [`key_ring`] for the next agent; [`sign`] turns a signature into verification material; [`settings`], [`trust_store`] and [`git::repository`] read what the user has,
+//!   and [`finding_cache`] what earlier runs found; [`gpg`] and [`merge_tree`] ask the two programs that verifying may need.
 //! - **stack**: [`stack`], a Sigstore of one's own for `waxseal serve`. It shares the pure zone with the client and
 //!   nothing else: between them is HTTP.
 //!

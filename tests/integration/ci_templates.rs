@@ -199,7 +199,7 @@ fn the_template_for_gitlab_runs() {
             ("GITLAB_CI", "true"),
             ("CI_DEFAULT_BRANCH", "main"),
             ("WAXSEAL", WAXSEAL),
-            ("WAXSEAL_CI_INSTANCE", &instance),
+            ("SIGNATURES_INSTANCE", &instance),
         ];
         world.run(verify, &[&always[..], more].concat())
     };
@@ -214,11 +214,15 @@ fn the_template_for_gitlab_runs() {
         job(&merge).code(code);
         let report = std::fs::read_to_string(world.sandbox.path("job/waxseal-junit.xml")).unwrap();
         assert_eq!(report.contains("<failure"), code == 1, "{report}");
-        job(&[&merge[..], &[("WAXSEAL_CI_REPORT_ONLY", "true")]].concat()).success();
-        job(&[&merge[..], &[("WAXSEAL_CI_REPORT_ONLY", "true"), ("WAXSEAL_CI_HEADS", "true")]].concat()).success();
+        job(&[&merge[..], &[("SIGNATURES_REPORT_ONLY", "true")]].concat()).success();
+        job(&[&merge[..], &[("SIGNATURES_REPORT_ONLY", "true"), ("SIGNATURES_HEADS", "true")]].concat()).success();
         let head = world.sandbox.run_in("job", "git", ["rev-parse", "refs/remotes/origin/merge-requests/1"]);
         assert_eq!(head.success().line(), world.tip("good"));
         job(&[("CI_PIPELINE_SOURCE", "push"), ("CI_COMMIT_SHA", &sha), ("CI_COMMIT_BRANCH", branch)]).code(code);
     }
     job(&[("CI_PIPELINE_SOURCE", "push"), ("CI_COMMIT_SHA", &world.main), ("CI_COMMIT_TAG", "v1")]).success();
+    // A new branch without commits of its own.
+    let new = [("CI_PIPELINE_SOURCE", "push"), ("CI_COMMIT_SHA", &world.main), ("CI_COMMIT_BRANCH", "new")];
+    job(&new).success();
+    job(&[&new[..], &[("SIGNATURES_ALLOW_EMPTY", "false")]].concat()).code(3);
 }
