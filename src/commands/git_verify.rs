@@ -20,7 +20,7 @@ use crate::git::ObjectKind;
 use crate::git::description::Description;
 use crate::git::repository::{ObjectId, Repository};
 use crate::git::status_fd::{Answer, Reader, answer, failure, undecided};
-use crate::policy::{Allowed, Circumstances, IdentityPolicy, Merge, Start};
+use crate::policy::{Allowed, Circumstances, IdentityPolicy, Start};
 use crate::settings::{FoundRepository, Settings};
 use crate::signature::SignatureFormat;
 use crate::signature::payload::PayloadKind;
@@ -251,17 +251,7 @@ fn circumstances<'a>(
         }
         _ => Some(false),
     };
-    Ok(Circumstances {
-        reference: None,
-        author_email,
-        changes_policy,
-        object,
-        start,
-        places: &[],
-        committer_email: None,
-        merge: Merge::Unknown,
-        squash: None,
-    })
+    Ok(Circumstances { author_email, changes_policy, object, start, ..Circumstances::default() })
 }
 
 fn object_kind(payload: &[u8]) -> Option<ObjectKind> {

@@ -15,7 +15,7 @@ use super::verify::{Run, Unjudged};
 use crate::cli::{Hook, HookEvent};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::escape;
-use crate::git::repository::{Repository, Selected};
+use crate::git::repository::{Repository, Selected, leading};
 use crate::policy::IdentityPolicy;
 
 mod certificate;
@@ -121,8 +121,7 @@ struct Law {
 impl Law {
     fn of(policy: &LoadedPolicy, repository: &Repository) -> Option<Self> {
         let place = policy.in_repository.as_ref()?;
-        let name = place.revision.split(['~', '^']).next().unwrap_or_default();
-        let name = name.split_once("@{").map_or(name, |(name, _)| name);
+        let name = leading(&place.revision);
         let reference = repository.reference(name.as_ref()).map(|reference| repository.moved(&reference));
         let namesakes = repository.namesakes(name);
         Some(Self { reference, name: name.to_owned(), namesakes, paths: policy.paths.clone() })

@@ -43,7 +43,7 @@ pub use found::{FoundObject, RawObject, UnhashedObject, UnreadableObject};
 pub use hashed::Entry;
 pub use heads::{Head, Heads};
 pub use history::{FileAt, HistoryError};
-pub use names::Ambiguous;
+pub use names::{Ambiguous, leading};
 pub use notes::{EVIDENCE_REF, EvidenceNote, NotesError};
 pub use peel::Peeled;
 pub use pushed::{Pushed, PushedEnd};

@@ -13,6 +13,8 @@ pub struct Signers {
     limit: usize,
     /// Signatures of those for whom there was no room.
     others: u64,
+    /// The days are counted.
+    by_day: bool,
 }
 
 /// Who: the same name vouched for by somebody else is somebody else.
@@ -41,7 +43,7 @@ pub struct Signer {
     pub first: Option<Timestamp>,
     /// The last.
     pub last: Option<Timestamp>,
-    /// How many on each day, by its number since 1970, UTC.
+    /// How many on each day, by its number since 1970, UTC; nothing where days are not counted.
     pub days: BTreeMap<i64, u64>,
 }
 
@@ -49,12 +51,18 @@ impl Signers {
     /// Nobody yet; at most `limit` are told apart.
     #[must_use]
     pub fn at_most(limit: usize) -> Self {
-        Self { by: HashMap::new(), limit, others: 0 }
+        Self { by: HashMap::new(), limit, others: 0, by_day: false }
     }
 
-    /// Counts a verified object; any other has no signer that could be named. Whether it was counted.
-    pub fn add(&mut self, row: &Row) -> bool {
-        let Some(name) = &row.identity else { return false };
+    /// The same, and the days are counted.
+    #[must_use]
+    pub fn by_day(limit: usize) -> Self {
+        Self { by_day: true, ..Self::at_most(limit) }
+    }
+
+    /// Counts a verified object; any other has no signer that could be named.
+    pub fn add(&mut self, row: &Row) {
+        let Some(name) = &row.identity else { return };
         let identity = Identity {
             name: name.clone(),
             kind: row.identity_kind,
@@ -64,7 +72,7 @@ impl Signers {
         };
         if !self.by.contains_key(&identity) && self.by.len() >= self.limit {
             self.others += 1;
-            return true;
+            return;
         }
         let signer = self.by.entry(identity).or_default();
         signer.count += 1;
@@ -72,9 +80,10 @@ impl Signers {
         if let Some(time) = row.time {
             signer.first = Some(signer.first.map_or(time, |first| first.min(time)));
             signer.last = Some(signer.last.map_or(time, |last| last.max(time)));
-            *signer.days.entry(time.as_second().div_euclid(DAY)).or_default() += 1;
+            if self.by_day {
+                *signer.days.entry(time.as_second().div_euclid(DAY)).or_default() += 1;
+            }
         }
-        true
     }
 
     /// Most signatures first.
@@ -116,11 +125,11 @@ mod tests {
 
     #[test]
     fn one_name_at_two_issuers_is_two_signers() {
-        let mut signers = Signers::at_most(2);
+        let mut signers = Signers::by_day(2);
         for (name, issuer, day) in [("a", "x", 3), ("a", "x", 1), ("a", "y", 2), ("b", "x", 2)] {
-            assert!(signers.add(&signed(name, issuer, day)));
+            signers.add(&signed(name, issuer, day));
         }
-        assert!(!signers.add(&row(1, Standing::Failed, Some("unsigned"))));
+        signers.add(&row(1, Standing::Failed, Some("unsigned")));
         let sorted = signers.sorted();
         assert_eq!((sorted.len(), signers.others(), signers.signatures()), (2, 1, 4));
         let (identity, signer) = sorted[0];

@@ -208,7 +208,7 @@ fn of_changes() -> Failures {
 fn page(rows: &[Row], exit_code: u8) -> String {
     let (totals, _) = sums(rows);
     let mut failures = Failures::at_most(5_000);
-    let mut signers = signers::Signers::at_most(1_000);
+    let mut signers = signers::Signers::by_day(1_000);
     for row in rows {
         signers.add(row);
         if row.standing.is_failure() {

@@ -8,7 +8,7 @@ use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::hints;
 use crate::commands::verify::Run;
 use crate::git::repository::ObjectId;
-use crate::policy::{Allowed, Circumstances, Merge, Start};
+use crate::policy::{Allowed, Circumstances, Start};
 use crate::settings::HookVariables;
 use crate::signature::SignatureFormat;
 use crate::signature::payload::{PayloadKind, header, message};
@@ -75,14 +75,10 @@ pub(super) fn check(run: &Run<'_>, told: &[Update], moved: &[Update]) -> Result<
 fn admitted(run: &Run<'_>, signature: &mut VerifiedSignature, reference: &str) -> Result<(), CommandError> {
     let circumstances = Circumstances {
         reference: Some(reference),
-        author_email: None,
         changes_policy: Some(false),
-        object: None,
+        // A push is of today.
         start: Start::Judged,
-        places: &[],
-        committer_email: None,
-        merge: Merge::Unknown,
-        squash: None,
+        ..Circumstances::default()
     };
     let (kind, why) = match run.policy.judge(signature, &circumstances) {
         Allowed::AnyIdentity | Allowed::Yes(_) | Allowed::Exempt(_) => return Ok(()),

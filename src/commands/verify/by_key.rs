@@ -80,7 +80,12 @@ impl<'a> Keys<'a> {
                         Err(error) => **verdict = openpgp_verdict(Err(error), |_key| None),
                     }
                 }
-                _ => {}
+                Verdict::OtherFormat(_)
+                | Verdict::Rejected(_)
+                | Verdict::Undecided(_)
+                | Verdict::Unsigned
+                | Verdict::Verified(_)
+                | Verdict::VerifiedByKey(_) => {}
             }
         }
         self.ask_gpg(pending);

@@ -52,7 +52,7 @@ impl<'a> Reports<'a> {
             totals: Totals::default(),
             failures: Failures::at_most(MAX_FAILURES),
             changes: Failures::at_most(MAX_CHANGES),
-            signers: Signers::at_most(MAX_SIGNERS),
+            signers: Signers::by_day(MAX_SIGNERS),
             junit: draft(&wanted.junit)?,
             sarif: draft(&wanted.sarif)?,
             html: draft(&wanted.html)?,

@@ -89,15 +89,7 @@ impl Repository {
         })
     }
 
-    /// Whether a commit changes the file at `path`: has another one than its parent, or, of a merge, than a clean merge of
-    /// its parents gives; a tag never. `None` where it takes an object that cannot be read.
-    #[must_use]
-    pub fn changes(&self, found: &FoundObject, path: &str) -> Option<bool> {
-        let Ok(RawObject { kind, bytes }) = &found.content else { return None };
-        self.changes_of(*kind, bytes, path)
-    }
-
-    /// The same of several files: whether it changes one of them.
+    /// Whether a commit changes one of the files at `paths`.
     #[must_use]
     pub fn changes_any(&self, found: &FoundObject, paths: &[String]) -> Option<bool> {
         let Ok(RawObject { kind, bytes }) = &found.content else {
@@ -112,9 +104,9 @@ impl Repository {
         any(paths.iter().map(|path| self.changes_of(kind, bytes, path)))
     }
 
-    /// The same of an object's bytes, whether the repository has it or not.
-    #[must_use]
-    pub fn changes_of(&self, kind: ObjectKind, bytes: &[u8], path: &str) -> Option<bool> {
+    /// Whether a commit changes the file at `path`: has another one than its parent, or, of a merge, than a clean merge of
+    /// its parents gives; a tag never. `None` where it takes an object that cannot be read.
+    fn changes_of(&self, kind: ObjectKind, bytes: &[u8], path: &str) -> Option<bool> {
         match kind {
             ObjectKind::Commit => {}
             ObjectKind::Tag => return Some(false),

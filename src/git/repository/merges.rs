@@ -169,7 +169,7 @@ mod tests {
     }
 
     fn changes(repository: &Repository, id: &str) -> Option<bool> {
-        repository.changes(&repository.read(id.parse().unwrap()), "p.toml")
+        repository.changes_any(&repository.read(id.parse().unwrap()), &["p.toml".to_owned()])
     }
 
     #[test]

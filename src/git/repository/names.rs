@@ -107,7 +107,8 @@ impl Repository {
 const TAGS: &str = "refs/tags/";
 
 /// What stands before `~3`, `^{commit}` or `@{1}`.
-fn leading(revision: &str) -> &str {
+#[must_use]
+pub fn leading(revision: &str) -> &str {
     let name = revision.split(['~', '^']).next().unwrap_or_default();
     name.split_once("@{").map_or(name, |(name, _)| name)
 }

@@ -3,6 +3,7 @@
 use gix::ObjectId;
 use gix::bstr::{BStr, ByteSlice as _};
 
+use super::pushed::MAX_TAGS;
 use super::{Repository, Selected, UnreadableObject};
 use crate::git::ObjectKind;
 
@@ -70,6 +71,3 @@ fn target(kind: ObjectKind, bytes: &[u8]) -> Option<ObjectId> {
         ObjectKind::Tag => ObjectId::from_hex(bytes.lines().next()?.strip_prefix(b"object ")?).ok(),
     }
 }
-
-/// Nobody tags tags so often.
-const MAX_TAGS: usize = 1 << 8;

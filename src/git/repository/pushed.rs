@@ -140,4 +140,4 @@ pub enum PushedEnd {
 }
 
 /// Nobody tags tags so often.
-const MAX_TAGS: usize = 1 << 8;
+pub(super) const MAX_TAGS: usize = 1 << 8;
