@@ -53,6 +53,17 @@ impl Workflow {
     }
 }
 
+/// Whether a rule for the refs of `earlier` is for all that one for those of `later` is for; without refs it is for every one.
+pub(super) fn refs_cover(earlier: &[Pattern], later: &[Pattern]) -> bool {
+    earlier.is_empty() || !later.is_empty() && later.iter().all(|one| earlier.iter().any(|other| other.covers(one)))
+}
+
+/// Whether two rules may be for the same ref.
+pub(super) fn refs_meet(earlier: &[Pattern], later: &[Pattern]) -> bool {
+    let meet = |one: &Pattern, other: &Pattern| one.covers(other) || other.covers(one);
+    earlier.is_empty() || later.is_empty() || later.iter().any(|one| earlier.iter().any(|other| meet(one, other)))
+}
+
 /// Nothing stands before the mark of an address, and no two slashes without anything between them.
 fn is_name(text: &str) -> bool {
     !text.starts_with(['@', '!']) && !text.ends_with(['@', '!', '/'])

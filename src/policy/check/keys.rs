@@ -1,6 +1,7 @@
 //! Rules about keys that stand in each other's way.
 
 use super::Problem;
+use super::covers::{refs_cover, refs_meet};
 use crate::policy::KeyRule;
 
 /// What is to be said of a rule by itself: a forge's key signs for everybody who is logged in there.
@@ -25,11 +26,9 @@ pub(super) fn beside(rule: &KeyRule, earlier: &[KeyRule]) -> Vec<Problem> {
 
 /// Whether nobody ever gets past `earlier` to `rule`.
 fn makes_unreachable(earlier: &KeyRule, rule: &KeyRule) -> bool {
-    let refs = earlier.refs.is_empty()
-        || !rule.refs.is_empty() && rule.refs.iter().all(|one| earlier.refs.iter().any(|other| other.covers(one)));
     earlier.format == rule.format
         && earlier.bounds.covers(&rule.bounds)
-        && refs
+        && refs_cover(&earlier.refs, &rule.refs)
         && earlier.forge.as_ref().is_none_or(|earlier| rule.forge.as_ref().is_some_and(|rule| earlier.covers(rule)))
         && (!earlier.author_match || rule.author_match)
         && (earlier.may_change_policy || !rule.may_change_policy)
@@ -38,9 +37,6 @@ fn makes_unreachable(earlier: &KeyRule, rule: &KeyRule) -> bool {
 
 /// Whether some signature could be for both, as far as that can be told without the history.
 fn meets(earlier: &KeyRule, rule: &KeyRule) -> bool {
-    let refs = earlier.refs.is_empty()
-        || rule.refs.is_empty()
-        || rule.refs.iter().any(|one| earlier.refs.iter().any(|other| other.covers(one) || one.covers(other)));
     let forges = match (&earlier.forge, &rule.forge) {
         (Some(earlier), Some(rule)) => earlier.meets(rule),
         (None, _) | (_, None) => true,
@@ -49,7 +45,7 @@ fn meets(earlier: &KeyRule, rule: &KeyRule) -> bool {
         && forges
         && (earlier.bounds.covers(&rule.bounds) || rule.bounds.covers(&earlier.bounds))
         && earlier.may_change_policy == rule.may_change_policy
-        && refs
+        && refs_meet(&earlier.refs, &rule.refs)
 }
 
 /// GitHub's, for what is done in its web pages.

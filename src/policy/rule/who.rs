@@ -1,5 +1,7 @@
 //! Whom a rule is about.
 
+use std::fmt;
+
 use super::Mismatch;
 use crate::policy::Pattern;
 use crate::x509::fulcio::BuildClaims;
@@ -28,6 +30,15 @@ impl Who {
             (Self::Email(_) | Self::Uri(_) | Self::Username(_), _) => return Err(Mismatch::Identity),
         };
         if pattern.matches(name) { Ok(()) } else { Err(Mismatch::Identity) }
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Email(pattern) | Self::Uri(pattern) | Self::Username(pattern) => f.write_str(pattern.as_str()),
+            Self::Workflow(workflow) => write!(f, "the workflow of repository {}", workflow.repository_id),
+        }
     }
 }
 
