@@ -24,10 +24,11 @@ mod inputs;
 mod json;
 mod key_steps;
 mod next;
+mod step_report;
 mod steps;
 mod tree;
 
-use steps::StepReport;
+use step_report::StepReport;
 
 /// Explains the object that `request` names and returns the exit code that `waxseal verify` has for it.
 ///

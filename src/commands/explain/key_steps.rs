@@ -1,6 +1,6 @@
 //! The steps of a proof that rests on a key: fewer than those of a certificate, because nobody vouches for anything.
 
-use super::steps::StepReport;
+use super::step_report::StepReport;
 use crate::commands::facts::Facts;
 use crate::openpgp::BadOpenPgpSignature;
 use crate::ssh::BadSshSignature;

@@ -2,9 +2,9 @@
 
 use super::inputs::Inputs;
 use super::key_steps;
+use super::step_report::StepReport;
 use crate::cms::SignedData;
 use crate::cms::armor;
-use crate::commands::facts::Facts;
 use crate::commands::outside_evidence::Completed;
 use crate::commands::verify::Run;
 use crate::git::repository::FoundObject;
@@ -12,18 +12,6 @@ use crate::signature::git::{BindingError, open};
 use crate::verify::Verdict;
 use crate::verify::error::{Missing, VerifyError};
 use crate::verify::findings::{Findings, Outcome, Step};
-
-/// One step.
-pub(super) struct StepReport {
-    /// Its name, in JSON too.
-    pub(super) name: &'static str,
-    /// What says how it is done.
-    pub(super) standard: &'static str,
-    /// `None`: it was not taken, because there was nothing to take it with.
-    pub(super) outcome: Option<Outcome>,
-    /// What it looked at.
-    pub(super) inputs: Facts,
-}
 
 /// Every step in the order in which people ask: what is this, who is it by, what proves it, is it about this content.
 pub(super) fn of(run: &Run<'_>, found: &FoundObject, completed: &Completed, findings: &Findings) -> Vec<StepReport> {
