@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::Explanation;
 use super::json::words;
-use super::steps::StepReport;
+use super::step_report::StepReport;
 use crate::commands::facts::Facts;
 use crate::commands::verify::json::policy;
 use crate::escape;

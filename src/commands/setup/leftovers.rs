@@ -3,19 +3,8 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use tempfile::NamedTempFile;
-
 use super::record::Record;
-
-/// A file for a record. As long as its maker lives it is locked.
-pub(super) fn unfinished(record: &Path) -> std::io::Result<NamedTempFile> {
-    let folder = record.parent().ok_or(std::io::ErrorKind::NotFound)?;
-    fs::create_dir_all(folder)?;
-    let file = tempfile::Builder::new().prefix(&prefix(record)).tempfile_in(folder)?;
-    // Where nobody can lock, nobody takes it for a leftover either.
-    let _unlocked = file.as_file().try_lock();
-    Ok(file)
-}
+use super::record::unfinished::prefix;
 
 /// Puts the record of a change that was made in its place, and removes those of changes that were not. `now` is what the
 /// changed file has.
@@ -36,9 +25,4 @@ pub(super) fn tidy(record: &Path, file: &Path, now: &[u8]) {
         // What stays lies where nobody looks for it.
         let _stays = if wanted { fs::rename(&path, record) } else { fs::remove_file(&path) };
     }
-}
-
-/// The name of no file that anybody else makes there.
-fn prefix(record: &Path) -> String {
-    format!(".{}-", record.file_stem().unwrap_or_default().display())
 }

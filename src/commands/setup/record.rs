@@ -8,12 +8,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::leftovers;
 use super::plan::{Plan, PlannedChange, Splice};
 use crate::command_error::CommandError;
 use crate::crypto::Sha256Digest;
 use crate::files;
 use crate::settings::config_file::ConfigFileError;
+
+pub(super) mod unfinished;
 
 /// All changes to one file since the first `waxseal setup` that was not undone.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -126,7 +127,7 @@ impl Record {
     /// Writes it beside its place, so that little can go wrong once the file was changed.
     pub(super) fn prepare<'a>(&self, path: &'a Path) -> Result<Prepared<'a>, CommandError> {
         let write = || -> std::io::Result<NamedTempFile> {
-            let mut file = leftovers::unfinished(path)?;
+            let mut file = unfinished::file(path)?;
             file.write_all(&serde_json::to_vec_pretty(self)?)?;
             file.as_file().sync_all()?;
             Ok(file)
