@@ -1,6 +1,7 @@
 //! Git objects as bytes: the payload that is signed, and the signature that is stored with it.
 
 pub mod description;
+pub mod refs;
 pub mod repository;
 pub mod status_fd;
 

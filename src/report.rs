@@ -17,7 +17,7 @@ pub mod summary;
 mod totals;
 
 pub use self::failures::Failures;
-pub use self::row::{Row, Standing, key_kind, shortened};
+pub use self::row::{Row, SHORT_ID, Standing, headline, key_kind, shortened};
 pub use self::totals::Totals;
 
 use std::fmt;
@@ -103,6 +103,12 @@ impl About {
         }
         facts
     }
+}
+
+/// What stands behind a word of which there are `count`.
+#[must_use]
+pub fn plural<N: PartialEq + From<u8>>(count: N) -> &'static str {
+    if count == N::from(1) { "" } else { "s" }
 }
 
 /// `count` with a comma between thousands.

@@ -15,6 +15,7 @@ use crate::escape;
 use crate::evidence::note;
 use crate::git::repository::{EVIDENCE_REF, FoundObject, ObjectId, Repository};
 use crate::git::{HashKind, SignedObject};
+use crate::report::{SHORT_ID, plural};
 use crate::seen_checkpoints::{Before, LiveCheckpoint, SeenCheckpoints};
 use crate::services::TransparencyLog;
 use crate::services::http::Http;
@@ -246,9 +247,8 @@ impl Tally {
     }
 
     fn print(&self, verifier: &Verifier) -> io::Result<()> {
-        let plural = if self.objects == 1 { "" } else { "s" };
         let Self { objects, found, kept, lacking, rejected, .. } = self;
-        let mut text = format!("{objects} object{plural}");
+        let mut text = format!("{objects} object{}", plural(*objects));
         for (count, word) in
             [(found, "found and kept"), (kept, "kept before"), (lacking, "lacking"), (rejected, "rejected")]
         {
@@ -291,4 +291,3 @@ fn unwritten(error: &io::Error) -> CommandError {
 /// A commit of notes for each of so many objects, before which the logs are looked at: whoever interrupts a long run loses
 /// little.
 const WRITTEN_AT_ONCE: usize = 200;
-const SHORT_ID: usize = 10;

@@ -14,6 +14,7 @@ use crate::command_error::{CommandError, ErrorKind};
 use crate::escape;
 use crate::git::repository::Repository;
 use crate::policy::{Finding, PolicyFile};
+use crate::report::plural;
 use crate::settings::FoundRepository;
 use crate::trust_store::TrustStore;
 
@@ -59,7 +60,6 @@ fn print(policy: &PolicyFile, findings: &[Finding]) -> io::Result<()> {
         text.push('\n');
     }
     let (rules, count) = (policy.rules().len() + policy.key_rules().len(), findings.len());
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
     text.push_str(&format!("{rules} rule{}, {count} finding{}\n", plural(rules), plural(count)));
     write(text.as_bytes())
 }

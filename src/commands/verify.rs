@@ -399,9 +399,6 @@ pub(super) fn written(done: io::Result<u8>, failure: ErrorKind) -> Result<u8, Co
     }
 }
 
-/// Where tags are.
-pub(super) const TAGS: &str = "refs/tags/";
-
 /// The repository, if there is one that Git would use.
 pub(super) fn open(found: &FoundRepository) -> Result<Repository, CommandError> {
     match found {

@@ -6,10 +6,11 @@ use std::ffi::OsString;
 use jiff::Timestamp;
 
 use super::policy_source::LoadedPolicy;
+use super::verify::Run;
 use super::verify::selection::Selection;
-use super::verify::{Run, TAGS};
 use crate::cli::Verify;
 use crate::command_error::CommandError;
+use crate::git::refs::TAGS;
 use crate::git::repository::{Repository, Selected};
 
 /// Verifies the tags of these names and returns the exit code of `docs/errors.md`.

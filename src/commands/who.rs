@@ -20,7 +20,7 @@ use crate::escape;
 use crate::git::repository::{Repository, Selected};
 use crate::policy::Allowed;
 use crate::report::signers::{Identity, Signer, Signers, share};
-use crate::report::{Row, grouped, key_kind};
+use crate::report::{Row, grouped, key_kind, plural};
 use crate::verify::Verdict;
 
 /// Verifies what `request` names and says who signed it. The exit code: 3 where somebody may have signed and that could not
@@ -166,7 +166,7 @@ fn print_lines(out: &mut impl Write, found: &Found, asked: &Asked<'_>) -> io::Re
     if found.signers.others() > 0 {
         writeln!(out, "{:>9}  by others: more identities than are told apart", grouped(found.signers.others()))?;
     }
-    let objects = |count: u64| format!("{} object{}", grouped(count), if count == 1 { "" } else { "s" });
+    let objects = |count: u64| format!("{} object{}", grouped(count), plural(count));
     let signatures = found.signers.signatures();
     match asked.identity {
         Some(identity) if signatures == 0 => {

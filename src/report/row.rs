@@ -130,5 +130,16 @@ pub fn shortened(text: &[u8], limit: usize) -> Vec<u8> {
     short
 }
 
-/// As in the lines for people.
-const SHORT_ID: usize = 10;
+/// A subject as one line has room for.
+#[must_use]
+pub fn headline(subject: &str) -> String {
+    if subject.chars().count() <= MAX_SUBJECT {
+        return subject.to_owned();
+    }
+    subject.chars().take(MAX_SUBJECT - 1).chain(['…']).collect()
+}
+
+/// How many digits of a name people see.
+pub const SHORT_ID: usize = 10;
+
+const MAX_SUBJECT: usize = 60;

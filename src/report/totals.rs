@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Row, Standing, grouped};
+use super::{Row, Standing, grouped, plural};
 
 /// The sums of a run.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +70,7 @@ impl Totals {
             tags if tags == objects => "tag",
             _ => "object",
         };
-        format!("{} {noun}{}", grouped(objects), if objects == 1 { "" } else { "s" })
+        format!("{} {noun}{}", grouped(objects), plural(objects))
     }
 
     /// The answer in a line.

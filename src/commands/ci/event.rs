@@ -6,6 +6,7 @@
 use serde::Deserialize;
 
 use crate::escape;
+use crate::git::refs::TAGS;
 use crate::git::repository::ObjectId;
 use crate::settings::{GithubJob, GitlabJob};
 
@@ -136,7 +137,7 @@ pub(super) fn github(job: &GithubJob, payload: &[u8]) -> Result<Job, UnknownJob>
                 return Err(UnknownJob::Deletion(event.to_owned()));
             }
             let reference = payload.reference.or_else(|| job.reference.clone()).ok_or_else(|| lacks("which ref"))?;
-            let fetch = reference.strip_prefix("refs/tags/").map(|_tag| fetch_tag(&reference));
+            let fetch = reference.strip_prefix(TAGS).map(|_tag| fetch_tag(&reference));
             let head = named(&after, "what was pushed")?;
             let (base, why) = match id(&before) {
                 _ if fetch.is_some() => (Base::DefaultBranch { all: true }, TAG),
@@ -199,7 +200,7 @@ pub(super) fn gitlab(job: &GitlabJob) -> Result<Job, UnknownJob> {
     }
     let head = named(&job.sha, "for which commit it runs")?;
     if let Some(tag) = &job.tag {
-        let reference = format!("refs/tags/{tag}");
+        let reference = format!("{TAGS}{tag}");
         let (event, fetch) = (format!("GitLab tag {tag}"), Some(fetch_tag(&reference)));
         let base = Base::DefaultBranch { all: true };
         return Ok(Job {

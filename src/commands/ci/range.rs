@@ -7,6 +7,7 @@ use super::event::{Base, Job};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::verify::selection::Selection;
 use crate::escape;
+use crate::git::refs::TAGS;
 use crate::git::repository::{ObjectId, Pushed, PushedEnd, Repository, Selected};
 
 /// What is verified, and where what is trusted already ends.
@@ -61,7 +62,7 @@ impl Range {
             Pushed { tags, end: PushedEnd::Commit(commit) } => (tags, commit),
             Pushed { .. } => return Err(lacks(job.head, job, repository)),
         };
-        let is_tag = |name: &&String| name.starts_with("refs/tags/");
+        let is_tag = |name: &&String| name.starts_with(TAGS);
         // The commit is told where the tag is meant.
         if let Some(name) = job.reference.as_ref().filter(is_tag).filter(|_| tags.is_empty()) {
             let there = repository.tip(name).map(|id| repository.pushed(id));

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::command_error::CommandError;
 use crate::commands::stdout::print;
 use crate::escape;
+use crate::report::plural;
 
 /// One thing that was looked at.
 #[derive(Debug, PartialEq, Eq)]
@@ -119,10 +120,6 @@ impl Report {
         })?;
         Ok(exit)
     }
-}
-
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }
 
 fn line(value: &serde_json::Value) -> String {

@@ -4,6 +4,7 @@ use super::Finding;
 use crate::commands::policy_source::LoadedPolicy;
 use crate::commands::{identity_policy, verify};
 use crate::policy::IdentityPolicy;
+use crate::report::plural;
 use crate::settings::Settings;
 
 pub(super) fn finding(settings: &Settings) -> Finding {
@@ -34,7 +35,7 @@ pub(super) fn finding(settings: &Settings) -> Finding {
 }
 
 fn rules(count: usize) -> String {
-    format!("{count} rule{}", if count == 1 { "" } else { "s" })
+    format!("{count} rule{}", plural(count))
 }
 
 const CHECK: &str = "policy";

@@ -16,8 +16,8 @@ use super::updates::Update;
 use crate::cli::HookEvent;
 use crate::command_error::CommandError;
 use crate::commands::policy_source::LoadedPolicy;
-use crate::commands::verify::TAGS;
 use crate::commands::verify::selection::Selection;
+use crate::git::refs::{TAGS, is_work};
 use crate::git::repository::{ObjectId, Pushed, PushedEnd, Repository, Selected};
 
 /// Refs that are judged together.
@@ -70,7 +70,7 @@ impl Parts {
     ) -> Result<(Self, Selection), CommandError> {
         let mut parts: Vec<Part> = Vec::new();
         for update in updates {
-            let Some(new) = update.new.filter(|_| is_judged(&update.reference)) else { continue };
+            let Some(new) = update.new.filter(|_| is_work(update.reference.as_bytes())) else { continue };
             let pushed = repository.pushed(new);
             let (law, annotated) = (law(policy, &update.reference), !pushed.tags.is_empty());
             let is_source = source == Some(update.reference.as_str());
@@ -196,11 +196,6 @@ fn vouches(reference: &str) -> bool {
     VOUCHING.iter().any(|place| reference.starts_with(place))
 }
 
-/// What nobody signs, and waxseal's own, is not judged.
-pub(super) fn is_judged(reference: &str) -> bool {
-    !["refs/notes/", "refs/waxseal/"].iter().any(|own| reference.starts_with(own)) && reference != "refs/stash"
-}
-
 /// What the branches and tags of the other end have, by the names that they have there.
 fn known(repository: &Repository, event: &HookEvent) -> Result<Vec<(String, Pushed)>, CommandError> {
     // What cannot be named in a policy vouches for nothing.
@@ -296,11 +291,5 @@ mod tests {
         {
             assert!(!is_name(address), "{address}");
         }
-    }
-
-    #[test]
-    fn notes_are_not_judged() {
-        assert!(is_judged("refs/heads/main") && is_judged("refs/heads/refs/notes/x") && is_judged("refs/changes/1"));
-        assert!(!is_judged("refs/notes/waxseal-evidence") && !is_judged("refs/stash") && !is_judged("refs/waxseal/x"));
     }
 }

@@ -11,8 +11,9 @@ use crate::commands::verify::Run;
 use crate::commands::verify::judged::Judged;
 use crate::escape;
 use crate::git::ObjectKind;
+use crate::git::refs::TAGS;
 use crate::policy::Allowed;
-use crate::report::{MAX_CHANGES, Standing};
+use crate::report::{MAX_CHANGES, SHORT_ID, Standing, headline, plural};
 use crate::verify::Verdict;
 
 /// What is to be said, as it is found out.
@@ -151,7 +152,7 @@ impl Found {
                 self.to_sign = Some(ToSign { id, is_root, is_alone });
             }
             (Some(ObjectKind::Tag), Verdict::Unsigned | Verdict::Rejected(_) | Verdict::OtherFormat(_), _) => {
-                let tag = part.references.iter().find_map(|name| name.strip_prefix("refs/tags/"));
+                let tag = part.references.iter().find_map(|name| name.strip_prefix(TAGS));
                 self.tag_to_sign = tag.map(str::to_owned);
             }
             _ => {}
@@ -203,12 +204,10 @@ fn line(judged: &Judged<'_>) -> String {
         Verdict::Rejected(_) | Verdict::Undecided(_) | Verdict::Unsigned | Verdict::OtherFormat(_) => String::new(),
     };
     let mut line = format!("{tag}{id} {code}: {signer}{}", judged.detail().unwrap_or_default());
-    let subject = String::from_utf8_lossy(judged.description().subject).into_owned();
+    let subject = headline(&String::from_utf8_lossy(judged.description().subject));
     if !subject.is_empty() {
-        let short: String = subject.chars().take(MAX_SUBJECT).collect();
-        let dots = if short.len() < subject.len() { "…" } else { "" };
         // Writing into a String cannot fail.
-        write!(line, " ({short}{dots})").unwrap_or_default();
+        write!(line, " ({subject})").unwrap_or_default();
     }
     line
 }
@@ -223,8 +222,5 @@ fn name(part: &Part) -> String {
 }
 
 fn counted(objects: u64) -> String {
-    format!("{objects} new object{}", if objects == 1 { "" } else { "s" })
+    format!("{objects} new object{}", plural(objects))
 }
-
-const SHORT_ID: usize = 10;
-const MAX_SUBJECT: usize = 60;

@@ -20,6 +20,7 @@ use crate::commands::verify::{Run, Unjudged, written};
 use crate::commands::{hints, stdout};
 use crate::escape;
 use crate::policy::IdentityPolicy;
+use crate::report::plural;
 
 mod lines;
 
@@ -173,7 +174,7 @@ fn totals(out: &mut impl Write, changes: &Changes) -> io::Result<()> {
         writeln!(out, "{:>9}  of still more signers", changes.beyond)?;
     }
     let Changes { objects, newly_fail, newly_pass, newly_undecided, other_rule, .. } = changes;
-    let s = if *objects == 1 { "" } else { "s" };
+    let s = plural(*objects);
     write!(out, "{objects} object{s}: {newly_pass} would newly pass, {newly_fail} newly fail")?;
     if *newly_undecided > 0 {
         write!(out, ", {newly_undecided} be undecided")?;

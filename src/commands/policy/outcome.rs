@@ -5,7 +5,7 @@ use std::fmt;
 use crate::commands::verify::judged::Judged;
 use crate::escape;
 use crate::policy::{Allowed, IdentityPolicy};
-use crate::report::Standing;
+use crate::report::{SHORT_ID, Standing, headline};
 use crate::verify::Verdict;
 
 /// What a policy makes of an object.
@@ -114,12 +114,7 @@ impl fmt::Display for Who {
 
 /// Short id and subject.
 pub(super) fn named(judged: &Judged<'_>) -> (String, String) {
-    let subject = escape::terminal(judged.description().subject);
-    let short = if subject.chars().count() > MAX_SUBJECT {
-        subject.chars().take(MAX_SUBJECT - 1).chain(['…']).collect()
-    } else {
-        subject
-    };
+    let short = headline(&escape::terminal(judged.description().subject));
     (judged.found.id.to_hex_with_len(SHORT_ID).to_string(), short)
 }
 
@@ -134,6 +129,3 @@ pub(super) fn rules(policy: &IdentityPolicy) -> Vec<String> {
         IdentityPolicy::OneOf(rules) => rules.iter().map(|rule| rule.name.clone()).collect(),
     }
 }
-
-const SHORT_ID: usize = 10;
-const MAX_SUBJECT: usize = 60;

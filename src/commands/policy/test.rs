@@ -15,7 +15,7 @@ use crate::commands::verify::{Run, json, written};
 use crate::commands::{hints, stdout};
 use crate::escape;
 use crate::policy::{Allowed, IdentityPolicy};
-use crate::report::Standing;
+use crate::report::{Standing, plural};
 
 /// Runs the command. The exit code is that of `waxseal verify` under this policy.
 ///
@@ -92,6 +92,9 @@ fn totals(out: &mut impl Write, tally: &Tally, counts: &[RuleCount]) -> io::Resu
     let [passes, fails, exempt] = [Standing::Ok, Standing::Failed, Standing::Exempt].map(|standing| tally.of(standing));
     let undecided = tally.of(Standing::Unknown) + tally.of(Standing::Unjudged);
     let objects = tally.objects();
-    let s = if objects == 1 { "" } else { "s" };
-    writeln!(out, "{objects} object{s}: {passes} pass, {fails} fail, {undecided} undecided, {exempt} exempt")
+    writeln!(
+        out,
+        "{objects} object{}: {passes} pass, {fails} fail, {undecided} undecided, {exempt} exempt",
+        plural(objects)
+    )
 }

@@ -10,6 +10,7 @@ use crate::escape;
 use crate::finding_cache::CacheError;
 use crate::git::ObjectKind;
 use crate::policy::{Allowed, IdentityPolicy};
+use crate::report::{SHORT_ID, headline, plural};
 use crate::signature::SignatureFormat;
 use crate::verify::findings::{Findings, Outcome};
 use crate::verify::{KeySignature, SctRequirement, Verdict};
@@ -61,7 +62,7 @@ pub(in crate::commands) fn object(out: &mut impl Write, judged: &Judged<'_>) -> 
         None => what,
     };
     let what = if judged.changes_policy { format!("{what}  changes the policy file") } else { what };
-    let subject = shortened(&escape::terminal(judged.description().subject));
+    let subject = headline(&escape::terminal(judged.description().subject));
     let tag = if judged.kind() == Some(ObjectKind::Tag) { "tag: " } else { "" };
     let line = format!("{word:<11}  {id}  {}  {tag}{subject}", escape::terminal(what));
     writeln!(out, "{}", line.trim_end())
@@ -88,7 +89,7 @@ fn by_key(signature: &KeySignature) -> String {
 /// How many of each.
 pub(super) fn totals(out: &mut impl Write, tally: &Tally) -> io::Result<()> {
     let objects = tally.objects();
-    let mut line = format!("{objects} object{}", if objects == 1 { "" } else { "s" });
+    let mut line = format!("{objects} object{}", plural(objects));
     for (count, word) in [
         (tally.judged.verified, "verified"),
         (tally.judged.rejected, "rejected"),
@@ -154,15 +155,3 @@ fn held(findings: &Findings) -> String {
     let names: Vec<String> = held.map(|finding| finding.step.name().replace('_', " ")).collect();
     if names.is_empty() { String::new() } else { format!("; held: {}", names.join(", ")) }
 }
-
-fn shortened(subject: &str) -> String {
-    if subject.chars().count() <= MAX_SUBJECT {
-        return subject.to_owned();
-    }
-    let mut short: String = subject.chars().take(MAX_SUBJECT - 1).collect();
-    short.push('…');
-    short
-}
-
-const SHORT_ID: usize = 10;
-const MAX_SUBJECT: usize = 60;

@@ -7,6 +7,7 @@ use gix::refs::TargetRef;
 
 use super::{PushedEnd, Repository, RepositoryError, Selected, special};
 use crate::causes::causes;
+use crate::git::refs::{TAGS, is_work};
 
 impl Repository {
     /// Every commit that a ref or HEAD leads to, with all before it. What Git and waxseal keep for themselves is left out:
@@ -17,7 +18,7 @@ impl Repository {
     pub fn select_all(&self) -> Result<Selected, RepositoryError> {
         let mut tips = Vec::new();
         for (name, id) in self.refs("refs/")? {
-            if name != STASH && !OWN.iter().any(|own| name.starts_with(own.as_bytes())) {
+            if is_work(&name) {
                 tips.extend(self.behind_ref(id));
             }
         }
@@ -87,9 +88,3 @@ impl Repository {
         }
     }
 }
-
-/// Not anybody's history.
-const OWN: [&str; 2] = ["refs/notes/", "refs/waxseal/"];
-const STASH: &str = "refs/stash";
-
-const TAGS: &str = "refs/tags/";

@@ -6,8 +6,8 @@ use std::fmt::{self, Write as _};
 use jiff::Timestamp;
 
 use crate::escape::markup;
-use crate::report::grouped;
 use crate::report::signers::{DAY, Signers};
+use crate::report::{grouped, plural};
 
 pub(super) fn section(out: &mut String, signers: &Signers) -> fmt::Result {
     let mut sorted = signers.sorted();
@@ -56,7 +56,7 @@ fn lane(out: &mut String, name: &str, days: &BTreeMap<i64, u64>, counts: &[u64],
         (Some(only), _) => date(*only),
         (None, _) => "no proven time".to_owned(),
     };
-    let what = format!("{} signature{}, {period}", grouped(all), if all == 1 { "" } else { "s" });
+    let what = format!("{} signature{}, {period}", grouped(all), plural(all));
     write!(
         out,
         "<div class=\"lane\"><div class=\"name\"><b>{name}</b><small>{what}</small></div>\
