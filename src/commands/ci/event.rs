@@ -348,8 +348,11 @@ mod tests {
         let merged =
             GitlabJob { sha: text(&"3".repeat(40)), source_sha: text(TWO), target_sha: text(ONE), ..merge.clone() };
         assert_eq!(gitlab(&merged).unwrap().head, two);
-        assert!(gitlab(&GitlabJob { target_branch: None, ..merge.clone() }).is_err());
-        assert!(gitlab(&GitlabJob { diff_base: None, ..merge }).is_err());
+        let lacks = |event: &str, what| Err(UnknownJob::Lacks { event: event.to_owned(), what });
+        let no_target = GitlabJob { target_branch: None, ..merge.clone() };
+        assert_eq!(gitlab(&no_target), lacks("merge_request_event", "which branch is the target"));
+        let no_base = GitlabJob { diff_base: None, ..merge };
+        assert_eq!(gitlab(&no_base), lacks("merge_request_event", "where the base is"));
         let push = GitlabJob {
             source: "push".to_owned(),
             sha: text(TWO),
@@ -368,7 +371,8 @@ mod tests {
         assert_eq!(tag.fetch, Some(format!("git fetch --force origin '{name}:{name}'")));
         let by_hand = GitlabJob { source: "web".to_owned(), ..push.clone() };
         assert_eq!(gitlab(&by_hand).unwrap().base, Base::DefaultBranch { all: false });
-        assert!(gitlab(&GitlabJob { source: "external".to_owned(), ..push.clone() }).is_err());
-        assert!(gitlab(&GitlabJob { sha: None, ..push }).is_err());
+        let external = GitlabJob { source: "external".to_owned(), ..push.clone() };
+        assert_eq!(gitlab(&external), Err(UnknownJob::Kind("external".to_owned())));
+        assert_eq!(gitlab(&GitlabJob { sha: None, ..push }), lacks("push", "for which commit it runs"));
     }
 }

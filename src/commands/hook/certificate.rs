@@ -140,20 +140,24 @@ mod tests {
             nonce_slop: slop,
             ..HookVariables::default()
         };
-        for (status, nonce, slop, holds) in [
-            ("OK", "1-abc", None, true),
-            ("OK", "2-abc", None, false),
-            ("SLOP", "2-abc", Some(-300), true),
-            ("SLOP", "2-abc", Some(301), false),
-            ("SLOP", "2-abc", None, false),
-            ("BAD", "1-abc", None, false),
-            ("MISSING", "1-abc", None, false),
-            ("UNSOLICITED", "1-abc", None, false),
-            ("", "1-abc", None, false),
+        let another = "its nonce is another one than the server's";
+        let unmade = |status: &str| format!("its nonce was not made for this push (Git says {status})");
+        for (status, nonce, slop, wrong) in [
+            ("OK", "1-abc", None, ""),
+            ("OK", "2-abc", None, another),
+            ("SLOP", "2-abc", Some(-300), ""),
+            ("SLOP", "2-abc", Some(301), "its nonce is 301 seconds from this session's"),
+            ("SLOP", "2-abc", None, &unmade("SLOP")),
+            ("BAD", "1-abc", None, &unmade("BAD")),
+            ("MISSING", "1-abc", None, &unmade("MISSING")),
+            ("UNSOLICITED", "1-abc", None, &unmade("UNSOLICITED")),
+            ("", "1-abc", None, "it has no nonce: without receive.certNonceSeed an old one could be used again"),
         ] {
-            assert_eq!(check_nonce(&hook(status, nonce, slop), payload).is_ok(), holds, "{status} {nonce} {slop:?}");
+            let said = check_nonce(&hook(status, nonce, slop), payload).err().unwrap_or_default();
+            assert_eq!(said, wrong, "{status} {nonce} {slop:?}");
         }
-        assert!(check_nonce(&hook("OK", "", None), b"certificate version 0.1\n\nnonce \n").is_err());
+        let beside = b"certificate version 0.1\n\nnonce \n";
+        assert_eq!(check_nonce(&hook("OK", "", None), beside).unwrap_err(), another);
     }
 
     #[test]
