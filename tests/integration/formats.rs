@@ -405,8 +405,7 @@ pub(super) fn stamp(sandbox: &Sandbox, made: &Made) -> Vec<u8> {
 pub(super) fn verdict(sandbox: &Sandbox, made: &Made, payload: &[u8]) -> Value {
     let id = sandbox.hash_object("commit", &made.commit(payload));
     let ran = sandbox.waxseal(["verify", "--json", &id]);
-    let object: Value =
-        serde_json::from_str(ran.out().lines().nth(1).unwrap_or_else(|| panic!("{}", ran.err()))).unwrap();
+    let object = ran.object();
     // Git's own call agrees.
     let git = sandbox.git(["verify-commit", &id]).code;
     assert_eq!(git == Some(0), object["verdict"] == "verified", "{object}");

@@ -214,7 +214,7 @@ fn an_unreadable_object_is_undecided() {
         line.starts_with(&format!("undecided    {}  the object cannot be read: ", &gallery.by_bob[..10])),
         "{line}"
     );
-    let json = objects(&sandbox.waxseal(["verify", "--json", &gallery.by_bob]).code(3));
+    let json = sandbox.waxseal(["verify", "--json", &gallery.by_bob]).code(3).objects();
     assert_eq!((json[0]["reason"].as_str(), &json[0]["kind"]), (Some("object-unreadable"), &Value::Null));
 }
 
@@ -235,7 +235,7 @@ fn json_is_schema_1() {
     let arguments = ["verify", "--json"].into_iter().chain(all.iter().map(|id| id.as_str()));
     let ran = sandbox.waxseal(arguments).code(1);
     assert_eq!(ran.err(), "");
-    let lines: Vec<Value> = ran.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = ran.json_lines();
     let [header, objects @ .., footer] = &lines[..] else { panic!("{lines:?}") };
 
     assert_eq!(members(header), ["instances", "network", "policy", "range", "schema", "tool", "type"]);
@@ -331,11 +331,11 @@ fn nothing_in_an_object_reaches_a_terminal_or_json_raw() {
     assert!(shown.out().contains("  %1B[2K%1B]0;title%07 verified%E2%80%AE %C2%9B1m%0Dfake\n"), "{}", shown.out());
     let json = sandbox.waxseal(["verify", "--json", &id]).success();
     assert!(json.stdout.is_ascii(), "{}", json.out());
-    assert_eq!(objects(&json)[0]["subject"], "\x1b[2K\u{1b}]0;title\x07 verified\u{202e} \u{9b}1m\rfake");
-    assert_eq!(objects(&json)[0]["author"], "Al\u{202e}ice <alice@example.org>");
+    assert_eq!(json.objects()[0]["subject"], "\x1b[2K\u{1b}]0;title\x07 verified\u{202e} \u{9b}1m\rfake");
+    assert_eq!(json.objects()[0]["author"], "Al\u{202e}ice <alice@example.org>");
     sandbox.config("i18n.commitEncoding", "ISO-8859-1");
     let latin = sandbox.commit_tree(b"Gr\xfc\xdfe\n");
-    let json = objects(&sandbox.waxseal(["verify", "--json", &latin]).success());
+    let json = sandbox.waxseal(["verify", "--json", &latin]).success().objects();
     assert_eq!(json[0]["subject"], serde_json::json!({ "base64": "R3L832U=" }));
 }
 
@@ -406,11 +406,6 @@ fn a_repository_that_git_refuses_is_refused() {
     );
     sandbox.config("safe.directory", sandbox.path("repository").to_str().unwrap());
     sandbox.waxseal(["verify"]).success();
-}
-
-fn objects(ran: &Ran) -> Vec<Value> {
-    let lines: Vec<Value> = ran.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    lines.into_iter().filter(|line| line["type"] == "object").collect()
 }
 
 fn members(value: &Value) -> Vec<&str> {

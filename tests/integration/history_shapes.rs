@@ -4,15 +4,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use serde_json::Value;
-
 use super::sandbox::{ALICE, Ran, Sandbox, WAXSEAL};
 
 fn ids(ran: &Ran) -> BTreeSet<String> {
-    let lines = ran.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
-    assert_eq!(lines.last().unwrap()["type"], "footer");
-    let objects = lines.iter().filter(|line| line["type"] == "object");
-    objects.map(|object| object["oid"].as_str().unwrap().to_owned()).collect()
+    ran.objects().iter().map(|object| object["oid"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Four commits by Alice, the first with a file.

@@ -69,7 +69,7 @@ fn every_verdict_of_a_mixed_history_is_the_known_one() {
 }
 
 fn objects(ran: &Ran) -> Vec<Value> {
-    let lines = ran.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+    let lines = ran.json_lines();
     assert_eq!(lines.last().unwrap()["type"], "footer");
     lines.into_iter().filter(|line| line["type"] == "object").collect()
 }

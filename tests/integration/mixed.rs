@@ -20,12 +20,7 @@ fn verify(sandbox: &Sandbox, rules: &str, arguments: &[&str]) -> Ran {
 /// Verdict, allowed, reason of one object.
 fn judged(sandbox: &Sandbox, rules: &str, arguments: &[&str]) -> (Option<i32>, String) {
     let ran = verify(sandbox, rules, &[&["--json"], arguments].concat());
-    let object = ran
-        .out()
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap())
-        .find(|line| line["type"] == "object");
-    let object = object.unwrap_or_else(|| panic!("{}{}", ran.out(), ran.err()));
+    let object = ran.object();
     let reason = object["reason"].as_str().unwrap_or("-");
     (ran.code, format!("{} {} {reason}", object["verdict"].as_str().unwrap(), object["allowed"]))
 }
@@ -37,7 +32,7 @@ fn an_ssh_key_is_believed_where_a_rule_names_it() {
     let commit = carol.commit(&sandbox, "By Carol", &[]);
     let named = rule("carol", &[&carol], "unbounded = true");
     let ran = verify(&sandbox, &named, &["--json", &commit]).success();
-    let object: Value = serde_json::from_str(ran.out().lines().nth(1).unwrap()).unwrap();
+    let object = ran.object();
     let fingerprint = carol.fingerprint();
     for (key, value) in [
         ("verdict", "verified"),

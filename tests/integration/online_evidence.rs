@@ -330,9 +330,7 @@ pub(super) fn watched(sandbox: &Sandbox) -> Front {
 
 /// The last line of this type.
 pub(super) fn line(ran: &Ran, kind: &str) -> Value {
-    let text = ran.out();
-    let mut lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    lines.rfind(|line| line["type"] == kind).unwrap()
+    ran.json_lines().into_iter().rfind(|line| line["type"] == kind).unwrap()
 }
 
 pub(super) fn reason(ran: &Ran) -> String {

@@ -57,9 +57,8 @@ fn verify(sandbox: &Sandbox, rules: &str, arguments: &[&str]) -> Ran {
 
 /// Verdict, allowed and reason of each object.
 fn judged(ran: &Ran) -> Vec<String> {
-    let lines = ran.out();
-    let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let objects = lines.filter(|line| line["type"] == "object").map(|object| {
+    let objects = ran.objects();
+    let objects = objects.iter().map(|object| {
         let reason = object["reason"].as_str().unwrap_or("-");
         format!("{} {} {reason}", object["verdict"].as_str().unwrap(), object["allowed"])
     });
@@ -85,7 +84,7 @@ fn an_openpgp_key_is_believed_where_a_rule_names_it() {
     let by_dave = of(DAVES);
     let dave = rule(DAVE, "dave.asc", "unbounded = true");
     let ran = verify(&sandbox, &dave, &[&by_dave]).success();
-    let object: Value = serde_json::from_str(ran.out().lines().nth(1).unwrap()).unwrap();
+    let object = ran.object();
     for (key, value) in [
         ("verdict", "verified"),
         ("rule", "dave.asc"),

@@ -50,8 +50,7 @@ fn either_log_with_and_without_a_timestamp() {
     for (id, version, source) in signed {
         sandbox.git(["verify-commit", &id]).success();
         assert_eq!(sandbox.git(["log", "-1", "--format=%G?", &id]).line(), "G");
-        let lines = sandbox.waxseal(["verify", "--json", &id]).success().out();
-        let object: Value = serde_json::from_str(lines.lines().nth(1).unwrap()).unwrap();
+        let object = sandbox.waxseal(["verify", "--json", &id]).success().object();
         assert_eq!((&object["verdict"], &object["allowed"]), (&json!("verified"), &json!(true)));
         assert_eq!((&object["log"]["version"], &object["time"]["source"]), (&json!(version), &json!(source)));
 

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use regex::Regex;
+use serde_json::Value;
 use tempfile::TempDir;
 use waxseal::cms::armor;
 use waxseal::cms::attributes::SignedAttributes;
@@ -413,6 +414,30 @@ impl Ran {
         let text = self.out();
         assert_eq!(text.lines().count(), 1, "{}\n{text}", self.command);
         text.trim_end().to_owned()
+    }
+
+    /// Every line on stdout, of JSON.
+    #[track_caller]
+    pub(crate) fn json_lines(&self) -> Vec<Value> {
+        let parsed: Result<Vec<Value>, _> = self.out().lines().map(serde_json::from_str).collect();
+        parsed.unwrap_or_else(|error| panic!("{}: {error}\n{}{}", self.command, self.out(), self.err()))
+    }
+
+    /// Those of objects, of a stream that is whole.
+    #[track_caller]
+    pub(crate) fn objects(&self) -> Vec<Value> {
+        let lines = self.json_lines();
+        let is_whole = lines.last().is_some_and(|line| line["type"] == "footer");
+        assert!(is_whole, "{}\n{}{}", self.command, self.out(), self.err());
+        lines.into_iter().filter(|line| line["type"] == "object").collect()
+    }
+
+    /// The one of the only object.
+    #[track_caller]
+    pub(crate) fn object(&self) -> Value {
+        let objects = self.objects();
+        let [object] = &objects[..] else { panic!("{}: {objects:?}", self.command) };
+        object.clone()
     }
 }
 

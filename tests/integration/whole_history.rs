@@ -9,15 +9,8 @@ use serde_json::Value;
 
 use super::sandbox::{ALICE, BOB, Ran, Sandbox, WAXSEAL};
 
-/// The JSON lines of objects.
-fn objects(ran: &Ran) -> Vec<Value> {
-    let lines: Vec<Value> = ran.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.last().unwrap()["type"], "footer");
-    lines.into_iter().filter(|line| line["type"] == "object").collect()
-}
-
 fn ids(ran: &Ran) -> BTreeSet<String> {
-    objects(ran).iter().map(|object| object["oid"].as_str().unwrap().to_owned()).collect()
+    ran.objects().iter().map(|object| object["oid"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -43,9 +36,9 @@ fn every_ref_a_pattern_of_tags_and_standard_input() {
     let left_out = ["--exclude=refs/notes/*", "--exclude=refs/stash", "--all", "HEAD"];
     let expected = sandbox.git(["rev-list"].iter().chain(&left_out)).out();
     assert_eq!(ids(&all), expected.lines().map(str::to_owned).collect());
-    assert_eq!(objects(&all).len(), 5);
+    assert_eq!(all.objects().len(), 5);
 
-    let tags = |glob: &str| objects(&sandbox.waxseal(["verify", "--tags", glob, "--json"]).success());
+    let tags = |glob: &str| sandbox.waxseal(["verify", "--tags", glob, "--json"]).success().objects();
     assert_eq!(tags("v*").iter().map(|tag| tag["kind"].clone()).collect::<Vec<_>>(), ["tag"]);
     // As in "git tag --list", a star takes in slashes; a lightweight tag is its commit.
     assert_eq!(tags("*").len(), 3);
@@ -53,16 +46,16 @@ fn every_ref_a_pattern_of_tags_and_standard_input() {
     sandbox.waxseal(["verify", "--tags", "nothing*", "--allow-empty"]).success();
 
     let both = sandbox.waxseal(["verify", "--all", "--tags", "v*", "--tags", "*1.0", "--json"]).success();
-    assert_eq!(objects(&both).len(), 6);
+    assert_eq!(both.objects().len(), 6);
 
     let read = |arguments: &[&str], lines: &str| {
         Ran::of(sandbox.command(WAXSEAL).args(["verify", "--stdin"]).args(arguments), lines.as_bytes())
     };
-    assert_eq!(objects(&read(&["--json", "v1.0"], "HEAD\n\nmain~2..main\n").success()).len(), 4);
+    assert_eq!(read(&["--json", "v1.0"], "HEAD\n\nmain~2..main\n").success().objects().len(), 4);
     // What histories share counts once; who names an object has an answer each time, and what is counted is not more by it.
     let shared = ["verify", "main~2..main", "main~1..main", "--json"];
-    assert_eq!(objects(&sandbox.waxseal(shared).success()).len(), 2);
-    assert_eq!(objects(&sandbox.waxseal(["verify", "main", "main", "--json"]).success()).len(), 2);
+    assert_eq!(sandbox.waxseal(shared).success().objects().len(), 2);
+    assert_eq!(sandbox.waxseal(["verify", "main", "main", "--json"]).success().objects().len(), 2);
     let who = sandbox.waxseal(["who", "main", "main", "main~1..main"]).success();
     assert!(who.out().contains("1 of 1"), "{}", who.out());
     let wrong = read(&[], "HEAD\nnowhere\n").code(2);
@@ -83,7 +76,7 @@ fn what_was_found_is_kept_and_judged_anew() {
         let arguments = ["verify", "--json"].into_iter().chain(more.iter().copied());
         sandbox.waxseal(arguments.chain(every.iter().map(|id| id.as_str()))).code(1)
     };
-    let cached = |ran: &Ran| objects(ran).iter().map(|object| object["cached"].as_bool().unwrap()).collect::<Vec<_>>();
+    let cached = |ran: &Ran| ran.objects().iter().map(|object| object["cached"].as_bool().unwrap()).collect::<Vec<_>>();
     let first = verify(&[]);
     assert_eq!(cached(&first), [false; 5]);
     let second = verify(&[]);
@@ -95,13 +88,13 @@ fn what_was_found_is_kept_and_judged_anew() {
     );
 
     // A finding is no verdict: who may sign is asked each time.
-    assert_eq!(objects(&second)[1]["allowed"], false);
+    assert_eq!(second.objects()[1]["allowed"], false);
     sandbox.git(["config", "--global", "--unset-all", "waxseal.allow"]).success();
     sandbox.allow(BOB);
     let other = verify(&[]);
     assert_eq!(cached(&other)[..2], [true, true]);
     assert_eq!(
-        (&objects(&other)[0]["allowed"], &objects(&other)[1]["allowed"]),
+        (&other.objects()[0]["allowed"], &other.objects()[1]["allowed"]),
         (&Value::Bool(false), &Value::Bool(true))
     );
 
@@ -125,7 +118,7 @@ fn git_s_own_calls_know_what_was_found() {
     let again = sandbox.git(["verify-commit", "--raw", "HEAD"]).success();
     assert_eq!(shown.err(), again.err());
     let known = sandbox.waxseal(["verify", "--json"]).success();
-    assert_eq!(objects(&known)[0]["cached"], true);
+    assert_eq!(known.objects()[0]["cached"], true);
 }
 
 #[test]

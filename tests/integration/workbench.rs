@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::sandbox::{ALICE, BOB, Ran, Sandbox};
 
 fn lines(ran: &Ran) -> Vec<Value> {
-    ran.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    ran.json_lines()
 }
 
 fn of_type(ran: &Ran, kind: &str) -> Vec<Value> {

@@ -30,7 +30,7 @@ fn diff(sandbox: &Sandbox, policies: [&str; 2], revisions: &[&str]) -> Ran {
 /// Change, identity, outcome under the old and under the new policy of each object, and the counts.
 fn changes(sandbox: &Sandbox, policies: [&str; 2], revisions: &[&str]) -> (Vec<String>, String) {
     let ran = diff(sandbox, policies, &[&["--json"], revisions].concat());
-    let lines: Vec<Value> = ran.out().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = ran.json_lines();
     let of = |kind: &'static str| lines.iter().filter(move |line| line["type"] == kind);
     let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
     let objects = of("object").map(|line| {
