@@ -1,12 +1,10 @@
 //! A CI job verifies what it is about, by rules that what it verifies has no say in.
 
-use super::sandbox::{ALICE, BOB, Ran, Sandbox, WAXSEAL};
+use super::sandbox::{ALICE, BOB, Ran, Server, WAXSEAL};
 
 /// A server with the branch `main`, which has a policy: Alice may sign. A job is a clone of it.
 struct World {
-    sandbox: Sandbox,
-    alice: String,
-    bob: String,
+    server: Server,
     /// On main: the policy, and one commit more.
     first: String,
     second: String,
@@ -14,15 +12,12 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let sandbox = Sandbox::with_stack();
-        sandbox.run_in(".", "git", ["init", "--quiet", "--bare", "server"]).success();
-        sandbox.git(["remote", "add", "origin", "../server"]).success();
-        std::fs::create_dir(sandbox.path("repository/.waxseal")).unwrap();
-        let (alice, bob) = (sandbox.token(ALICE), sandbox.token(BOB));
-        let mut world = Self { sandbox, alice, bob, first: String::new(), second: String::new() };
+        let server = Server::new();
+        std::fs::create_dir(server.sandbox.path("repository/.waxseal")).unwrap();
+        let mut world = Self { server, first: String::new(), second: String::new() };
         world.law(&[ALICE]);
-        world.first = world.commit(&world.alice, "The law");
-        world.second = world.commit(&world.alice, "More");
+        world.first = world.server.commit(&world.server.alice, "The law");
+        world.second = world.server.commit(&world.server.alice, "More");
         world
     }
 
@@ -31,26 +26,15 @@ impl World {
         let people: Vec<String> = people.iter().map(|one| format!("\"{one}\"")).collect();
         let text = format!(
             "version = 1\n[[rule]]\nname = \"people\"\nissuer = \"{}\"\ninstance = \"home\"\nemail = [{}]\nmay_change_policy = true\n",
-            self.sandbox.issuer(),
+            self.server.sandbox.issuer(),
             people.join(",")
         );
-        std::fs::write(self.sandbox.path("repository/.waxseal/policy.toml"), text).unwrap();
+        std::fs::write(self.server.sandbox.path("repository/.waxseal/policy.toml"), text).unwrap();
         self.git(&["add", ".waxseal"]);
     }
 
-    fn commit(&self, token: &str, message: &str) -> String {
-        let mut git = self.sandbox.command("git");
-        git.args(["commit", "-q", "--allow-empty", "-S", "-m", message]).env("WAXSEAL_ID_TOKEN", token);
-        Ran::of(&mut git, b"").success();
-        self.id("HEAD")
-    }
-
     fn git(&self, arguments: &[&str]) -> Ran {
-        self.sandbox.git(arguments).success()
-    }
-
-    fn id(&self, revision: &str) -> String {
-        self.git(&["rev-parse", revision]).line()
+        self.server.git(arguments).success()
     }
 
     fn push(&self) {
@@ -60,27 +44,27 @@ impl World {
 
     /// A clone of the server, as a job has one.
     fn clone(&self, arguments: &[&str]) {
-        let folder = self.sandbox.path("job");
+        let folder = self.server.sandbox.path("job");
         if folder.exists() {
             std::fs::remove_dir_all(&folder).unwrap();
         }
-        let url = format!("file://{}", self.sandbox.path("server").display());
+        let url = format!("file://{}", self.server.sandbox.path("server").display());
         let clone = [&["clone", "-q"], arguments, &[&url, "job"]].concat();
-        self.sandbox.run_in(".", "git", clone).success();
+        self.server.sandbox.run_in(".", "git", clone).success();
     }
 
     /// What a step of the job says, with these variables.
     fn ci(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
-        let mut command = self.sandbox.command(WAXSEAL);
-        command.arg("ci").args(arguments).current_dir(self.sandbox.path("job"));
+        let mut command = self.server.sandbox.command(WAXSEAL);
+        command.arg("ci").args(arguments).current_dir(self.server.sandbox.path("job"));
         Ran::of(command.envs(variables.iter().copied()), b"")
     }
 
     fn github(&self, event: &str, payload: &str, arguments: &[&str]) -> Ran {
-        let path = self.sandbox.write("event.json", payload);
+        let path = self.server.sandbox.write("event.json", payload);
         let variables =
             [("GITHUB_ACTIONS", "true"), ("GITHUB_EVENT_NAME", event), ("GITHUB_EVENT_PATH", path.to_str().unwrap())];
-        let head = self.sandbox.run_in("job", "git", ["rev-parse", "HEAD"]).success().line();
+        let head = self.server.sandbox.run_in("job", "git", ["rev-parse", "HEAD"]).success().line();
         let more = [("GITHUB_SHA", head.as_str()), ("GITHUB_REF", "refs/heads/main")];
         self.ci(&[&variables[..], &more[..]].concat(), arguments)
     }
@@ -102,21 +86,19 @@ impl World {
 #[test]
 fn a_job_on_github_verifies_what_it_is_about() {
     let world = World::new();
-    let sandbox = &world.sandbox;
+    let sandbox = &world.server.sandbox;
     let (first, second) = (world.first.as_str(), world.second.as_str());
     let none = "0".repeat(40);
     world.git(&["checkout", "-q", "-b", "topic", first]);
-    world.commit(&world.alice, "On topic");
-    let topic = world.commit(&world.alice, "More on topic");
+    world.server.commit(&world.server.alice, "On topic");
+    let topic = world.server.commit(&world.server.alice, "More on topic");
     world.git(&["checkout", "-q", "-b", "stranger", first]);
     world.law(&[ALICE, BOB]);
-    let stranger = world.commit(&world.bob, "Let me in");
-    let strange_two = world.commit(&world.bob, "Work of mine");
+    let stranger = world.server.commit(&world.server.bob, "Let me in");
+    let strange_two = world.server.commit(&world.server.bob, "Work of mine");
     world.git(&["tag", "-a", "--no-sign", "-m", "v0", "v0", second]);
-    let mut tag = sandbox.command("git");
-    tag.args(["tag", "-s", "-m", "v1", "v1", second]).env("WAXSEAL_ID_TOKEN", &world.alice);
-    Ran::of(&mut tag, b"").success();
-    let v1 = world.id("v1");
+    world.server.git_as(&world.server.alice, &["tag", "-s", "-m", "v1", "v1", second]).success();
+    let v1 = world.server.id("v1");
     world.push();
     world.clone(&[]);
     // GitHub checks out a merge of its own, which nobody signed.
@@ -172,6 +154,8 @@ fn a_job_on_github_verifies_what_it_is_about() {
     ] {
         let (is, objects, said) = push(reference, before, after, forced);
         assert_eq!((is, objects.as_str()), (code, counted), "{reference} {before} {forced}: {said}");
+        let deletes = after == none;
+        assert_eq!(said.contains("leave the job out where a ref is deleted"), deletes, "{said}");
     }
     // The first push of all has no policy behind it.
     assert_eq!(push("refs/heads/main", &none, second, false).0, 5);
@@ -186,7 +170,7 @@ fn a_job_on_github_verifies_what_it_is_about() {
     assert!(said.contains("git fetch --force origin refs/tags/v1:refs/tags/v1"), "{said}");
     sandbox.run_in("job", "git", ["fetch", "-q", "--force", "origin", "refs/tags/v1:refs/tags/v1"]).success();
     assert_eq!(push("refs/tags/v1", &none, second, false).0, 0);
-    assert_eq!(push("refs/tags/v0", &none, &world.id("v0"), false).0, 1);
+    assert_eq!(push("refs/tags/v0", &none, &world.server.id("v0"), false).0, 1);
 
     let group = format!(
         r#"{{"merge_group":{{"base_ref":"refs/heads/main","base_sha":"{second}","head_sha":"{topic}"}},"repository":{{"default_branch":"main"}}}}"#
@@ -219,19 +203,17 @@ fn a_job_on_github_verifies_what_it_is_about() {
 #[test]
 fn a_job_elsewhere_verifies_what_it_is_about() {
     let world = World::new();
-    let sandbox = &world.sandbox;
+    let sandbox = &world.server.sandbox;
     let (first, second) = (world.first.as_str(), world.second.as_str());
     let none = "0".repeat(40);
     world.git(&["checkout", "-q", "-b", "topic", first]);
-    let topic = world.commit(&world.alice, "On topic");
-    let by_bob = world.commit(&world.bob, "On topic, too");
+    let topic = world.server.commit(&world.server.alice, "On topic");
+    let by_bob = world.server.commit(&world.server.bob, "On topic, too");
     world.git(&["checkout", "-q", "main"]);
     world.git(&["commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", "Unsigned"]);
-    let unsigned = world.id("HEAD");
-    world.commit(&world.alice, "On it");
-    let mut tag = sandbox.command("git");
-    tag.args(["tag", "-s", "-m", "v1", "v1", second]).env("WAXSEAL_ID_TOKEN", &world.alice);
-    Ran::of(&mut tag, b"").success();
+    let unsigned = world.server.id("HEAD");
+    world.server.commit(&world.server.alice, "On it");
+    world.server.git_as(&world.server.alice, &["tag", "-s", "-m", "v1", "v1", second]).success();
     world.push();
     world.clone(&[]);
     let gitlab = |variables: &[(&str, &str)]| {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sandbox::{ALICE, BOB, Ran, Sandbox, WAXSEAL};
+use super::sandbox::{ALICE, Ran, Server, WAXSEAL, rule};
 
 /// A script of a YAML file: the block behind `marker`, without its indentation, and the variables beside it.
 struct Step {
@@ -37,33 +37,24 @@ fn steps(file: &str, marker: &str, mapping: &str) -> Vec<Step> {
 
 /// A server with a policy on `main`, a branch of Alice's and one of Bob's, and a signed tag.
 struct World {
-    sandbox: Sandbox,
+    server: Server,
     main: String,
 }
 
 impl World {
     fn new() -> Self {
-        let sandbox = Sandbox::with_stack();
-        sandbox.run_in(".", "git", ["init", "--quiet", "--bare", "server"]).success();
-        let rule = format!(
-            "version = 1\n[[rule]]\nname = \"people\"\nissuer = \"{}\"\ninstance = \"home\"\nemail = [\"{ALICE}\"]\n",
-            sandbox.issuer()
-        );
+        let server = Server::new();
+        let sandbox = &server.sandbox;
         std::fs::create_dir(sandbox.path("repository/.waxseal")).unwrap();
-        std::fs::write(sandbox.path("repository/.waxseal/policy.toml"), rule).unwrap();
-        let (alice, bob) = (sandbox.token(ALICE), sandbox.token(BOB));
-        let git = |token: &str, arguments: &[&str]| {
-            Ran::of(sandbox.command("git").args(arguments).env("WAXSEAL_ID_TOKEN", token), b"").success()
-        };
-        let commit = ["commit", "-q", "--allow-empty", "-S", "-m", "One"];
-        git("", &["add", ".waxseal"]);
-        git(&alice, &commit);
-        git(&alice, &commit);
-        let main = git("", &["rev-parse", "HEAD"]).line();
-        git(&alice, &["tag", "-s", "-m", "v1", "v1"]);
-        for (branch, token) in [("good", &alice), ("bad", &bob)] {
-            git("", &["checkout", "-q", "-b", branch, "main"]);
-            git(token, &commit);
+        let policy = format!("version = 1\n{}", rule(sandbox, "people", ALICE, ""));
+        std::fs::write(sandbox.path("repository/.waxseal/policy.toml"), policy).unwrap();
+        server.git(&["add", ".waxseal"]).success();
+        server.commit(&server.alice, "One");
+        let main = server.commit(&server.alice, "Two");
+        server.git_as(&server.alice, &["tag", "-s", "-m", "v1", "v1"]).success();
+        for (branch, token) in [("good", &server.alice), ("bad", &server.bob)] {
+            server.git(&["checkout", "-q", "-b", branch, "main"]).success();
+            server.commit(token, "Three");
         }
         let refs = [
             "main",
@@ -74,36 +65,36 @@ impl World {
             "bad:refs/pull/2/head",
             "good:refs/merge-requests/1/head",
         ];
-        git("", &[&["push", "-q", "../server"], &refs[..]].concat());
-        Self { sandbox, main }
+        server.push(&refs).success();
+        Self { server, main }
     }
 
     fn tip(&self, branch: &str) -> String {
-        self.sandbox.git(["rev-parse", branch]).success().line()
+        self.server.id(branch)
     }
 
     /// A clone with one commit of the branch, as a checkout makes it, and a home that trusts nobody yet.
     fn checkout(&self, branch: &str) {
         for folder in ["job", "fresh"] {
-            let path = self.sandbox.path(folder);
+            let path = self.server.sandbox.path(folder);
             if path.exists() {
                 std::fs::remove_dir_all(path).unwrap();
             }
         }
-        let url = format!("file://{}", self.sandbox.path("server").display());
+        let url = format!("file://{}", self.server.sandbox.path("server").display());
         let clone = ["clone", "-q", "--depth", "1", "--no-tags", "--branch", branch, &url, "job"];
-        self.sandbox.run_in(".", "git", clone).success();
-        std::fs::create_dir(self.sandbox.path("fresh")).unwrap();
+        self.server.sandbox.run_in(".", "git", clone).success();
+        std::fs::create_dir(self.server.sandbox.path("fresh")).unwrap();
     }
 
     fn instance(&self) -> String {
-        format!("home {} {}", self.sandbox.url(), self.sandbox.digest())
+        format!("home {} {}", self.server.sandbox.url(), self.server.sandbox.digest())
     }
 
     fn run(&self, step: &Step, variables: &[(&str, &str)]) -> Ran {
-        let mut shell = self.sandbox.command("sh");
-        shell.args(["-e", "-c", &step.script]).current_dir(self.sandbox.path("job"));
-        shell.env("HOME", self.sandbox.path("fresh")).envs(&step.variables).envs(variables.iter().copied());
+        let mut shell = self.server.sandbox.command("sh");
+        shell.args(["-e", "-c", &step.script]).current_dir(self.server.sandbox.path("job"));
+        shell.env("HOME", self.server.sandbox.path("fresh")).envs(&step.variables).envs(variables.iter().copied());
         shell.env_remove("GIT_CONFIG_GLOBAL");
         Ran::of(&mut shell, b"")
     }
@@ -116,11 +107,11 @@ fn the_action_runs() {
     let [fetch, verify] = &steps[..] else { panic!("{} steps", steps.len()) };
     let names = ["ALLOW_EMPTY", "ARGUMENTS", "INSTANCE", "POLICY", "REPORT_ONLY", "WAXSEAL"];
     assert_eq!(verify.variables.keys().collect::<Vec<_>>(), names);
-    let output = world.sandbox.write("output", "");
+    let output = world.server.sandbox.write("output", "");
     let job = |branch: &str, event: &str, payload: &str, pull: &str, reference: &str, more: &[(&str, &str)]| {
         world.checkout(branch);
         let instance = world.instance();
-        let path = world.sandbox.write("event.json", payload);
+        let path = world.server.sandbox.write("event.json", payload);
         let variables = [
             ("GITHUB_ACTIONS", "true"),
             ("GITHUB_EVENT_NAME", event),
@@ -148,7 +139,7 @@ fn the_action_runs() {
         // What is checked out is the base.
         let ran = job("main", "pull_request_target", &payload, number, "refs/heads/main", &[]).code(code);
         assert!(ran.out().contains("1 object, 1 verified"), "{}{}", ran.out(), ran.err());
-        assert!(world.sandbox.path("job/report of it.xml").exists());
+        assert!(world.server.sandbox.path("job/report of it.xml").exists());
         let said = std::fs::read_to_string(&output).unwrap();
         assert!(said.ends_with(&format!("exit-code={code}\n")), "{said}");
         let more = [("REPORT_ONLY", "true"), ("ARGUMENTS", "")];
@@ -156,6 +147,7 @@ fn the_action_runs() {
         // Heads that were squashed are there where they are asked for.
         let head = |expected| {
             world
+                .server
                 .sandbox
                 .run_in("job", "git", ["rev-parse", "--verify", "-q", "refs/remotes/origin/pull/1"])
                 .code(expected)
@@ -191,6 +183,7 @@ fn the_template_for_gitlab_runs() {
         world.checkout("main");
         // The runner obeys GIT_DEPTH.
         world
+            .server
             .sandbox
             .run_in("job", "git", ["fetch", "-q", "--unshallow", "origin", "refs/heads/*:refs/pipelines/*"])
             .success();
@@ -212,11 +205,11 @@ fn the_template_for_gitlab_runs() {
             ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "main"),
         ];
         job(&merge).code(code);
-        let report = std::fs::read_to_string(world.sandbox.path("job/waxseal-junit.xml")).unwrap();
+        let report = std::fs::read_to_string(world.server.sandbox.path("job/waxseal-junit.xml")).unwrap();
         assert_eq!(report.contains("<failure"), code == 1, "{report}");
         job(&[&merge[..], &[("SIGNATURES_REPORT_ONLY", "true")]].concat()).success();
         job(&[&merge[..], &[("SIGNATURES_REPORT_ONLY", "true"), ("SIGNATURES_HEADS", "true")]].concat()).success();
-        let head = world.sandbox.run_in("job", "git", ["rev-parse", "refs/remotes/origin/merge-requests/1"]);
+        let head = world.server.sandbox.run_in("job", "git", ["rev-parse", "refs/remotes/origin/merge-requests/1"]);
         assert_eq!(head.success().line(), world.tip("good"));
         job(&[("CI_PIPELINE_SOURCE", "push"), ("CI_COMMIT_SHA", &sha), ("CI_COMMIT_BRANCH", branch)]).code(code);
     }

@@ -1,11 +1,10 @@
 //! The law of a server is the one that its administrator named: no push puts another ref in its place.
 
-use super::hooks::{World, rule};
-use super::sandbox::{ALICE, BOB};
+use super::sandbox::{ALICE, BOB, Server, rule};
 
 /// A server whose `main` has `policy.toml`: Alice may sign, and change it. Of Alice's own clone the law is at `first`.
-fn with_law() -> (World, String) {
-    let world = World::new();
+fn with_law() -> (Server, String) {
+    let world = Server::new();
     law(&world, &[&rule(&world.sandbox, "maintainers", ALICE, "may_change_policy = true")]);
     let first = world.commit(&world.alice, "The law");
     world.push(&["main"]).success();
@@ -13,14 +12,14 @@ fn with_law() -> (World, String) {
 }
 
 /// Puts a policy into the index.
-fn law(world: &World, rules: &[&str]) {
+fn law(world: &Server, rules: &[&str]) {
     let path = world.sandbox.path("repository/policy.toml");
     std::fs::write(path, format!("version = 1\n{}", rules.concat())).unwrap();
     world.git(&["add", "policy.toml"]).success();
 }
 
 /// The policy of the server.
-fn set_policy(world: &World, policy: &str) {
+fn set_policy(world: &Server, policy: &str) {
     world.sandbox.run_in("server", "git", ["config", "waxseal.policy", policy]).success();
 }
 

@@ -1,11 +1,10 @@
 //! A hook that another script calls is told what Git told that, or refuses.
 
-use super::hooks::World;
-use super::sandbox::{ALICE, Ran, WAXSEAL};
+use super::sandbox::{ALICE, Ran, Server, WAXSEAL};
 
 #[test]
 fn a_hook_that_hears_of_no_ref_refuses() {
-    let world = World::new();
+    let world = Server::new();
     let sandbox = &world.sandbox;
     sandbox.allow(ALICE);
     world.commit(&world.alice, "One");

@@ -1,7 +1,6 @@
 //! What a server has already is judged again unless a branch or a tag has it: of other refs no hook was asked.
 
-use super::hooks::World;
-use super::sandbox::ALICE;
+use super::sandbox::{ALICE, Server};
 
 /// What forges make of what anybody proposes, and Git keeps beside.
 const OTHERS: [&str; 7] = [
@@ -16,7 +15,7 @@ const OTHERS: [&str; 7] = [
 
 #[test]
 fn refs_that_a_forge_makes_vouch_for_nothing() {
-    let world = World::new();
+    let world = Server::new();
     let sandbox = &world.sandbox;
     sandbox.allow(ALICE);
     let base = world.commit(&world.alice, "One");
@@ -62,7 +61,7 @@ fn refs_that_a_forge_makes_vouch_for_nothing() {
 
 #[test]
 fn a_lightweight_tag_is_judged_by_the_commit_that_it_names() {
-    let world = World::new();
+    let world = Server::new();
     let sandbox = &world.sandbox;
     sandbox.allow(ALICE);
     world.git(&["commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", "One"]).success();

@@ -2,79 +2,14 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use super::sandbox::{ALICE, BOB, Ran, Sandbox, WAXSEAL};
-
-/// A sandbox with the bare repository `server`, which is the remote `origin`.
-pub(super) struct World {
-    pub(super) sandbox: Sandbox,
-    pub(super) alice: String,
-    pub(super) bob: String,
-}
-
-impl World {
-    pub(super) fn new() -> Self {
-        let sandbox = Sandbox::with_stack();
-        sandbox.run_in(".", "git", ["init", "--quiet", "--bare", "server"]).success();
-        sandbox.git(["remote", "add", "origin", "../server"]).success();
-        let (alice, bob) = (sandbox.token(ALICE), sandbox.token(BOB));
-        Self { sandbox, alice, bob }
-    }
-
-    /// Makes a hook of `folder` call waxseal with these arguments.
-    pub(super) fn hook(&self, folder: &str, name: &str, arguments: &str) {
-        self.script(folder, name, &format!("exec '{WAXSEAL}' hook {name} {arguments} \"$@\""));
-    }
-
-    /// Makes a hook of `folder` run a shell's command.
-    pub(super) fn script(&self, folder: &str, name: &str, command: &str) {
-        let path = self.sandbox.write(&format!("{folder}/hooks/{name}"), format!("#!/bin/sh\n{command}\n"));
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
-    pub(super) fn no_hook(&self, name: &str) {
-        std::fs::remove_file(self.sandbox.path(&format!("server/hooks/{name}"))).unwrap();
-    }
-
-    /// A signed commit on what is checked out.
-    pub(super) fn commit(&self, token: &str, message: &str) -> String {
-        self.git_as(token, &["commit", "-q", "--allow-empty", "-S", "-m", message]).success();
-        self.id("HEAD")
-    }
-
-    pub(super) fn git_as(&self, token: &str, arguments: &[&str]) -> Ran {
-        Ran::of(self.sandbox.command("git").args(arguments).env("WAXSEAL_ID_TOKEN", token), b"")
-    }
-
-    pub(super) fn git(&self, arguments: &[&str]) -> Ran {
-        self.sandbox.git(arguments)
-    }
-
-    pub(super) fn id(&self, revision: &str) -> String {
-        self.git(&["rev-parse", revision]).success().line()
-    }
-
-    pub(super) fn push(&self, arguments: &[&str]) -> Ran {
-        self.git(&[&["push", "-q", "origin"], arguments].concat())
-    }
-
-    /// What the pusher reads of waxseal.
-    pub(super) fn said(&self, ran: &Ran) -> String {
-        let lines: Vec<String> = ran
-            .err()
-            .lines()
-            .filter_map(|line| line.strip_prefix("remote: ").unwrap_or(line).strip_prefix("waxseal: "))
-            .map(|line| self.sandbox.masked(line.trim_end()))
-            .collect();
-        lines.join("\n")
-    }
-}
+use super::sandbox::{ALICE, BOB, Ran, Sandbox, Server, WAXSEAL, rule};
 
 const REMEDY: &str =
     "hint: to sign what you made, on its branch: git commit --amend --no-edit --gpg-sign; then push again";
 
 #[test]
 fn a_server_takes_what_the_policy_admits_and_nothing_else() {
-    let world = World::new();
+    let world = Server::new();
     let sandbox = &world.sandbox;
     world.hook("server", "pre-receive", "");
     let base = world.commit(&world.alice, "One");
@@ -250,15 +185,9 @@ fn a_server_takes_what_the_policy_admits_and_nothing_else() {
     assert_eq!(world.said(&taken), "refs/heads/many/00 and 99 more: 2 new objects verified");
 }
 
-/// A rule for one person, with more conditions.
-pub(super) fn rule(sandbox: &Sandbox, name: &str, email: &str, more: &str) -> String {
-    let issuer = sandbox.issuer();
-    format!("[[rule]]\nname = \"{name}\"\nissuer = \"{issuer}\"\ninstance = \"home\"\nemail = [\"{email}\"]\n{more}\n")
-}
-
 #[test]
 fn the_policy_is_the_servers_and_of_before_the_push() {
-    let world = World::new();
+    let world = Server::new();
     let sandbox = &world.sandbox;
     let alice = rule(sandbox, "maintainers", ALICE, "may_change_policy = true");
     let bob = rule(sandbox, "contributors", BOB, "refs = [\"glob:refs/heads/wip-*\"]");
@@ -327,7 +256,7 @@ fn the_policy_is_the_servers_and_of_before_the_push() {
 
 #[test]
 fn a_push_is_signed_by_somebody_who_may() {
-    let world = World::new();
+    let world = Server::new();
     let sandbox = &world.sandbox;
     sandbox.allow(ALICE);
     world.commit(&world.alice, "One");
@@ -398,7 +327,7 @@ fn a_push_is_signed_by_somebody_who_may() {
 
 #[test]
 fn a_client_hears_what_a_server_would_refuse() {
-    let world = World::new();
+    let world = Server::new();
     let sandbox = &world.sandbox;
     sandbox.allow(ALICE);
     world.hook("repository/.git", "pre-push", "");

@@ -25,6 +25,7 @@ pub(crate) mod front;
 pub(crate) mod made;
 mod online;
 pub(crate) mod served;
+mod server;
 pub(crate) mod ssh;
 mod stack;
 mod typist;
@@ -32,6 +33,7 @@ mod typist;
 pub(crate) use authority::Authority;
 pub(crate) use client::{Answer, FORM, JSON, http, token_form};
 pub(crate) use online::OnlineSigner;
+pub(crate) use server::{Server, rule};
 pub(crate) use stack::{Stack, free_port};
 pub(crate) use typist::Typist;
 
