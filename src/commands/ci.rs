@@ -85,7 +85,7 @@ fn request(ci: &Ci, range: &Range, settings: &Settings, repository: &Repository)
     let mut request = Verify { revisions: vec![OsString::from(range.name())], ..ci.judging.clone() };
     let nobody_said =
         request.admitted == AdmittedFlags::Unsaid && settings.policy.is_none() && settings.allow.is_empty();
-    if let Some(base) = range.law.filter(|_| nobody_said) {
+    if let Some(base) = range.policy_commit.filter(|_| nobody_said) {
         // What is not a file there is said when it is read.
         let there = repository.file_at(&base.to_string(), POLICY, MAX_BYTES);
         if !matches!(there, Err(crate::git::repository::HistoryError::NoFile { .. })) {

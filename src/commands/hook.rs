@@ -51,16 +51,16 @@ fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
     let mut updates = told.clone();
     let is_server = matches!(hook.event, HookEvent::PreReceive | HookEvent::Update { .. });
     let mut parts = Parts::default();
-    let mut law = None;
+    let mut policy_ref = None;
     let select = |repository: &Repository, policy: Option<&LoadedPolicy>| {
         repository.read_until(deadline);
         if is_server {
-            law = policy.and_then(|policy| Law::of(policy, repository));
+            policy_ref = policy.and_then(|policy| PolicyRef::of(policy, repository));
             // A symbolic ref is another name of the one that is moved.
             updates.iter_mut().for_each(|update| update.reference = repository.moved(&update.reference));
         }
-        let source = law.as_ref().and_then(|law| law.reference.as_deref());
-        let (found, selection) = Parts::of(&updates, &hook.event, repository, policy, source)?;
+        let name = policy_ref.as_ref().and_then(|policy_ref| policy_ref.reference.as_deref());
+        let (found, selection) = Parts::of(&updates, &hook.event, repository, policy, name)?;
         parts = found;
         Ok(selection)
     };
@@ -72,9 +72,9 @@ fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
     if matches!(run.policy, IdentityPolicy::NotGiven) {
         return Err(CommandError::new(ErrorKind::Policy, "nobody said who may sign here").hint(BEGIN));
     }
-    if let Some(law) = law {
-        law.refuse_namesakes(&updates)?;
-        law.refuse_change_of_history(&updates, &run.repository)?;
+    if let Some(policy_ref) = policy_ref {
+        policy_ref.refuse_namesakes(&updates)?;
+        policy_ref.refuse_change_of_history(&updates, &run.repository)?;
     }
     let mut report = Report::new(hook, &run, &parts);
     if hook.require_signed_push {
@@ -106,8 +106,8 @@ fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
     Ok(exit_code)
 }
 
-/// The policy of a commit to which one of the refs leads.
-struct Law {
+/// The ref that leads to the policy.
+struct PolicyRef {
     /// The one that is moved, where its name is a symbolic ref's.
     reference: Option<String>,
     /// As the policy's source has it.
@@ -118,7 +118,7 @@ struct Law {
     paths: Vec<String>,
 }
 
-impl Law {
+impl PolicyRef {
     fn of(policy: &LoadedPolicy, repository: &Repository) -> Option<Self> {
         let place = policy.in_repository.as_ref()?;
         let name = leading(&place.revision);

@@ -20,7 +20,7 @@ pub(super) struct Range {
     base: Option<ObjectId>,
     /// The commit from which a policy comes, if nobody says another: of the branch that others are merged into. Where a
     /// branch was before is its own work, too.
-    pub(super) law: Option<ObjectId>,
+    pub(super) policy_commit: Option<ObjectId>,
     /// Tag objects, of which the first must have the ref's name.
     tags: Vec<ObjectId>,
     head: ObjectId,
@@ -45,7 +45,7 @@ impl Range {
             why,
             reference,
             base: Some(base),
-            law: Some(base),
+            policy_commit: Some(base),
             tags,
             head: head_commit,
             alone: false,
@@ -72,7 +72,8 @@ impl Range {
         let is_lightweight = job.reference.as_ref().is_some_and(|name| is_tag(&name)) && tags.is_empty();
         let why = format!("{}: {}", job.event, if is_lightweight { LIGHTWEIGHT } else { job.why });
         let reference = job.reference.clone();
-        let range = Self { why, reference, base: None, law: None, tags, head, alone: false, default_tip: None };
+        let range =
+            Self { why, reference, base: None, policy_commit: None, tags, head, alone: false, default_tip: None };
         let before = match job.base {
             Base::Commit(base) => Some(repository.pushed(base).commit().ok_or_else(|| lacks(base, job, repository))?),
             Base::Replaced(base) => match repository.pushed(base).commit() {
@@ -83,24 +84,24 @@ impl Range {
         };
         if job.is_proposal || is_default(job) {
             let alone = job.base == Base::DefaultBranch { all: false };
-            let law = if alone { older(head, repository) } else { before };
-            return Ok(Self { base: before, law, alone, ..range });
+            let policy_commit = if alone { older(head, repository) } else { before };
+            return Ok(Self { base: before, policy_commit, alone, ..range });
         }
         let tip = default_tip(job, repository);
         // Who is judged does not write the law.
-        let law = match &tip {
+        let policy_commit = match &tip {
             Ok(tip) if *tip == head => older(head, repository),
             Ok(tip) => Some(*tip),
             Err(_) => None,
         };
         match before {
-            Some(before) => Ok(Self { base: Some(before), law, default_tip: tip.ok(), ..range }),
+            Some(before) => Ok(Self { base: Some(before), policy_commit, default_tip: tip.ok(), ..range }),
             None => {
                 let tip = tip?;
                 // A tag that is not signed is green for nothing but the commit that it names.
                 let own = [Selected::History { hidden: vec![tip], tips: vec![head] }];
                 let alone = is_lightweight && repository.contains(&own, head) != Some(true);
-                Ok(Self { base: (!alone).then_some(tip), law, alone, ..range })
+                Ok(Self { base: (!alone).then_some(tip), policy_commit, alone, ..range })
             }
         }
     }

@@ -24,11 +24,11 @@ use crate::git::repository::{ObjectId, Pushed, PushedEnd, Repository, Selected};
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) references: Vec<String>,
-    law: Law,
+    rules: Rules,
     /// They name tag objects.
     annotated: bool,
     /// It is the ref that the policy comes from.
-    is_source: bool,
+    is_policy_ref: bool,
     tips: Vec<ObjectId>,
     tags: Vec<(String, ObjectId)>,
     /// The commits that lightweight tags are to name, by these.
@@ -39,11 +39,11 @@ pub(super) struct Part {
 }
 
 /// Which rules count for a ref, by their order; without a policy file there are none.
-type Law = Vec<bool>;
+type Rules = Vec<bool>;
 
 /// A ref that is there already.
 struct Known {
-    law: Law,
+    rules: Rules,
     annotated: bool,
     commit: ObjectId,
 }
@@ -57,7 +57,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Takes the updates apart, and says what of them is to be judged; `source` is the ref that the policy comes from.
+    /// Takes the updates apart, and says what of them is to be judged; `policy_ref` is the one that the policy comes from.
     ///
     /// # Errors
     /// [`CommandError`] when refs cannot be read.
@@ -66,18 +66,19 @@ impl Parts {
         event: &HookEvent,
         repository: &Repository,
         policy: Option<&LoadedPolicy>,
-        source: Option<&str>,
+        policy_ref: Option<&str>,
     ) -> Result<(Self, Selection), CommandError> {
         let mut parts: Vec<Part> = Vec::new();
         for update in updates {
             let Some(new) = update.new.filter(|_| is_work(update.reference.as_bytes())) else { continue };
             let pushed = repository.pushed(new);
-            let (law, annotated) = (law(policy, &update.reference), !pushed.tags.is_empty());
-            let is_source = source == Some(update.reference.as_str());
-            let is_alike = |part: &Part| part.law == law && part.annotated == annotated && part.is_source == is_source;
+            let (rules, annotated) = (rules_for(policy, &update.reference), !pushed.tags.is_empty());
+            let is_policy_ref = policy_ref == Some(update.reference.as_str());
+            let is_alike =
+                |part: &Part| part.rules == rules && part.annotated == annotated && part.is_policy_ref == is_policy_ref;
             let at = parts.iter().position(is_alike);
             let at = at.unwrap_or_else(|| {
-                parts.push(Part::new(law, annotated, is_source));
+                parts.push(Part::new(rules, annotated, is_policy_ref));
                 parts.len() - 1
             });
             let Some(part) = parts.get_mut(at) else { continue };
@@ -103,25 +104,25 @@ impl Parts {
             part.references.push(update.reference.clone());
         }
         let known = known(repository, event)?.into_iter().filter_map(|(name, there)| {
-            Some(Known { law: law(policy, &name), annotated: !there.tags.is_empty(), commit: there.commit()? })
+            Some(Known { rules: rules_for(policy, &name), annotated: !there.tags.is_empty(), commit: there.commit()? })
         });
         let known: Vec<Known> = known.collect();
         // On a client it may be what is pushed.
         let is_server = !matches!(event, HookEvent::PrePush { .. });
-        let source = policy.filter(|_| is_server).and_then(|policy| policy.in_repository.as_ref());
-        let source = source.map(|place| place.commit);
+        let in_repository = policy.filter(|_| is_server).and_then(|policy| policy.in_repository.as_ref());
+        let policy_commit = in_repository.map(|place| place.commit);
         let among = |history: &Selected, wanted: &HashSet<ObjectId>| {
             let found = repository.objects(std::slice::from_ref(history)).map(|found| found.id);
             found.filter(|id| wanted.contains(id)).collect()
         };
-        Ok(Self::select(parts, &known, source, among))
+        Ok(Self::select(parts, &known, policy_commit, among))
     }
 
     /// `among` says which of some commits are in a history.
     fn select(
         parts: Vec<Part>,
         known: &[Known],
-        source: Option<ObjectId>,
+        policy_commit: Option<ObjectId>,
         among: impl Fn(&Selected, &HashSet<ObjectId>) -> HashSet<ObjectId>,
     ) -> (Self, Selection) {
         let mut selection = Selection::default();
@@ -140,12 +141,14 @@ impl Parts {
             if part.tips.is_empty() {
                 continue;
             }
-            let mut hidden: HashSet<ObjectId> = part.old.iter().copied().chain(source).collect();
-            let vouching = known.iter().filter(|_| !part.is_source);
-            hidden
-                .extend(vouching.filter(|known| part.believes(&known.law, known.annotated)).map(|known| known.commit));
-            let before = if part.is_source { 0 } else { number };
-            for earlier in parts.iter().take(before).filter(|earlier| part.believes(&earlier.law, earlier.annotated)) {
+            let mut hidden: HashSet<ObjectId> = part.old.iter().copied().chain(policy_commit).collect();
+            let vouching = known.iter().filter(|_| !part.is_policy_ref);
+            hidden.extend(
+                vouching.filter(|known| part.believes(&known.rules, known.annotated)).map(|known| known.commit),
+            );
+            let before = if part.is_policy_ref { 0 } else { number };
+            for earlier in parts.iter().take(before).filter(|earlier| part.believes(&earlier.rules, earlier.annotated))
+            {
                 hidden.extend(&earlier.tips);
             }
             let mut tips = part.tips.clone();
@@ -172,16 +175,18 @@ impl Parts {
 }
 
 impl Part {
-    fn new(law: Law, annotated: bool, is_source: bool) -> Self {
+    fn new(rules: Rules, annotated: bool, is_policy_ref: bool) -> Self {
         let (references, tips, tags, light) = (vec![], vec![], vec![], vec![]);
         let (old, not_signable) = (vec![], vec![]);
-        Self { references, law, annotated, is_source, tips, tags, light, old, not_signable }
+        Self { references, rules, annotated, is_policy_ref, tips, tags, light, old, not_signable }
     }
 
     /// Whether what a ref has, by its rules, need not be judged again.
-    fn believes(&self, law: &Law, annotated: bool) -> bool {
-        let admits_all = self.law.iter().all(|counts| *counts);
-        self.annotated || admits_all || (!annotated && law.iter().zip(&self.law).all(|(theirs, own)| !theirs || *own))
+    fn believes(&self, rules: &Rules, annotated: bool) -> bool {
+        let admits_all = self.rules.iter().all(|counts| *counts);
+        self.annotated
+            || admits_all
+            || (!annotated && rules.iter().zip(&self.rules).all(|(theirs, own)| !theirs || *own))
     }
 
     /// Whether a ref is to point at this commit itself.
@@ -226,7 +231,7 @@ fn is_name(remote: &str) -> bool {
         && !remote.contains(|char: char| char.is_ascii_control() || " :?[\\^~*".contains(char))
 }
 
-fn law(policy: Option<&LoadedPolicy>, reference: &str) -> Law {
+fn rules_for(policy: Option<&LoadedPolicy>, reference: &str) -> Rules {
     policy.map(|policy| policy.file.rules_for(reference)).unwrap_or_default()
 }
 
@@ -246,8 +251,8 @@ mod tests {
         String::from_iter([digit; 40]).parse().unwrap()
     }
 
-    fn part(name: &str, law: &[bool], annotated: bool, tip: char) -> Part {
-        let mut part = Part::new(law.to_vec(), annotated, false);
+    fn part(name: &str, rules: &[bool], annotated: bool, tip: char) -> Part {
+        let mut part = Part::new(rules.to_vec(), annotated, false);
         part.references.push(name.to_owned());
         part.tips.push(id(tip));
         part
@@ -257,7 +262,7 @@ mod tests {
     fn only_a_ref_that_admits_no_more_vouches_for_another() {
         // Maintainers everywhere, contributors on wip.
         let (main, wip) = ([true, false], [true, true]);
-        let there = |law: &[bool], annotated, tip| Known { law: law.to_vec(), annotated, commit: id(tip) };
+        let there = |rules: &[bool], annotated, tip| Known { rules: rules.to_vec(), annotated, commit: id(tip) };
         let known = [there(&main, false, 'a'), there(&wip, false, 'b'), there(&main, true, 'c')];
         let hidden = |parts: Vec<Part>| -> Vec<Vec<ObjectId>> {
             let (_, selection) = Parts::select(parts, &known, Some(id('9')), |_, _| HashSet::new());
@@ -276,10 +281,10 @@ mod tests {
         let both = vec![part("refs/heads/a", &wip, false, '2'), part("refs/heads/main", &main, false, '1')];
         assert_eq!(hidden(both)[1], [id('9'), id('a')]);
         // Nothing but the policy's own commit and where its ref was vouches for what may become the policy.
-        let mut source = part("refs/heads/main", &main, false, '1');
-        source.is_source = true;
-        source.old.push(id('8'));
-        let both = vec![part("refs/heads/x", &main, false, '2'), source];
+        let mut policy_ref = part("refs/heads/main", &main, false, '1');
+        policy_ref.is_policy_ref = true;
+        policy_ref.old.push(id('8'));
+        let both = vec![part("refs/heads/x", &main, false, '2'), policy_ref];
         assert_eq!(hidden(both)[1], [id('8'), id('9')]);
     }
 
