@@ -2,7 +2,7 @@
 //! say, decides neither what a policy's file holds nor what came before what.
 
 use gix::ObjectId;
-use gix::bstr::ByteSlice as _;
+use gix::bstr::BString;
 use gix::objs::tree::EntryKind;
 use gix::objs::{Kind, TreeRefIter};
 
@@ -12,6 +12,9 @@ use crate::causes::causes;
 
 /// What stands at a path, if anything.
 pub type Entry = Option<(ObjectId, EntryKind)>;
+
+/// What stands in a tree, by its name.
+type Named = (BString, (ObjectId, EntryKind));
 
 impl Repository {
     /// An object.
@@ -63,18 +66,44 @@ impl Repository {
 
     /// What a tree has at `path`.
     pub(super) fn entry(&self, tree: ObjectId, path: &str) -> Result<Entry, UnreadableObject> {
+        self.entry_of(tree, path.split('/').map(str::as_bytes))
+    }
+
+    /// The same of a path whose names may be any bytes.
+    pub(super) fn entry_of<'a>(
+        &self,
+        tree: ObjectId,
+        path: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Entry, UnreadableObject> {
         let mut at = (tree, EntryKind::Tree);
-        for name in path.split('/') {
+        for name in path {
             let (tree, EntryKind::Tree) = at else { return Ok(None) };
-            let (Kind::Tree, bytes) = self.object(tree)? else { return Err(UnreadableObject::Corrupt) };
+            let bytes = self.tree(tree)?;
             let mut entries = TreeRefIter::from_bytes(&bytes, tree.kind());
-            let found =
-                entries.find(|entry| entry.as_ref().map_or(true, |entry| entry.filename == name.as_bytes().as_bstr()));
+            let found = entries.find(|entry| entry.as_ref().map_or(true, |entry| entry.filename == name));
             match found.transpose().map_err(|_malformed| UnreadableObject::Corrupt)? {
                 Some(entry) => at = (entry.oid.to_owned(), entry.mode.kind()),
                 None => return Ok(None),
             }
         }
         Ok(Some(at))
+    }
+
+    /// All that a tree has.
+    pub(super) fn entries(&self, tree: ObjectId) -> Result<Vec<Named>, UnreadableObject> {
+        let bytes = self.tree(tree)?;
+        let entries = TreeRefIter::from_bytes(&bytes, tree.kind());
+        let entries = entries.map(|entry| {
+            let entry = entry.map_err(|_malformed| UnreadableObject::Corrupt)?;
+            Ok((entry.filename.to_owned(), (entry.oid.to_owned(), entry.mode.kind())))
+        });
+        entries.collect()
+    }
+
+    fn tree(&self, id: ObjectId) -> Result<Vec<u8>, UnreadableObject> {
+        match self.object(id)? {
+            (Kind::Tree, bytes) => Ok(bytes),
+            (Kind::Blob | Kind::Commit | Kind::Tag, _) => Err(UnreadableObject::Corrupt),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The heads that refs lead to, and what says of one that it could be what a commit squashed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice as _};
@@ -96,21 +96,11 @@ impl Repository {
     /// needed to see it is not here.
     #[must_use]
     pub fn first_change(&self, commit: ObjectId, tree: ObjectId) -> Option<(Vec<BString>, Entry)> {
-        let from = self.inner.find_commit(commit).ok()?.tree_id().ok()?.detach();
-        let (mut from, mut to) = (from, tree);
+        let (mut from, mut to) = (self.header(commit).ok()?.tree?, tree);
         let mut path = Vec::new();
         loop {
-            let (before, after) = (self.inner.find_tree(from).ok()?, self.inner.find_tree(to).ok()?);
-            let before = before
-                .iter()
-                .filter_map(Result::ok)
-                .map(|entry| (entry.filename().to_owned(), (entry.object_id(), entry.mode().kind())));
-            let before: std::collections::HashMap<_, _> = before.collect();
-            let after = after
-                .iter()
-                .filter_map(Result::ok)
-                .map(|entry| (entry.filename().to_owned(), (entry.object_id(), entry.mode().kind())));
-            let after: Vec<_> = after.collect();
+            let before: HashMap<_, _> = self.entries(from).ok()?.into_iter().collect();
+            let after = self.entries(to).ok()?;
             let changed = after.iter().find(|(name, entry)| before.get(name) != Some(entry));
             let Some((name, entry)) = changed else {
                 // Something went.
@@ -130,9 +120,7 @@ impl Repository {
     /// Whether a tree has this at a path; also `false` where that cannot be read.
     #[must_use]
     pub fn has_at(&self, tree: ObjectId, path: &[BString], entry: Entry) -> bool {
-        let Ok(tree) = self.inner.find_tree(tree) else { return false };
-        let found = tree.lookup_entry(path.iter().cloned());
-        found.is_ok_and(|found| found.map(|found| (found.object_id(), found.mode().kind())) == entry)
+        self.entry_of(tree, path.iter().map(|name| name.as_slice())).is_ok_and(|found| found == entry)
     }
 
     /// Whether two commits have nothing in common. `None` where nobody can tell.
