@@ -5,6 +5,7 @@
 //! finds no second signature and no other content in it.
 
 mod armor;
+mod fingerprint;
 mod key_file;
 mod packets;
 mod public_key;

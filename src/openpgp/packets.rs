@@ -85,6 +85,9 @@ pub enum MalformedPackets {
     /// More than a key has.
     #[error("there are more than {MAX_PACKETS} packets")]
     TooMany,
+    /// Too old a key.
+    #[error("keys of version {0} are not supported")]
+    Version(u8),
 }
 
 pub(super) const SIGNATURE: u8 = 2;

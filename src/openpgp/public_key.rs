@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::key_file;
+use super::fingerprint::fingerprint;
 use super::packets::{self, Packet};
 
 /// RFC 9580 §10.1: a transferable public key, with whatever its files have of it.
@@ -96,7 +96,7 @@ impl Part {
     fn new(head: Packet<'_>) -> Self {
         let is_key = matches!(head.tag, packets::PUBLIC_KEY | packets::PUBLIC_SUBKEY);
         // gpg believes no signature of a key of a version without one.
-        let fingerprint = key_file::fingerprint(head.body).ok().filter(|_| is_key);
+        let fingerprint = fingerprint(head.body).ok().filter(|_| is_key);
         Self { tag: head.tag, head: head.written(), fingerprint, signatures: Vec::new(), is_revoked: false }
     }
 
