@@ -43,6 +43,7 @@ mod row;
 pub(super) mod selection;
 mod shapes;
 mod squash;
+mod squashes;
 pub(super) mod surroundings;
 
 use by_key::Keys;

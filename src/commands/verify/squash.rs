@@ -4,70 +4,15 @@
 //! The head's own commits are verified and judged like all others, by the same policy and for the same ref. One of them may
 //! be a squash, too, but nothing is proven by itself: what is being proven proves nothing meanwhile.
 
-use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use super::by_key::{Keys, Ring};
+use super::by_key::Keys;
 use super::engine::{Engine, Verified};
-use super::selection::Selection;
+use super::squashes::{Squashes, Unproven};
 use super::surroundings::Surroundings;
 use super::{Completed, Run};
-use crate::commands::findings::Findings;
 use crate::git::description::Description;
-use crate::git::repository::{FoundObject, Head, Heads, ObjectId, Repository, Selected};
+use crate::git::repository::{FoundObject, Head, ObjectId, Selected};
 use crate::policy::{Allowed, IdentityPolicy, NoSquash, Squash, SquashedHead};
 use crate::verify::Verdict;
-
-/// What a run knows of heads and their commits, under one policy.
-#[derive(Default)]
-pub(in crate::commands) struct Squashes {
-    /// What is verified anyway, besides what refs lead to.
-    selected: Vec<ObjectId>,
-    heads: OnceCell<Result<Heads, String>>,
-    /// Of commits of heads what the policy says, for the argument at a position.
-    known: RefCell<HashMap<(usize, ObjectId), Result<(), Unproven>>>,
-    /// The squashes that are being proven, each for the one before it.
-    open: RefCell<Vec<ObjectId>>,
-    /// Whether one of those was asked for.
-    is_circular: Cell<bool>,
-    merges: Cell<usize>,
-    commits: Cell<usize>,
-    findings: OnceCell<Option<Findings>>,
-    ring: Arc<Ring>,
-}
-
-/// Why a head proves nothing.
-#[derive(Clone, Debug)]
-enum Unproven {
-    /// It is not good: a commit of it, and why.
-    Not(String, String),
-    /// It has nothing that is not there already.
-    Nothing,
-    Unknown(String),
-}
-
-impl Squashes {
-    /// Of a run that is about `selection`.
-    pub(in crate::commands) fn of(selection: &Selection) -> Self {
-        let ends = selection.selected.iter().flat_map(|selected| match selected {
-            Selected::Object(id) => vec![*id],
-            Selected::History { tips, .. } => tips.clone(),
-        });
-        Self { selected: ends.collect(), ..Self::default() }
-    }
-
-    /// The heads that there are.
-    pub(in crate::commands) fn heads(&self, repository: &Repository) -> &Result<Heads, String> {
-        self.heads.get_or_init(|| repository.heads(&self.selected).map_err(|error| error.to_string()))
-    }
-
-    /// Takes `count` from what is done in one run at most.
-    fn spend(spent: &Cell<usize>, count: usize, max: usize) -> Result<(), String> {
-        spent.set(spent.get().saturating_add(count));
-        if spent.get() > max { Err(format!("it takes more than {max} commits or merges of heads")) } else { Ok(()) }
-    }
-}
 
 /// A search for one commit.
 pub(super) struct Search<'r> {

@@ -7,7 +7,7 @@ use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::policy_source::LoadedPolicy;
 use crate::commands::verify::selection::Selection;
-use crate::commands::verify::squash::Squashes;
+use crate::commands::verify::squashes::Squashes;
 use crate::git::ObjectKind;
 use crate::git::description::Description;
 use crate::git::repository::{Commits, FoundObject, HistoryError, Repository, Selected};

@@ -1,0 +1,60 @@
+//! What a run remembers of heads that may have been squashed: what refs lead to, what was proven, and what that took.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::by_key::Ring;
+use super::selection::Selection;
+use crate::commands::findings::Findings;
+use crate::git::repository::{Heads, ObjectId, Repository, Selected};
+
+/// What a run knows of heads and their commits, under one policy.
+#[derive(Default)]
+pub(in crate::commands) struct Squashes {
+    /// What is verified anyway, besides what refs lead to.
+    selected: Vec<ObjectId>,
+    heads: OnceCell<Result<Heads, String>>,
+    /// Of commits of heads what the policy says, for the argument at a position.
+    pub(super) known: RefCell<HashMap<(usize, ObjectId), Result<(), Unproven>>>,
+    /// The squashes that are being proven, each for the one before it.
+    pub(super) open: RefCell<Vec<ObjectId>>,
+    /// Whether one of those was asked for.
+    pub(super) is_circular: Cell<bool>,
+    pub(super) merges: Cell<usize>,
+    pub(super) commits: Cell<usize>,
+    pub(super) findings: OnceCell<Option<Findings>>,
+    pub(super) ring: Arc<Ring>,
+}
+
+/// Why a head proves nothing.
+#[derive(Clone, Debug)]
+pub(super) enum Unproven {
+    /// It is not good: a commit of it, and why.
+    Not(String, String),
+    /// It has nothing that is not there already.
+    Nothing,
+    Unknown(String),
+}
+
+impl Squashes {
+    /// Of a run that is about `selection`.
+    pub(in crate::commands) fn of(selection: &Selection) -> Self {
+        let ends = selection.selected.iter().flat_map(|selected| match selected {
+            Selected::Object(id) => vec![*id],
+            Selected::History { tips, .. } => tips.clone(),
+        });
+        Self { selected: ends.collect(), ..Self::default() }
+    }
+
+    /// The heads that there are.
+    pub(in crate::commands) fn heads(&self, repository: &Repository) -> &Result<Heads, String> {
+        self.heads.get_or_init(|| repository.heads(&self.selected).map_err(|error| error.to_string()))
+    }
+
+    /// Takes `count` from what is done in one run at most.
+    pub(super) fn spend(spent: &Cell<usize>, count: usize, max: usize) -> Result<(), String> {
+        spent.set(spent.get().saturating_add(count));
+        if spent.get() > max { Err(format!("it takes more than {max} commits or merges of heads")) } else { Ok(()) }
+    }
+}
