@@ -139,7 +139,8 @@ impl Shape {
 fn is_nearer(one: &Mismatch, other: &Mismatch) -> bool {
     let rank = |mismatch: &Mismatch| match mismatch {
         mismatch if mismatch.is_unknown() => 2,
-        Mismatch::NoSquash(NoSquash::Itself | NoSquash::NoHead { .. } | NoSquash::NotAdmitted { .. }) => 1,
+        Mismatch::NoSquash(NoSquash::Parents) => 0,
+        Mismatch::NoSquash(_) => 1,
         _ => 0,
     };
     rank(one) > rank(other)

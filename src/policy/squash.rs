@@ -56,9 +56,34 @@ pub enum NoSquash {
         /// What is wrong with that.
         why: String,
     },
+    /// A head that is likely the one gives something else.
+    #[error("{head} is here, and merged into the commit's parent it {}", instead(*.conflicts))]
+    OtherTree {
+        /// The head.
+        head: SquashedHead,
+        /// Git cannot merge it without a conflict.
+        conflicts: bool,
+    },
     /// What is squashed comes onto one commit.
     #[error("it has not one parent")]
     Parents,
+}
+
+impl NoSquash {
+    /// The stable code (`docs/errors.md`): each has another remedy.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Itself | Self::NotAdmitted { .. } => "squash-head-not-allowed",
+            Self::NoHead { .. } => "squash-unproven",
+            Self::OtherTree { .. } => "squash-differs",
+            Self::Parents => "identity-not-allowed",
+        }
+    }
+}
+
+fn instead(conflicts: bool) -> &'static str {
+    if conflicts { "conflicts" } else { "gives another tree" }
 }
 
 fn left_out(heads: usize, tried: usize) -> String {

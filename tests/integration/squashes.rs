@@ -90,6 +90,8 @@ impl World {
 
 const ANYWHERE: &str = "unbounded = true";
 const UNPROVEN: &str = "false squash-unproven";
+const DIFFERS: &str = "false squash-differs";
+const NOT_ALLOWED: &str = "false squash-head-not-allowed";
 
 #[test]
 fn a_squash_is_worth_what_its_head_is_worth() {
@@ -126,19 +128,37 @@ fn a_squash_is_worth_what_its_head_is_worth() {
     world.set("refs/pull/7/head", &head);
     let parent = world.work("Meanwhile", &world.base, &world.tree("first", "LAST"));
     let both = world.tree("First of all", "LAST");
-    for (why, tree, expected) in [
-        ("the merge", &both, "true -"),
-        ("a line slipped in", &world.tree("First of all", "LAST, and more"), UNPROVEN),
-        ("the head alone", &more, UNPROVEN),
-        ("nothing", &world.tree("first", "LAST"), UNPROVEN),
-        ("half of it, which is no head", &world.tree("FIRST", "LAST"), UNPROVEN),
+    for (why, tree, expected, unnumbered) in [
+        ("the merge", &both, "true -", "true -"),
+        ("a line slipped in", &world.tree("First of all", "LAST, and more"), DIFFERS, UNPROVEN),
+        ("the head alone", &more, DIFFERS, DIFFERS),
+        ("nothing", &world.tree("first", "LAST"), DIFFERS, UNPROVEN),
+        ("half of it, which is no head", &world.tree("FIRST", "LAST"), DIFFERS, UNPROVEN),
     ] {
         let (judged, object) = world.judged(ANYWHERE, &[&world.squash("All of it (#7)", &parent, tree)]);
         assert_eq!(judged, expected, "{why}: {object}");
         // The number is a hint and no more.
         let (judged, object) = world.judged(ANYWHERE, &[&world.squash("All of it (#8)", &parent, tree)]);
-        assert_eq!(judged, expected, "{why}: {object}");
+        assert_eq!(judged, unnumbered, "{why}: {object}");
     }
+    // The head is here: fetching it is no help.
+    let slipped = world.squash("All of it (#7)", &parent, &world.tree("First of all", "LAST, and more"));
+    let clashing = world.work("Clash", &world.base, &world.tree("Not that", "last"));
+    for (parent, says) in [(&parent, "gives another tree"), (&clashing, "conflicts")] {
+        let squash = world.squash("All of it (#7)", parent, &world.tree("First of all", "LAST, and more"));
+        let ran = world.sandbox.waxseal(["verify", "--policy", &world.policy(ANYWHERE), &squash]).code(1);
+        let shown =
+            format!("refs/pull/7/head ({}) is here, and merged into the commit's parent it {says}", &head[..10]);
+        assert!(ran.out().contains(&shown), "{}", ran.out());
+        assert!(
+            ran.err().contains("hint: squash-differs: look what differs: \"git diff HEAD COMMIT\""),
+            "{}",
+            ran.err()
+        );
+        assert!(!ran.err().contains("git fetch"), "{}", ran.err());
+    }
+    let explained = world.sandbox.waxseal(["explain", "--policy", &world.policy(ANYWHERE), &slipped]).code(1).out();
+    assert!(explained.contains("git diff HEAD COMMIT"), "{explained}");
     let by_somebody = world.by(&world.forge, "All of it (#7)", &[&world.base], &more, "alice@example.org");
     assert_eq!(world.judged(ANYWHERE, &[&by_somebody]).0, "false identity-not-allowed");
     let rule = "shape = ['squash', 'merge']";
@@ -177,7 +197,7 @@ fn every_commit_of_the_head_is_admitted() {
     ] {
         world.set("refs/pull/1/head", &head);
         let (judged, object) = world.judged(ANYWHERE, &[&squash]);
-        let expected = if says.is_empty() { "null rule-undecided" } else { UNPROVEN };
+        let expected = if says.is_empty() { "null rule-undecided" } else { NOT_ALLOWED };
         assert_eq!(judged, expected, "{why}: {object}");
         assert!(object["detail"].as_str().unwrap().contains(says), "{why}: {object}");
     }
@@ -185,7 +205,10 @@ fn every_commit_of_the_head_is_admitted() {
     let head = one(&unsigned);
     world.set("refs/pull/1/head", &head);
     world.set(&format!("refs/replace/{unsigned}"), &one(&world.base));
-    assert_eq!(world.judged(ANYWHERE, &[&squash]).0, UNPROVEN);
+    assert_eq!(world.judged(ANYWHERE, &[&squash]).0, NOT_ALLOWED);
+    let hint = world.sandbox.waxseal(["verify", "--policy", &world.policy(ANYWHERE), &squash]).code(1).err();
+    assert!(hint.contains("squash-head-not-allowed: \"waxseal explain\", with the same policy"), "{hint}");
+    assert!(!hint.contains("git fetch"), "{hint}");
     // One head that is good is enough.
     world.set("refs/pull/2/head", &one(&world.base));
     assert_eq!(world.judged(ANYWHERE, &[&squash]).0, "true -");
@@ -193,7 +216,7 @@ fn every_commit_of_the_head_is_admitted() {
     // What the policy does not judge is not what it admits.
     let exempt = format!("[[exempt]]\nobject = '{unsigned}'\nreason = 'old'\n---{ANYWHERE}");
     let (judged, object) = world.judged(&exempt, &[&squash]);
-    assert_eq!(judged, UNPROVEN);
+    assert_eq!(judged, NOT_ALLOWED);
     assert!(object["detail"].as_str().unwrap().contains("is exempt, which admits nothing: old"), "{object}");
     // The bounds of a rule are those of the head's own commits, for the ref that is judged.
     world.set("refs/pull/1/head", &one(&world.base));
@@ -201,11 +224,11 @@ fn every_commit_of_the_head_is_admitted() {
     for (alice, expected) in [
         (ANYWHERE.to_owned(), "true -"),
         (format!("from_commit = '{}'", world.base), "true -"),
-        (format!("until_commit = '{}'", world.base), UNPROVEN),
-        (format!("until_commit = '{squash}'"), UNPROVEN),
-        (format!("from_commit = '{squash}'"), UNPROVEN),
+        (format!("until_commit = '{}'", world.base), NOT_ALLOWED),
+        (format!("until_commit = '{squash}'"), NOT_ALLOWED),
+        (format!("from_commit = '{squash}'"), NOT_ALLOWED),
         (format!("{ANYWHERE}\nrefs = ['refs/heads/main']"), "true -"),
-        (format!("{ANYWHERE}\nrefs = ['refs/heads/work']"), UNPROVEN),
+        (format!("{ANYWHERE}\nrefs = ['refs/heads/work']"), NOT_ALLOWED),
     ] {
         assert_eq!(world.judged(&alice, &main).0, expected, "{alice}");
     }
@@ -222,14 +245,14 @@ fn nothing_proves_itself() {
         world.set(&format!("refs/pull/{number}/head"), head);
     }
     for id in [&one, &two] {
-        assert_eq!(world.judged(ANYWHERE, &[id]).0, UNPROVEN);
+        assert_eq!(world.judged(ANYWHERE, &[id]).0, NOT_ALLOWED);
     }
     let ran = world.run(ANYWHERE, &[&one, &two, &behind]).code(1);
-    assert_eq!(ran.out().matches("squash-unproven").count(), 2, "{}", ran.out());
+    assert_eq!(ran.out().matches("squash-head-not-allowed").count(), 2, "{}", ran.out());
     // Where nothing was done there is no head: the parent itself, and what is in its history.
     let empty = world.squash("Nothing", &behind, &tree);
     world.set("refs/heads/parent", &behind);
-    assert_eq!(world.judged(ANYWHERE, &[&empty]).0, UNPROVEN);
+    assert_eq!(world.judged(ANYWHERE, &[&empty]).0, NOT_ALLOWED);
     // A head that is good makes all of them good.
     world.set("refs/pull/9/head", &world.work("Signed", &world.base, &tree));
     world.run(ANYWHERE, &[&one, &two, &behind]).success();
@@ -239,7 +262,7 @@ fn nothing_proves_itself() {
     let squash = world.squash("All", &world.base, &world.tree("FIRST", "LAST"));
     assert_eq!(world.judged(ANYWHERE, &[&squash]).0, "true -");
     world.sandbox.git(["update-ref", "-d", "refs/pull/9/head"]).success();
-    assert_eq!(world.judged(ANYWHERE, &[&squash]).0, UNPROVEN);
+    assert_eq!(world.judged(ANYWHERE, &[&squash]).0, NOT_ALLOWED);
 }
 
 #[test]

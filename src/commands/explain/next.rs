@@ -14,7 +14,7 @@ pub(super) fn of(run: &Run<'_>, judged: &Judged<'_>) -> Vec<String> {
     }
     match &judged.verdict {
         Verdict::Verified(signature) => next.extend(for_verified(run, judged, signature)),
-        Verdict::VerifiedByKey(signature) => next.extend(for_key(judged, signature)),
+        Verdict::VerifiedByKey(signature) => next.extend(for_key(run, judged, signature)),
         Verdict::Rejected(rejection) => {
             let reasons = rejection.errors().iter().map(|error| (error.reason(), error.to_string()));
             next.extend(for_reasons(run, judged, reasons));
@@ -133,7 +133,7 @@ fn for_verified(run: &Run<'_>, judged: &Judged<'_>, signature: &VerifiedSignatur
     }
 }
 
-fn for_key(judged: &Judged<'_>, signature: &KeySignature) -> Vec<String> {
+fn for_key(run: &Run<'_>, judged: &Judged<'_>, signature: &KeySignature) -> Vec<String> {
     let key = || format!("{} key {}", signature.format().name(), signature.fingerprint());
     match &judged.allowed {
         Allowed::AnyIdentity | Allowed::Exempt(_) | Allowed::Yes(_) => Vec::new(),
@@ -142,7 +142,9 @@ fn for_key(judged: &Judged<'_>, signature: &KeySignature) -> Vec<String> {
             "--ref says for which ref; a rule about commits needs the whole history".to_owned(),
         ],
         Allowed::No(Some((rule, missed))) if missed.is_beside_the_signer() => {
-            vec![format!("the nearest rule is {rule:?}, which names the key: {missed}")]
+            let nearest = format!("the nearest rule is {rule:?}, which names the key: {missed}");
+            let remedy = judged.reason().and_then(|reason| hints::remedy(reason, run.verifier.instances()));
+            std::iter::once(nearest).chain(remedy).collect()
         }
         Allowed::No(_) | Allowed::NobodyAsked => {
             vec![format!("a rule for the {}, in the policy file that judges it", key())]

@@ -73,7 +73,7 @@ impl<'a> Judged<'a> {
             (_, Allowed::Exempt(_)) => Some("exempt"),
             (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::AnyIdentity | Allowed::Yes(_)) => None,
             (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::CannotTell { .. }) => Some("rule-undecided"),
-            (Verdict::VerifiedByKey(_), Allowed::No(Some((_, Mismatch::NoSquash(_))))) => Some("squash-unproven"),
+            (Verdict::VerifiedByKey(_), Allowed::No(Some((_, Mismatch::NoSquash(why))))) => Some(why.reason()),
             (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::No(_)) => Some("identity-not-allowed"),
             (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::NobodyAsked) => Some("no-policy"),
             (verdict, _) => verdict.reason(),

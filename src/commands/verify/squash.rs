@@ -27,7 +27,9 @@ pub(super) struct Search<'r> {
 #[derive(Default)]
 struct Tried {
     count: usize,
-    no: Option<NoSquash>,
+    not_admitted: Option<NoSquash>,
+    /// By the first head that was merged to another one.
+    other_tree: Option<NoSquash>,
     unknown: Option<String>,
 }
 
@@ -67,11 +69,13 @@ impl Search<'_> {
             others.sort_by_cached_key(|head| !repository.has_at(head.tree, &path, entry));
         }
         others.truncate(MAX_OTHERS);
+        // That they give other trees says nothing of these.
+        let differing = tried.other_tree.take();
         if let Some(head) = self.first_proving(&others, parent, tree, &mut tried) {
             return Squash::Of(head);
         }
-        let Tried { count, no, unknown } = tried;
-        match (unknown, no) {
+        let Tried { count, not_admitted, unknown, .. } = tried;
+        match (unknown, not_admitted.or(differing)) {
             (Some(why), _) => Squash::Unknown(why),
             (None, _) if known.lacks_some => Squash::Unknown("a ref leads to what cannot be read".to_owned()),
             (None, _) if repository.is_shallow() => Squash::Unknown("a shallow clone may lack the head".to_owned()),
@@ -111,7 +115,10 @@ impl Search<'_> {
                         return Some(head);
                     }
                 }
-                Ok(_) => {}
+                Ok(merged) => {
+                    let head = shown(head);
+                    tried.other_tree.get_or_insert(NoSquash::OtherTree { head, conflicts: merged.is_none() });
+                }
                 // Git does not merge what has nothing in common.
                 Err(_) if repository.are_strangers(parent, head.id) == Some(true) => {}
                 Err(error) => {
@@ -124,12 +131,12 @@ impl Search<'_> {
 
     /// The head, if each commit of it is admitted.
     fn proving(&self, head: &Head, parent: ObjectId, tried: &mut Tried) -> Option<SquashedHead> {
-        let shown = SquashedHead { id: head.id.to_string(), reference: head.reference.clone() };
+        let shown = shown(head);
         match self.prove(head, parent) {
             Ok(()) => return Some(shown),
             Err(Unproven::Nothing) => {}
             Err(Unproven::Not(commit, why)) => {
-                tried.no.get_or_insert(NoSquash::NotAdmitted { head: shown, commit, why });
+                tried.not_admitted.get_or_insert(NoSquash::NotAdmitted { head: shown, commit, why });
             }
             Err(Unproven::Unknown(why)) => {
                 tried.unknown.get_or_insert(format!("{shown}: {why}"));
@@ -186,6 +193,10 @@ impl Search<'_> {
         is_circular.set(is_circular.get() || was_circular);
         answer
     }
+}
+
+fn shown(head: &Head) -> SquashedHead {
+    SquashedHead { id: head.id.to_string(), reference: head.reference.clone() }
 }
 
 /// The number of a pull request behind the subject, as forges write it there: `(#123)`. A hint where to look first.
