@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use crate::escape;
 use crate::finding_cache::CacheError;
-use crate::git::repository::Repository;
+use crate::git::repository::{HistoryError, Repository, UnreadableObject};
 use crate::instance::Instance;
 use crate::report::{Trusted, reasons};
 
@@ -26,6 +26,36 @@ pub(super) fn for_partial_clone(promisor: &str) -> String {
     format!(
         "this clone is partial, and what it lacks is not fetched unasked: \"git fetch --refetch --no-filter {promisor}\" gets \
          all of it"
+    )
+}
+
+/// What to do where a policy asks for a commit that the repository does not give.
+pub(super) fn for_history(repository: &Repository, error: &HistoryError) -> String {
+    match error {
+        HistoryError::NoStart(_) => "a shallow clone may lack it: \"git fetch --unshallow\"".to_owned(),
+        HistoryError::NotACommit(name) => {
+            format!("\"git cat-file -t {}\" says what it is; name one commit", escape::shell(name))
+        }
+        HistoryError::OtherHash { .. } => {
+            "the same commit has another name here: \"git log\" shows the names that this repository has".to_owned()
+        }
+        HistoryError::NoFile { .. }
+        | HistoryError::NotAFile { .. }
+        | HistoryError::Revision(_)
+        | HistoryError::TooLarge(_) => "docs/policy.md says what a policy file is".to_owned(),
+        HistoryError::Unreadable(unreadable) => for_unreadable(repository, unreadable),
+    }
+}
+
+/// What to do about an object that the repository should have. That one was not fetched is not that one is damaged.
+pub(super) fn for_unreadable(repository: &Repository, unreadable: &UnreadableObject) -> String {
+    let promisor = repository.promisor().filter(|_| *unreadable == UnreadableObject::Missing);
+    promisor.map_or_else(
+        || {
+            "the repository is damaged: \"git fsck --full\" lists what is; get that again, as with a new clone"
+                .to_owned()
+        },
+        |promisor| for_partial_clone(&promisor),
     )
 }
 

@@ -147,14 +147,10 @@ impl LoadedPolicy {
                         HistoryError::NoFile { .. } | HistoryError::NotAFile { .. } => {
                             format!("\"git ls-tree -r {}\" lists the files that it has", escape::shell(&revision))
                         }
-                        HistoryError::NoStart(_) | HistoryError::TooLarge(_) | HistoryError::Unreadable(_) => {
-                            let is_lacking = matches!(error, HistoryError::Unreadable(_));
-                            let promisor = repository.promisor().filter(|_| is_lacking);
-                            promisor.map_or_else(
-                                || "docs/policy.md says what a policy file is".to_owned(),
-                                |promisor| hints::for_partial_clone(&promisor),
-                            )
-                        }
+                        HistoryError::NoStart(_)
+                        | HistoryError::OtherHash { .. }
+                        | HistoryError::TooLarge(_)
+                        | HistoryError::Unreadable(_) => hints::for_history(repository, &error),
                     };
                     bad(error.to_string()).hint(hint)
                 })?;
@@ -174,8 +170,13 @@ impl LoadedPolicy {
                 (bytes, Beside::of_file(path, work_trees), None)
             }
         };
-        let file = PolicyFile::read_with(&bytes, default, &mut |path, pinned| beside.read(path, pinned))
-            .map_err(|error| bad(error.to_string()).hint("docs/policy.md lists what a policy file may say"))?;
+        let file = PolicyFile::read_with(&bytes, default, &mut |path, pinned| beside.read(path, pinned));
+        let file = file.map_err(|error| {
+            bad(error.to_string()).hint(match (repository, &beside.unreadable) {
+                (Some(repository), Some(unreadable)) => hints::for_unreadable(repository, unreadable),
+                _ => "docs/policy.md lists what a policy file may say".to_owned(),
+            })
+        })?;
         let mut paths: Vec<String> = in_repository.iter().map(|place| place.path.clone()).collect();
         paths.extend(beside.in_commit);
         Ok(Self { file, source: shown, in_repository, paths, beside: beside.on_disk, binds: Binds::Judged })

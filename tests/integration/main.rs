@@ -26,6 +26,7 @@ mod callers;
 mod ci;
 mod ci_templates;
 mod committer;
+mod damaged_policy;
 mod device;
 mod disk_faults;
 mod doctor;

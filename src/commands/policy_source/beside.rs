@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Purpose;
 use crate::escape;
 use crate::files;
-use crate::git::repository::{ObjectId, Repository};
+use crate::git::repository::{HistoryError, ObjectId, Repository, UnreadableObject};
 use crate::policy::Pinned;
 
 /// Where the files are that a policy names, and how much of them may still be read.
@@ -17,6 +17,8 @@ pub(super) struct Beside<'a> {
     pub(super) in_commit: BTreeSet<String>,
     /// Those that were read on the disk.
     pub(super) on_disk: Vec<PathBuf>,
+    /// What the repository does not give of the one that was read last.
+    pub(super) unreadable: Option<UnreadableObject>,
     left: u64,
 }
 
@@ -40,7 +42,8 @@ impl<'a> Beside<'a> {
     }
 
     fn of(place: From<'a>, work_trees: Vec<PathBuf>) -> Self {
-        Self { place, work_trees, in_commit: BTreeSet::new(), on_disk: Vec::new(), left: MAX_BYTES }
+        let (in_commit, on_disk, unreadable) = (BTreeSet::new(), Vec::new(), None);
+        Self { place, work_trees, in_commit, on_disk, unreadable, left: MAX_BYTES }
     }
 
     /// The file that the policy calls `path`: below the policy's folder, or from the root on. What a commit names elsewhere
@@ -53,9 +56,15 @@ impl<'a> Beside<'a> {
             From::Commit { repository, commit, folder } if !Path::new(path).is_absolute() => {
                 let inside = joined(folder, path).ok_or("it leads out of the repository")?;
                 let found = repository.file_at(&commit.to_string(), &inside, self.left);
-                let bytes = found.map_err(|error| error.to_string())?.bytes;
+                let found = found.map_err(|error| {
+                    let why = error.to_string();
+                    if let HistoryError::Unreadable(unreadable) = error {
+                        self.unreadable = Some(unreadable);
+                    }
+                    why
+                })?;
                 self.in_commit.insert(inside);
-                bytes
+                found.bytes
             }
             From::Commit { .. } => self.read_on_disk(PathBuf::from(path))?,
             From::Folder(folder) => {

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 
 use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
+use crate::commands::hints;
 use crate::commands::policy_source::LoadedPolicy;
 use crate::commands::verify::selection::Selection;
 use crate::commands::verify::squashes::Squashes;
@@ -70,7 +71,7 @@ impl Surroundings {
         };
         let lacks = |what: &str, error: HistoryError| {
             CommandError::new(ErrorKind::Policy, format!("the policy {}: {what}: {error}", policy.source))
-                .hint("a shallow clone may lack it: \"git fetch --unshallow\"")
+                .hint(hints::for_history(repository, &error))
         };
         let before_start = match policy.file.start() {
             Some(start) => repository.before(start).map_err(|error| lacks("start", error))?,

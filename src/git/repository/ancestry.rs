@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use gix::ObjectId;
 
-use super::{FoundObject, HistoryError, PushedEnd, RawObject, Repository, Selected};
+use super::{FoundObject, HistoryError, PushedEnd, RawObject, Repository, Selected, UnreadableObject};
 use crate::git::ObjectKind;
 
 /// Some commits, as far as the repository has the history that says which.
@@ -132,8 +132,16 @@ impl Repository {
     fn bound(&self, commit: &str) -> Result<ObjectId, HistoryError> {
         let absent = || HistoryError::NoStart(commit.to_owned());
         let id = ObjectId::from_hex(commit.as_bytes()).map_err(|_| absent())?;
-        self.header(id).map_err(|_| absent())?;
-        Ok(id)
+        let digits = self.inner.object_hash().len_in_hex();
+        if commit.len() != digits {
+            return Err(HistoryError::OtherHash { commit: commit.to_owned(), digits });
+        }
+        match self.header(id) {
+            Ok(_) => Ok(id),
+            Err(UnreadableObject::Missing) => Err(absent()),
+            Err(UnreadableObject::OtherKind) => Err(HistoryError::NotACommit(commit.to_owned())),
+            Err(unreadable) => Err(unreadable.into()),
+        }
     }
 
     /// `None` where they are not here: beyond the end of a shallow history, or in an object that cannot be read; and when

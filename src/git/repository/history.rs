@@ -9,7 +9,7 @@ use gix::objs::tree::EntryKind;
 
 use super::found::gix_kind;
 use super::walk::{Header, Walk};
-use super::{FoundObject, RawObject, Repository, RepositoryError, Selected, UnreadableObject};
+use super::{FoundObject, PushedEnd, RawObject, Repository, RepositoryError, Selected, UnreadableObject};
 use crate::git::{ObjectKind, signed_bytes};
 
 impl Repository {
@@ -50,7 +50,16 @@ impl Repository {
         let Selected::Object(id) = self.selected(BStr::new(revision))? else {
             return Err(HistoryError::NotACommit(revision.to_owned()));
         };
-        let commit = self.commit(id, BStr::new(revision))?;
+        let commit = match self.pushed(id).end {
+            PushedEnd::Commit(commit) => commit,
+            PushedEnd::NotSignable => return Err(HistoryError::NotACommit(revision.to_owned())),
+            PushedEnd::Unreadable(id) => {
+                return Err(match self.header(id) {
+                    Err(unreadable) if unreadable != UnreadableObject::Missing => unreadable.into(),
+                    _ => RepositoryError::Unknown(revision.as_bytes().to_vec()).into(),
+                });
+            }
+        };
         let (id, kind) = self
             .entry_at(commit, path)?
             .ok_or_else(|| HistoryError::NoFile { revision: revision.to_owned(), path: path.to_owned() })?;
@@ -182,6 +191,14 @@ pub enum HistoryError {
     /// The start commit of a policy.
     #[error("the repository has no commit {0}")]
     NoStart(String),
+    /// A full name, in a repository whose names are longer or shorter.
+    #[error("{commit} has the length of another hash function's names: those of this repository have {digits} digits")]
+    OtherHash {
+        /// As it was written.
+        commit: String,
+        /// Of this repository's names.
+        digits: usize,
+    },
     /// A range, or nothing that is a commit.
     #[error("{0:?} does not name one commit")]
     NotACommit(String),
