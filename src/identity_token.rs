@@ -157,7 +157,7 @@ impl Claims {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedIdentityToken {
     /// A claim has a value of the wrong type.
-    #[error("claim {0:?} of the identity token has a value of the wrong type")]
+    #[error("claim \"{0}\" of the identity token has a value of the wrong type")]
     Claim(&'static str),
     /// The claims are not base64url of a JSON object.
     #[error("the claims of the identity token are not base64url of a JSON object")]
@@ -166,7 +166,7 @@ pub enum MalformedIdentityToken {
     #[error("the header of the identity token is not base64url of a JSON object")]
     Header,
     /// A claim that every ID token has is missing.
-    #[error("the identity token has no claim {0:?}")]
+    #[error("the identity token has no claim \"{0}\"")]
     Missing(&'static str),
     /// Not three parts with dots between them.
     #[error("the identity token is not a JWT: it must have exactly three parts with dots between them")]

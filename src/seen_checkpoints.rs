@@ -174,7 +174,7 @@ pub enum NotKept {
 /// The log was not there to prove what it should.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "whether the log {origin:?} still is the one of {kept:.0} could not be proved, so both of its checkpoints are kept \
+    "whether the log \"{origin}\" still is the one of {kept:.0} could not be proved, so both of its checkpoints are kept \
      in {}: {error}", .file.display()
 )]
 pub struct Unproved {
@@ -240,7 +240,7 @@ impl Alarm {
             AlarmKind::Forked => "shows two histories",
             AlarmKind::Shrunk => "went back",
         };
-        format!("the log {origin:?} {what}: {kept}, and {new}")
+        format!("the log \"{origin}\" {what}: {kept}, and {new}")
     }
 }
 

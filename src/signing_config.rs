@@ -233,7 +233,7 @@ pub enum MalformedSigningConfig {
     #[error(transparent)]
     Foreign(#[from] ForeignService),
     /// Another media type or version.
-    #[error("media type {0:?} is not a signing config of version 0.2")]
+    #[error("media type \"{0}\" is not a signing config of version 0.2")]
     MediaType(String),
 }
 

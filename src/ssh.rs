@@ -183,7 +183,7 @@ pub enum BadSshSignature {
     #[error("the SSH signature is not as PROTOCOL.sshsig has it")]
     Malformed,
     /// It was made for something else.
-    #[error("the SSH signature was made for {0:?}, not for Git")]
+    #[error("the SSH signature was made for \"{0}\", not for Git")]
     Namespace(String),
     /// The key did not make it over this content.
     #[error("the SSH signature does not verify: its key signed something else")]

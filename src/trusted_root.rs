@@ -180,13 +180,13 @@ pub enum MalformedTrustedRoot {
     #[error("{0}: a log ID must have 32 bytes, this one has {1}")]
     LogId(&'static str, usize),
     /// Another media type, or a version that is not known.
-    #[error("media type {0:?} is not a trusted root of version 0.1")]
+    #[error("media type \"{0}\" is not a trusted root of version 0.1")]
     MediaType(String),
     /// A log or authority that does not say from when on it is trusted.
     #[error("{0}: validFor.start is missing")]
     MissingStart(&'static str),
     /// Another hash than SHA-256.
-    #[error("{0}: hash algorithm {1:?} is not SHA2_256")]
+    #[error("{0}: hash algorithm \"{1}\" is not SHA2_256")]
     Hash(&'static str, String),
 }
 

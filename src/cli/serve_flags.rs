@@ -114,7 +114,7 @@ impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "{path:?}"),
+            Self::Unix(path) => write!(f, "\"{}\"", path.display()),
         }
     }
 }

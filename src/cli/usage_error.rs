@@ -48,7 +48,7 @@ pub enum UsageError {
     #[error("{0} takes no value")]
     UnexpectedValue(String),
     /// In Git's grammar: not a file descriptor to write to.
-    #[error("{0:?} is no file descriptor that status lines can go to")]
+    #[error("\"{}\" is no file descriptor that status lines can go to", .0.display())]
     StatusFd(OsString),
 }
 

@@ -74,7 +74,7 @@ pub fn expected_name(claims: &Claims) -> Option<String> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
     /// Made for somebody else.
-    #[error("the identity token is not for {expected:?} but for {audiences:?}")]
+    #[error("the identity token is not for \"{expected}\" but for \"{audiences}\"")]
     Audience {
         /// For whom it should be.
         expected: String,

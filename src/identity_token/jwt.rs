@@ -144,7 +144,7 @@ pub enum IdentityTokenError {
     #[error("the identity token is not signed with RS256")]
     Algorithm,
     /// Meant for someone else.
-    #[error("the identity token is for {found:?}, not for {expected:?}")]
+    #[error("the identity token is for \"{}\", not for \"{expected}\"", .found.join("\", \""))]
     Audience {
         /// Whom it should be for.
         expected: String,
@@ -155,7 +155,7 @@ pub enum IdentityTokenError {
     #[error("the identity token expired at {0}")]
     Expired(Timestamp),
     /// Another issuer's.
-    #[error("the identity token is from {found:?}, not from {expected:?}")]
+    #[error("the identity token is from \"{found}\", not from \"{expected}\"")]
     Issuer {
         /// Who should have issued it.
         expected: String,

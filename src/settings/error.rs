@@ -20,7 +20,7 @@ pub enum SettingsError {
     #[error("{0} has no value")]
     NoValue(String),
     /// Not one of the words.
-    #[error("{name} cannot be {value:?}")]
+    #[error("{name} cannot be \"{value}\"")]
     NotAChoice {
         /// The key.
         name: String,
@@ -30,7 +30,7 @@ pub enum SettingsError {
         words: String,
     },
     /// Not a number with a unit.
-    #[error("{name} is no age: {value:?}")]
+    #[error("{name} is no age: \"{value}\"")]
     NotAnAge {
         /// The key or variable.
         name: String,
@@ -38,7 +38,7 @@ pub enum SettingsError {
         value: String,
     },
     /// Not one of git's booleans.
-    #[error("{name} is no boolean: {value:?}")]
+    #[error("{name} is no boolean: \"{value}\"")]
     NotBoolean {
         /// The key or variable.
         name: String,

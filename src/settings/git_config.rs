@@ -232,7 +232,7 @@ fn command_scope(
     let Some(parameters) = environment("GIT_CONFIG_PARAMETERS") else { return Ok(config) };
     let mut given = File::new(Metadata::from(Source::Cli));
     for parameter in git_parameters::parse(&parameters).map_err(SettingsError::GitParameters)? {
-        let bad_key = || SettingsError::GitConfig(format!("{:?} is no key", parameter.key.as_bstr()));
+        let bad_key = || SettingsError::GitConfig(format!("\"{}\" is no key", parameter.key.as_bstr()));
         let key = KeyRef::parse_unvalidated(parameter.key.as_bstr()).ok_or_else(bad_key)?;
         given
             .section_mut_or_create_new(key.section_name, key.subsection_name)

@@ -172,7 +172,7 @@ pub enum BadLine {
     #[error("the file is not UTF-8")]
     NotText,
     /// What it would narrow is not known.
-    #[error("the option {0:?} is not known")]
+    #[error("the option \"{0}\" is not known")]
     Option(String),
     /// Longer than any key and its names.
     #[error("it has more than {MAX_LINE} bytes")]

@@ -182,7 +182,7 @@ struct Stored {
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// Not an address that a certificate can name.
-    #[error("{0:?} is not an e-mail address")]
+    #[error("\"{0}\" is not an e-mail address")]
     Email(String),
     /// There is one with this address.
     #[error("{0} has an account already")]
@@ -203,7 +203,7 @@ pub enum AccountError {
     #[error("there are {MAX_ACCOUNTS} accounts, and no room for more")]
     TooMany,
     /// There is none with this address.
-    #[error("{0:?} has no account")]
+    #[error("\"{0}\" has no account")]
     Unknown(String),
 }
 

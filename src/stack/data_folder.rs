@@ -267,10 +267,10 @@ impl FolderPath {
 #[derive(Debug, thiserror::Error)]
 pub enum DataFolderError {
     /// Another process has it.
-    #[error("{0:?} is in use by another process")]
+    #[error("\"{0}\" is in use by another process")]
     InUse(PathBuf),
     /// The file system said no.
-    #[error("{path:?}: {error}")]
+    #[error("\"{path}\": {error}")]
     Io {
         /// On what.
         path: PathBuf,
@@ -278,16 +278,16 @@ pub enum DataFolderError {
         error: io::Error,
     },
     /// A key cannot be made, read or written.
-    #[error("{0:?}: {1}")]
+    #[error("\"{0}\": {1}")]
     Key(PathBuf, ServiceKeyError),
     /// Not what waxseal wrote there.
-    #[error("{0:?} is not what waxseal wrote there")]
+    #[error("\"{0}\" is not what waxseal wrote there")]
     Malformed(PathBuf),
     /// Other people's files.
-    #[error("{0:?} is neither empty nor the data folder of a waxseal stack")]
+    #[error("\"{0}\" is neither empty nor the data folder of a waxseal stack")]
     NotOurs(PathBuf),
     /// Permissions that let others read private keys.
-    #[error("{0:?} may be read by others")]
+    #[error("\"{0}\" may be read by others")]
     ReadableByOthers(PathBuf),
 }
 

@@ -86,7 +86,7 @@ impl ExternalIssuer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadIssuers {
     /// One of them.
-    #[error("issuer {issuer_url:?}: {wrong}")]
+    #[error("issuer \"{issuer_url}\": {wrong}")]
     Issuer {
         /// Which.
         issuer_url: String,
@@ -120,7 +120,7 @@ pub enum BadIssuer {
     #[error("client-id is empty")]
     ClientId,
     /// An extension that no template fills.
-    #[error("{0:?} is not the name of an extension")]
+    #[error("\"{0}\" is not the name of an extension")]
     Extension(String),
     /// A path that is not understood.
     #[error("issuer-claim must be a path such as $.federated_claims.connector_id")]
@@ -132,7 +132,7 @@ pub enum BadIssuer {
     #[error("issuer-url must be one address: patterns with * are not supported, list each issuer")]
     Pattern,
     /// A provider that is neither built in nor in the file.
-    #[error("there is no ci-provider {0:?}")]
+    #[error("there is no ci-provider \"{0}\"")]
     Provider(String),
     /// A trust domain that is none.
     #[error("spiffe-trust-domain must be a name such as example.org")]
@@ -147,7 +147,7 @@ pub enum BadIssuer {
     #[error("it stands twice")]
     Twice,
     /// A type that Fulcio knows, and this stack does not.
-    #[error("type {0:?} is not supported; the types are ci-provider, email, kubernetes, spiffe, uri and username")]
+    #[error("type \"{0}\" is not supported; the types are ci-provider, email, kubernetes, spiffe, uri and username")]
     Type(&'static str),
     /// A setting of another type of issuer.
     #[error("{0} means nothing for this type of issuer")]

@@ -105,7 +105,7 @@ pub fn accept_clock(data: &Path, now: Timestamp) -> Result<(), MaintenanceError>
 #[derive(Debug, thiserror::Error)]
 pub enum MaintenanceError {
     /// A copy never goes over something else.
-    #[error("{0:?} is there already, or has no name")]
+    #[error("\"{0}\" is there already, or has no name")]
     Exists(PathBuf),
     /// The data folder.
     #[error(transparent)]
@@ -119,7 +119,7 @@ pub enum MaintenanceError {
         error: Box<Discrepancy>,
     },
     /// A copy within what is copied.
-    #[error("{to:?} is inside {data:?}")]
+    #[error("\"{to}\" is inside \"{data}\"")]
     Inside {
         /// Where the copy was to be.
         to: PathBuf,
@@ -127,7 +127,7 @@ pub enum MaintenanceError {
         data: PathBuf,
     },
     /// There is no stack.
-    #[error("{0:?} has no stack in it")]
+    #[error("\"{0}\" has no stack in it")]
     NoStack(PathBuf),
     /// A log cannot be read.
     #[error(transparent)]

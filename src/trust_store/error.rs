@@ -14,7 +14,7 @@ use crate::trusted_root::MalformedTrustedRoot;
 #[derive(Debug, thiserror::Error)]
 pub enum TrustStoreError {
     /// A name that cannot be one.
-    #[error("{text:?} is no instance: {error}")]
+    #[error("\"{text}\" is no instance: {error}")]
     BadName {
         /// What was given.
         text: String,

@@ -193,7 +193,7 @@ pub enum NetworkError {
     #[error("{0} is not the address of a proxy")]
     ProxyAddress(&'static str),
     /// SOCKS and others.
-    #[error("{variable} names a proxy of the kind {scheme:?}, which is not supported")]
+    #[error("{variable} names a proxy of the kind \"{scheme}\", which is not supported")]
     ProxyScheme {
         /// Which variable.
         variable: &'static str,

@@ -49,12 +49,12 @@ impl Template {
 
 /// A template that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a template that waxseal knows")]
+#[error("\"{0}\" is not a template that waxseal knows")]
 pub struct BadTemplate(pub String);
 
 /// The token lacks what its kind of certificate needs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the identity token has no claim {0:?}")]
+#[error("the identity token has no claim \"{0}\"")]
 pub struct MissingClaim(pub String);
 
 /// What ends a run of parts.

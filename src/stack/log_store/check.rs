@@ -22,7 +22,7 @@ pub struct CheckedLog {
 #[derive(Debug, thiserror::Error)]
 pub enum Discrepancy {
     /// A bundle with too few entries, or with bytes after the last.
-    #[error("{0:?} has not the entries that the checkpoint covers")]
+    #[error("\"{0}\" has not the entries that the checkpoint covers")]
     Bundle(PathBuf),
     /// The root hash of the entries.
     #[error("the entries give root hash {computed}, the checkpoint says {stated}")]
@@ -36,7 +36,7 @@ pub enum Discrepancy {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A tile that differs.
-    #[error("{0:?} has not the hashes of its entries")]
+    #[error("\"{0}\" has not the hashes of its entries")]
     Tile(PathBuf),
 }
 

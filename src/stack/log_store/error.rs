@@ -28,7 +28,7 @@ pub enum StoreError {
         last: Timestamp,
     },
     /// ENOSPC or EDQUOT; it passes when there is room.
-    #[error("there is no room on the disk for {0:?}")]
+    #[error("there is no room on the disk for \"{0}\"")]
     Full(PathBuf),
     /// The new tree does not extend the one that was published last.
     #[error("the tree does not extend the published one: {0}")]
@@ -40,7 +40,7 @@ pub enum StoreError {
     #[error("the log's index is not open")]
     IndexBroken,
     /// A file failed.
-    #[error("{path:?}: {error}")]
+    #[error("\"{path}\": {error}")]
     Io {
         /// Which.
         path: PathBuf,
@@ -54,7 +54,7 @@ pub enum StoreError {
     #[error("the log has lost a {0}")]
     Missing(&'static str),
     /// The checkpoint is another log's.
-    #[error("the log in this folder is {found:?}, not {expected:?}")]
+    #[error("the log in this folder is \"{found}\", not \"{expected}\"")]
     OtherLog {
         /// The origin in its checkpoint.
         found: String,

@@ -215,7 +215,7 @@ impl Writer {
 
     fn name(&self) -> String {
         match &self.target {
-            LogTarget::File(path) => format!("the log {path:?}"),
+            LogTarget::File(path) => format!("the log \"{}\"", path.display()),
             LogTarget::Stdout => "the log on standard output".to_owned(),
         }
     }

@@ -136,25 +136,25 @@ impl Content {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("{0:?}: {1}")]
+    #[error("\"{0}\": {1}")]
     Io(PathBuf, #[source] io::Error),
     /// No certificate in the file.
-    #[error("{0:?} holds no PEM certificate")]
+    #[error("\"{0}\" holds no PEM certificate")]
     NoCertificate(PathBuf),
     /// No key in the file.
-    #[error("{0:?} holds no PEM private key (an encrypted one is none)")]
+    #[error("\"{0}\" holds no PEM private key (an encrypted one is none)")]
     NoKey(PathBuf),
     /// The key belongs to another certificate.
-    #[error("the first certificate in {:?} is not for the key in {:?}", .0.certificates, .0.key)]
+    #[error("the first certificate in \"{}\" is not for the key in \"{}\"", .0.certificates.display(), .0.key.display())]
     NotOfOneAnother(TlsFiles),
     /// Not PEM.
-    #[error("{0:?}: {1}")]
+    #[error("\"{0}\": {1}")]
     Pem(PathBuf, #[source] pem::Error),
     /// A key or certificate that cannot be used.
     #[error("TLS: {0}")]
     Unusable(#[from] rustls::Error),
     /// Nobody's chain is that long.
-    #[error("{0:?} is too large for certificates or a key")]
+    #[error("\"{0}\" is too large for certificates or a key")]
     TooLarge(PathBuf),
 }
 
