@@ -286,11 +286,11 @@ fn good(signature: &VerifiedSignature, allowed: &Allowed) -> String {
     );
     let hint = match allowed {
         Allowed::CannotTell { rule, asks } => {
-            let rule = rule.as_ref().map(|rule| format!("rule {rule:?}: ")).unwrap_or_default();
+            let rule = rule.as_ref().map(|rule| format!("rule \"{rule}\": ")).unwrap_or_default();
             vec![format!("{rule}{asks}; \"waxseal verify\" with the range can tell")]
         }
         Allowed::NobodyAsked => vec![allow_hint(signature)],
-        Allowed::No(Some((rule, mismatch))) => vec![format!("no rule admits it; nearest is {rule:?}: {mismatch}")],
+        Allowed::No(Some((rule, mismatch))) => vec![format!("no rule admits it; nearest is \"{rule}\": {mismatch}")],
         Allowed::No(None) => {
             vec![format!("no rule of waxseal.allow admits it at the instance {}", signature.instance())]
         }

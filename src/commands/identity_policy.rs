@@ -57,21 +57,23 @@ pub fn item_admitting(signature: &VerifiedSignature) -> Option<String> {
 /// [`ErrorKind::Policy`] when `waxseal.instance` is no name.
 pub fn default_instance(settings: &Settings) -> Result<InstanceName, CommandError> {
     let Some(name) = &settings.instance else { return Ok(InstanceName::public_good()) };
-    name.parse().map_err(|error| CommandError::new(ErrorKind::Policy, format!("waxseal.instance {name:?}: {error}")))
+    name.parse().map_err(|error| CommandError::new(ErrorKind::Policy, format!("waxseal.instance \"{name}\": {error}")))
 }
 
 /// `[glob:]IDENTITY ISSUER [INSTANCE]`
 fn rule(item: &str, default: &InstanceName) -> Result<CertificateIdentity, CommandError> {
     let bad = |what: String| {
-        CommandError::new(ErrorKind::Policy, format!("waxseal.allow {item:?}: {what}"))
+        CommandError::new(ErrorKind::Policy, format!("waxseal.allow \"{item}\": {what}"))
             .hint("an item is \"[glob:]IDENTITY ISSUER [INSTANCE]\", as in \"alice@example.org https://accounts.example.org\"")
     };
     let words: Vec<&str> = item.split_ascii_whitespace().collect();
     let (identity, issuer, instance) = match words[..] {
         [identity, issuer] => (identity, issuer, default.clone()),
-        [identity, issuer, instance] => {
-            (identity, issuer, instance.parse().map_err(|error| bad(format!("{instance:?} is no instance: {error}")))?)
-        }
+        [identity, issuer, instance] => (
+            identity,
+            issuer,
+            instance.parse().map_err(|error| bad(format!("\"{instance}\" is no instance: {error}")))?,
+        ),
         [_] => return Err(bad("the issuer that vouches for the identity is missing".to_owned())),
         _ => return Err(bad(format!("it has {} words", words.len()))),
     };

@@ -41,7 +41,7 @@ pub fn run(request: &LogOut) -> Result<(), CommandError> {
     let was_anybody = agent.logins + key_ring.forgotten.logins > 0;
     if let (false, Some(name), Ok(settings)) = (was_anybody, instance, &settings) {
         // What is mistyped leaves somebody logged in.
-        let name = name.parse().map_err(|error| CommandError::usage(format!("--instance {name:?}: {error}")))?;
+        let name = name.parse().map_err(|error| CommandError::usage(format!("--instance \"{name}\": {error}")))?;
         let known = TrustStore::new(&settings.folders).load(&name);
         drop(known.map_err(|error| CommandError::usage(error).hint("\"waxseal trust list\" lists the instances"))?);
     }

@@ -55,7 +55,7 @@ fn check(policy: &Path, json: bool, now: Timestamp) -> Result<u8, CommandError> 
 fn print(policy: &PolicyFile, findings: &[Finding]) -> io::Result<()> {
     let mut text = String::new();
     for Finding { rule, problem } in findings {
-        let line = format!("{:<17}  rule {rule:?}: {problem}", problem.code());
+        let line = format!("{:<17}  rule \"{rule}\": {problem}", problem.code());
         text.push_str(&escape::terminal(line));
         text.push('\n');
     }

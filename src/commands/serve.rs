@@ -40,7 +40,7 @@ pub fn run(request: &Serve, now: Timestamp) -> Result<(), CommandError> {
     listening::check(request)?;
     for address in &request.auto_login {
         if !address.contains('@') || !address.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(CommandError::usage(format!("--auto-login {address:?} is not an e-mail address")));
+            return Err(CommandError::usage(format!("--auto-login \"{address}\" is not an e-mail address")));
         }
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -104,7 +104,7 @@ impl Run<'_> {
         if self.scope == Scope::Global {
             notes.push("evidence in notes is fetched for each repository: \"waxseal setup --local\" there".to_owned());
         } else if !is_there && self.request.remote.is_some() {
-            let error = CommandError::usage(format_args!("there is no remote {remote:?}"));
+            let error = CommandError::usage(format_args!("there is no remote \"{remote}\""));
             return Err(match remotes.is_empty() {
                 true => error.hint("this repository has none; \"git remote add\" adds one"),
                 false => error.hint(format_args!("--remote takes one of: {}", remotes.join(", "))),
@@ -139,7 +139,7 @@ impl Run<'_> {
                 .hint("\"waxseal trust add\" adds one, \"waxseal serve\" runs one"));
         };
         let name: InstanceName =
-            name.parse().map_err(|error| CommandError::usage(format_args!("{name:?} is no instance: {error}")))?;
+            name.parse().map_err(|error| CommandError::usage(format_args!("\"{name}\" is no instance: {error}")))?;
         let instance = store.load(&name)?;
         if instance.signing_config.is_none() {
             return Err(CommandError::new(

@@ -72,7 +72,7 @@ fn digest(documents: &Documents) -> Sha256Digest {
 }
 
 fn parse_name(text: &str) -> Result<InstanceName, CommandError> {
-    text.parse().map_err(|error| CommandError::usage(format!("{text:?} is no instance: {error}")))
+    text.parse().map_err(|error| CommandError::usage(format!("\"{text}\" is no instance: {error}")))
 }
 
 fn parse_digest(text: &str) -> Result<Sha256Digest, CommandError> {

@@ -459,7 +459,7 @@ fn max_trust_age(
     let flag = request
         .max_trust_age
         .as_deref()
-        .map(|age| age.parse().map_err(|error| CommandError::usage(format!("--max-trust-age {age:?}: {error}"))));
+        .map(|age| age.parse().map_err(|error| CommandError::usage(format!("--max-trust-age \"{age}\": {error}"))));
     Ok(trust_age::strictest(flag.transpose()?.or(settings.max_trust_age), policy))
 }
 
@@ -484,7 +484,7 @@ fn check_instance(request: &Verify, verifier: &Verifier) -> Result<(), CommandEr
 }
 
 fn parse_instance(name: &str) -> Result<InstanceName, CommandError> {
-    name.parse().map_err(|error| CommandError::usage(format!("--instance {name:?}: {error}")))
+    name.parse().map_err(|error| CommandError::usage(format!("--instance \"{name}\": {error}")))
 }
 
 fn sct_requirement(request: &Verify) -> SctRequirement {

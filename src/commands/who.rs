@@ -263,7 +263,7 @@ fn parsed(flag: &str, text: &str) -> Result<Timestamp, CommandError> {
     };
     let moment = text.parse::<Timestamp>().ok();
     moment.or_else(|| day().map(|day| day.timestamp())).ok_or_else(|| {
-        CommandError::usage(format!("{flag} {text:?} is no time"))
+        CommandError::usage(format!("{flag} \"{text}\" is no time"))
             .hint("a day is 2026-03-31, a moment 2026-03-31T12:00:00Z")
     })
 }

@@ -272,13 +272,13 @@ pub enum Selected {
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
     /// A ref that leads nowhere.
-    #[error("the ref {name:?} is broken: it leads to no object", name = .0.as_bstr())]
+    #[error("the ref \"{name}\" is broken: it leads to no object", name = .0.as_bstr())]
     BrokenRef(Vec<u8>),
     /// A form of revision that names something else than one object or one range.
-    #[error("{revision:?} is neither one revision nor a range A..B", revision = .0.as_bstr())]
+    #[error("\"{revision}\" is neither one revision nor a range A..B", revision = .0.as_bstr())]
     Form(Vec<u8>),
     /// A ref among the tags without a tag object: nobody can sign that.
-    #[error("{name:?} is a lightweight tag: it points at a {kind}, and there is no tag that could be signed", name = .name.as_bstr())]
+    #[error("\"{name}\" is a lightweight tag: it points at a {kind}, and there is no tag that could be signed", name = .name.as_bstr())]
     LightweightTag {
         /// Its full name.
         name: Vec<u8>,
@@ -286,10 +286,10 @@ pub enum RepositoryError {
         kind: String,
     },
     /// No ref of that name.
-    #[error("there is no tag {name:?}", name = .0.as_bstr())]
+    #[error("there is no tag \"{name}\"", name = .0.as_bstr())]
     NoTag(Vec<u8>),
     /// A revision names a file or folder.
-    #[error("{revision:?} is a {kind}, and only commits and tags are signed", revision = .revision.as_bstr())]
+    #[error("\"{revision}\" is a {kind}, and only commits and tags are signed", revision = .revision.as_bstr())]
     NotSignable {
         /// As it was typed.
         revision: Vec<u8>,
@@ -300,7 +300,7 @@ pub enum RepositoryError {
     #[error("the repository cannot be read: {0}")]
     Special(#[from] SpecialFile),
     /// A revision names nothing.
-    #[error("unknown revision {revision:?}", revision = .0.as_bstr())]
+    #[error("unknown revision \"{revision}\"", revision = .0.as_bstr())]
     Unknown(Vec<u8>),
     /// What is there is no repository that waxseal can read.
     #[error("the repository cannot be read: {0}")]

@@ -223,10 +223,10 @@ pub enum BadPolicy {
     #[error("it is not UTF-8")]
     NotText,
     /// An abbreviation could come to mean another object.
-    #[error("{0:?} is not a full object id in lower-case hexadecimal")]
+    #[error("\"{0}\" is not a full object id in lower-case hexadecimal")]
     ObjectId(String),
     /// One rule.
-    #[error("rule {name:?}: {wrong}")]
+    #[error("rule \"{name}\": {wrong}")]
     Rule {
         /// Which.
         name: String,
@@ -245,7 +245,7 @@ pub enum BadPolicy {
         message: String,
     },
     /// Not a number with a unit.
-    #[error("max_trust_age {0:?} is no age, as \"30d\" is")]
+    #[error("max_trust_age \"{0}\" is no age, as \"30d\" is")]
     TrustAge(String),
     /// From another time.
     #[error("it is of version {0}, and this waxseal knows version 1")]

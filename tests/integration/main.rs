@@ -62,6 +62,7 @@ mod openpgp;
 mod outage;
 mod policy_file;
 mod progress;
+mod quoted;
 mod rekor_v2;
 mod report_schemas;
 mod reports;

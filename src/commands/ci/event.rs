@@ -46,13 +46,13 @@ pub(super) enum Base {
 /// A job of which no range can be told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum UnknownJob {
-    #[error("the event {0:?} deletes a ref, so there is nothing to verify")]
+    #[error("the event \"{0}\" deletes a ref, so there is nothing to verify")]
     Deletion(String),
     #[error("the event file cannot be read: {0}")]
     Event(String),
-    #[error("the event {0:?} names no range of commits that waxseal knows of")]
+    #[error("the event \"{0}\" names no range of commits that waxseal knows of")]
     Kind(String),
-    #[error("the event {event:?} does not say {what}")]
+    #[error("the event \"{event}\" does not say {what}")]
     Lacks { event: String, what: &'static str },
     #[error("no CI system is known here: neither GITHUB_ACTIONS nor GITLAB_CI is set")]
     NoSystem,

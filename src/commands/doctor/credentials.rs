@@ -59,7 +59,7 @@ fn program(check: &'static str, key: &str, command: &str, placeholder: &str) -> 
         Ok(words) => words.into_iter().next().unwrap_or_default(),
         Err(error) => {
             let fix = "a program and its arguments, split at white space, without a shell; docs/login.md";
-            return Finding::problem(check, format!("{key} cannot be {command:?}: {error}"), fix);
+            return Finding::problem(check, format!("{key} cannot be \"{command}\": {error}"), fix);
         }
     };
     if programs::find(Path::new(&program)).is_none() {

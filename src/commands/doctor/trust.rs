@@ -67,7 +67,9 @@ pub(super) fn findings(settings: &Settings, now: Timestamp) -> Vec<Finding> {
     let names: Result<Vec<InstanceName>, CommandError> = match &settings.trust {
         Some(names) => names
             .iter()
-            .map(|name| name.parse().map_err(|error| CommandError::usage(format!("waxseal.trust: {name:?}: {error}"))))
+            .map(|name| {
+                name.parse().map_err(|error| CommandError::usage(format!("waxseal.trust: \"{name}\": {error}")))
+            })
             .collect(),
         None => store.names().map_err(CommandError::from),
     };

@@ -121,7 +121,7 @@ fn for_verified(run: &Run<'_>, judged: &Judged<'_>, signature: &VerifiedSignatur
                 Mismatch::ChangesPolicy => "; may_change_policy = true in that rule does".to_owned(),
                 _ => String::new(),
             };
-            vec![format!("the nearest rule is {rule:?}, which is about the signer: {missed}{cure}")]
+            vec![format!("the nearest rule is \"{rule}\", which is about the signer: {missed}{cure}")]
         }
         (Allowed::No(_), IdentityPolicy::File(_)) => {
             vec![format!(
@@ -142,7 +142,7 @@ fn for_key(run: &Run<'_>, judged: &Judged<'_>, signature: &KeySignature) -> Vec<
             "--ref says for which ref; a rule about commits needs the whole history".to_owned(),
         ],
         Allowed::No(Some((rule, missed))) if missed.is_beside_the_signer() => {
-            let nearest = format!("the nearest rule is {rule:?}, which names the key: {missed}");
+            let nearest = format!("the nearest rule is \"{rule}\", which names the key: {missed}");
             let remedy = judged.reason().and_then(|reason| hints::remedy(reason, run.verifier.instances()));
             std::iter::once(nearest).chain(remedy).collect()
         }

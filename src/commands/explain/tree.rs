@@ -68,7 +68,7 @@ fn head(explanation: &Explanation<'_>) -> Vec<String> {
             ", and nobody said who may sign".to_owned()
         }
         Allowed::NobodyAsked => String::new(),
-        Allowed::Yes(rule) => format!(", and allowed by {rule:?}"),
+        Allowed::Yes(rule) => format!(", and allowed by \"{rule}\""),
     };
     let why = match (judged.reason(), judged.detail()) {
         (Some(reason), Some(detail)) => format!("  {reason}: {detail}"),
@@ -136,9 +136,9 @@ fn rules(explanation: &Explanation<'_>) -> Vec<String> {
     let mut lines = vec![format!("└─ {answer:<8} policy: {}  [docs/policy.md]", escape::terminal(title))];
     lines.extend(explanation.rules.iter().map(|rule| {
         let line = match (&rule.answer, &explanation.judged.verdict) {
-            (Ok(()), Verdict::Undecided(_)) => format!("{:?} could admit the claimed signer", rule.rule),
-            (Ok(()), _) => format!("{:?} admits the signer", rule.rule),
-            (Err(mismatch), _) => format!("{:?} does not: {mismatch}", rule.rule),
+            (Ok(()), Verdict::Undecided(_)) => format!("\"{}\" could admit the claimed signer", rule.rule),
+            (Ok(()), _) => format!("\"{}\" admits the signer", rule.rule),
+            (Err(mismatch), _) => format!("\"{}\" does not: {mismatch}", rule.rule),
         };
         format!("       {}", escape::terminal(line))
     }));

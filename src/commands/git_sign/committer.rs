@@ -17,7 +17,7 @@ pub(super) fn required(payload: &[u8], by_key: Option<&RequestedSigner>) -> Resu
     let Some(wanted) = named(word, person) else {
         let person = String::from_utf8_lossy(person);
         return Err(CommandError::failed(format_args!(
-            "waxseal.matchCommitter is \"require\", and the {word} has not one address: {person:?}"
+            "waxseal.matchCommitter is \"require\", and the {word} has not one address: \"{person}\""
         ))
         .hint("set user.email; for a signed push, user.signingKey is the pusher"));
     };

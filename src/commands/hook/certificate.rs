@@ -83,7 +83,7 @@ fn admitted(run: &Run<'_>, signature: &mut VerifiedSignature, reference: &str) -
     let (kind, why) = match run.policy.judge(signature, &circumstances) {
         Allowed::AnyIdentity | Allowed::Yes(_) | Allowed::Exempt(_) => return Ok(()),
         Allowed::No(nearest) => {
-            let nearest = nearest.map(|(rule, mismatch)| format!("; nearest is {rule:?}: {mismatch}"));
+            let nearest = nearest.map(|(rule, mismatch)| format!("; nearest is \"{rule}\": {mismatch}"));
             (ErrorKind::Failed, format!("no rule admits this identity{}", nearest.unwrap_or_default()))
         }
         Allowed::CannotTell { asks, .. } => (ErrorKind::Undecided, asks.to_string()),

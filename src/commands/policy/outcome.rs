@@ -52,8 +52,8 @@ pub(super) fn why(judged: &Judged<'_>) -> String {
     match &judged.allowed {
         Allowed::AnyIdentity => "anyone may sign".to_owned(),
         Allowed::Yes(rule) => match &judged.squashed {
-            Some(head) => format!("rule {rule:?}, squash of {head}"),
-            None => format!("rule {rule:?}"),
+            Some(head) => format!("rule \"{rule}\", squash of {head}"),
+            None => format!("rule \"{rule}\""),
         },
         Allowed::CannotTell { .. } | Allowed::Exempt(_) | Allowed::No(_) | Allowed::NobodyAsked => {
             judged.detail().unwrap_or_default()

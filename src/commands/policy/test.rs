@@ -87,7 +87,7 @@ fn totals(out: &mut impl Write, tally: &Tally, counts: &[RuleCount]) -> io::Resu
     writeln!(out)?;
     for RuleCount { name, admitted, .. } in counts {
         let nothing = if *admitted == 0 { "  admitted nothing" } else { "" };
-        writeln!(out, "{admitted:>9}  {}{nothing}", escape::terminal(format!("rule {name:?}")))?;
+        writeln!(out, "{admitted:>9}  {}{nothing}", escape::terminal(format!("rule \"{name}\"")))?;
     }
     let [passes, fails, exempt] = [Standing::Ok, Standing::Failed, Standing::Exempt].map(|standing| tally.of(standing));
     let undecided = tally.of(Standing::Unknown) + tally.of(Standing::Unjudged);

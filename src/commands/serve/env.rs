@@ -158,7 +158,7 @@ fn quoted(text: &str) -> String {
 }
 
 fn failed(path: &Path, error: &io::Error) -> CommandError {
-    CommandError::failed(format!("{path:?}: {error}"))
+    CommandError::failed(format!("\"{}\": {error}", path.display()))
 }
 
 #[cfg(test)]

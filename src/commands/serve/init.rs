@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::cli::ServeInit;
 use crate::command_error::CommandError;
 use crate::commands::stdout;
+use crate::escape;
 use crate::stack::Stack;
 use crate::stack::data_folder::is_inside;
 use crate::stack::public_url::PublicUrl;
@@ -17,14 +18,15 @@ use crate::stack::public_url::PublicUrl;
 pub(super) fn run(request: &ServeInit, now: Timestamp) -> Result<(), CommandError> {
     let public_url: PublicUrl = request.public_url.parse()?;
     let out = &request.root_key_out;
+    let shown = out.display();
     if is_inside(out, &request.data) {
-        return Err(CommandError::usage(format!("{out:?} is inside {:?}", request.data))
+        return Err(CommandError::usage(format!("\"{shown}\" is inside \"{}\"", request.data.display()))
             .hint("the root's key is to be taken away: name a file elsewhere"));
     }
     let (root_key, pem) = Stack::new_root_key().map_err(CommandError::failed)?;
     write_private(out, pem.as_bytes()).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => CommandError::usage(format!("{out:?} is there already")),
-        _ => CommandError::failed(format!("{out:?}: {error}")),
+        io::ErrorKind::AlreadyExists => CommandError::usage(format!("\"{shown}\" is there already")),
+        _ => CommandError::failed(format!("\"{shown}\": {error}")),
     })?;
     let stack = Stack::create(&request.data, &public_url, &root_key, now).inspect_err(|_| {
         // A key for nothing.
@@ -33,7 +35,8 @@ pub(super) fn run(request: &ServeInit, now: Timestamp) -> Result<(), CommandErro
     let mut stderr = io::stderr().lock();
     let _closed = writeln!(
         stderr,
-        "waxseal: {out:?} is the root's key: take it away; without it there is no new intermediate, with it anyone is anybody"
+        "waxseal: \"{}\" is the root's key: take it away; without it there is no new intermediate, with it anyone is anybody",
+        escape::terminal(shown.to_string())
     );
     stdout::print(&format!("{}\n", super::identification(&stack)))
 }

@@ -10,6 +10,7 @@ use super::tuf_check;
 use crate::cli::ServeClock;
 use crate::command_error::CommandError;
 use crate::commands::stdout;
+use crate::escape;
 use crate::stack::log_store::CheckedLog;
 use crate::stack::maintenance::{self, MaintenanceError};
 
@@ -18,7 +19,8 @@ pub(super) fn back_up(data: &Path, to: &Path) -> Result<(), CommandError> {
     let mut held = String::new();
     let left_out = maintenance::back_up(data, to, |name, log| held.push_str(&line(name, log)))?;
     for path in left_out {
-        let _closed = writeln!(io::stderr().lock(), "waxseal: {path:?} is not the stack's, and is not in the copy");
+        let shown = escape::terminal(path.display().to_string());
+        let _closed = writeln!(io::stderr().lock(), "waxseal: \"{shown}\" is not the stack's, and is not in the copy");
     }
     stdout::print(&held)
 }

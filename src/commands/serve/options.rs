@@ -19,7 +19,7 @@ pub(super) fn logs(request: &Serve) -> Result<Logs, CommandError> {
     let open = |path: &Path| {
         let target = if path == Path::new("-") { LogTarget::Stdout } else { LogTarget::File(path.to_owned()) };
         LogWriter::open(target, report)
-            .map_err(|error| CommandError::failed(format!("the log {path:?} cannot be opened: {error}")))
+            .map_err(|error| CommandError::failed(format!("the log \"{}\" cannot be opened: {error}", path.display())))
     };
     let access = request.access_log.as_deref().map(open).transpose()?;
     let audit = match &request.audit_log {

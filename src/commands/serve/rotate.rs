@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::cli::ServeRotate;
 use crate::command_error::CommandError;
 use crate::commands::stdout;
+use crate::escape;
 use crate::stack::{Stack, StackOptions};
 
 /// Rotates, and prints what users pin from now on.
@@ -29,10 +30,11 @@ pub(super) fn run(request: &ServeRotate, now: Timestamp) -> Result<(), CommandEr
 }
 
 fn intermediate(data: &Path, root_key: &Path, now: Timestamp) -> Result<Stack, CommandError> {
-    let unreadable = |why: &dyn std::fmt::Display| CommandError::failed(format!("{root_key:?}: {why}"));
+    let unreadable = |why: &dyn std::fmt::Display| CommandError::failed(format!("\"{}\": {why}", root_key.display()));
     let pem = fs::read_to_string(root_key).map(Zeroizing::new).map_err(|error| unreadable(&error))?;
     let key = Stack::read_root_key(&pem).map_err(|error| unreadable(&error))?;
     let stack = Stack::rotate_intermediate(data, &key, now)?;
-    let _closed = writeln!(io::stderr().lock(), "waxseal: take {root_key:?} away again");
+    let shown = escape::terminal(root_key.display().to_string());
+    let _closed = writeln!(io::stderr().lock(), "waxseal: take \"{shown}\" away again");
     Ok(stack)
 }

@@ -27,7 +27,9 @@ impl Run<'_> {
                     "somebody changed {key} in {} since",
                     file.path().display()
                 ))
-                .hint(format_args!("it was set to {after:?}; --force puts back what was there before all the same")));
+                .hint(format_args!(
+                    "it was set to \"{after}\"; --force puts back what was there before all the same"
+                )));
             }
             match before {
                 Some(before) => {

@@ -92,7 +92,7 @@ impl<'a> Judged<'a> {
                 Some("no rule admits this identity".to_owned())
             }
             (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::No(Some((rule, mismatch)))) => {
-                Some(format!("no rule admits this identity; nearest is {rule:?}: {mismatch}"))
+                Some(format!("no rule admits this identity; nearest is \"{rule}\": {mismatch}"))
             }
             (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::NobodyAsked) => {
                 Some("nobody said who may sign".to_owned())
@@ -180,7 +180,7 @@ impl<'a> Judged<'a> {
 
 /// What is not known, and whose question it was.
 pub(in crate::commands) fn asked(rule: Option<&str>, asks: &Mismatch) -> String {
-    rule.map_or_else(|| asks.to_string(), |rule| format!("rule {rule:?}: {asks}"))
+    rule.map_or_else(|| asks.to_string(), |rule| format!("rule \"{rule}\": {asks}"))
 }
 
 impl From<&UnreadableObject> for Missing {

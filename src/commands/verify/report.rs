@@ -54,7 +54,7 @@ pub(in crate::commands) fn object(out: &mut impl Write, judged: &Judged<'_>) -> 
     let (word, what) = match &judged.allowed {
         Allowed::Exempt(reason) => ("exempt", reason.clone()),
         Allowed::CannotTell { rule, asks } => (word, format!("{what}  {}", asked(rule.as_deref(), asks))),
-        Allowed::No(Some((rule, mismatch))) => (word, format!("{what}  nearest rule {rule:?}: {mismatch}")),
+        Allowed::No(Some((rule, mismatch))) => (word, format!("{what}  nearest rule \"{rule}\": {mismatch}")),
         Allowed::AnyIdentity | Allowed::No(None) | Allowed::NobodyAsked | Allowed::Yes(_) => (word, what),
     };
     let what = match &judged.squashed {

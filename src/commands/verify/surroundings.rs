@@ -62,7 +62,7 @@ impl Surroundings {
         if let Some(reference) = &request.reference
             && !reference.starts_with("refs/")
         {
-            return Err(CommandError::usage(format!("--ref {reference:?} is no full ref name"))
+            return Err(CommandError::usage(format!("--ref \"{reference}\" is no full ref name"))
                 .hint("a branch is refs/heads/NAME, a tag refs/tags/NAME"));
         }
         let named = |name: &OsString| match &request.reference {

@@ -181,7 +181,7 @@ pub struct FileAt {
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     /// Nothing at that path.
-    #[error("{revision:?} has no file {path:?}")]
+    #[error("\"{revision}\" has no file \"{path}\"")]
     NoFile {
         /// As it was typed.
         revision: String,
@@ -200,10 +200,10 @@ pub enum HistoryError {
         digits: usize,
     },
     /// A range, or nothing that is a commit.
-    #[error("{0:?} does not name one commit")]
+    #[error("\"{0}\" does not name one commit")]
     NotACommit(String),
     /// A folder, a symbolic link or a submodule.
-    #[error("{path:?} is no plain file in {revision:?}")]
+    #[error("\"{path}\" is no plain file in \"{revision}\"")]
     NotAFile {
         /// As it was typed.
         revision: String,
@@ -214,7 +214,7 @@ pub enum HistoryError {
     #[error(transparent)]
     Revision(#[from] RepositoryError),
     /// More bytes than such a file has.
-    #[error("{0:?} is too large")]
+    #[error("\"{0}\" is too large")]
     TooLarge(String),
     /// An object on the way to the file.
     #[error("the repository cannot be read: {0}")]

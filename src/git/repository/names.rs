@@ -131,7 +131,7 @@ fn candidates(name: &str) -> Vec<String> {
 
 /// A name that means more than one ref, or another one than it says.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{name:?} is ambiguous: it could be {}", meanings_of(meanings))]
+#[error("\"{name}\" is ambiguous: it could be {}", meanings_of(meanings))]
 pub struct Ambiguous {
     name: String,
     meanings: Vec<String>,

@@ -103,13 +103,13 @@ impl fmt::Display for Problem {
             Self::NoInstance => f.write_str("it names no instance, so it means another one wherever another one signs"),
             Self::Over(until) => write!(f, "it is over since {until}, and judges older signatures only"),
             Self::Overlapping { other, identity } => {
-                write!(f, "{identity} is admitted by the rule {other:?} at the same time")
+                write!(f, "{identity} is admitted by the rule \"{other}\" at the same time")
             }
             Self::UnknownInstance(name) => write!(f, "there is no instance {name} here"),
             Self::Unmarked(text) => {
                 write!(f, "{text} is compared byte for byte: a pattern is marked with glob: or regex:")
             }
-            Self::Unreachable { by } => write!(f, "the rule {by:?} before it admits everybody that it admits"),
+            Self::Unreachable { by } => write!(f, "the rule \"{by}\" before it admits everybody that it admits"),
         }
     }
 }

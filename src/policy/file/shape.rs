@@ -180,7 +180,7 @@ pub enum BadRule {
     #[error("unbounded contradicts from_commit and until_commit")]
     BoundedAndNot,
     /// A bound.
-    #[error("{field} {id:?} is not a full object id in lower-case hexadecimal")]
+    #[error("{field} \"{id}\" is not a full object id in lower-case hexadecimal")]
     Commit {
         /// Which.
         field: &'static str,
@@ -199,7 +199,7 @@ pub enum BadRule {
         wrong: String,
     },
     /// A key.
-    #[error("{key:?}: {wrong}")]
+    #[error("\"{key}\": {wrong}")]
     Key {
         /// As it was written.
         key: String,
@@ -216,7 +216,7 @@ pub enum BadRule {
     #[error("{0} is an empty list")]
     Empty(&'static str),
     /// A pattern.
-    #[error("{field} {pattern:?}: {wrong}")]
+    #[error("{field} \"{pattern}\": {wrong}")]
     Pattern {
         /// Where.
         field: &'static str,
@@ -243,10 +243,10 @@ pub enum BadRule {
     #[error("keys of SSH and of OpenPGP need a rule each")]
     TwoFormats,
     /// Of OpenPGP.
-    #[error("{0:?} is no fingerprint of an OpenPGP primary key: 40 or 64 hexadecimal digits")]
+    #[error("\"{0}\" is no fingerprint of an OpenPGP primary key: 40 or 64 hexadecimal digits")]
     Fingerprint(String),
     /// Git's refs have full names.
-    #[error("{0:?} is no full ref name, as refs/heads/main is")]
+    #[error("\"{0}\" is no full ref name, as refs/heads/main is")]
     RefName(String),
     /// A date without offset means something else in every place.
     #[error("{0} is a date and time with its offset, as 2026-01-31T00:00:00Z is")]
