@@ -42,7 +42,8 @@ impl PolicyFile {
         }
         for (position, rule) in self.key_rules().iter().enumerate() {
             let earlier = self.key_rules().get(..position).unwrap_or_default();
-            let problems = keys::alone(rule).into_iter().chain(keys::beside(rule, earlier));
+            let alone = keys::alone(rule).into_iter().chain(keys::revoked(rule, self));
+            let problems = alone.chain(keys::beside(rule, earlier));
             findings.extend(problems.map(|problem| Finding { rule: rule.name.clone(), problem }));
         }
         findings

@@ -206,6 +206,42 @@ fn a_history_of_openpgp_signatures_is_read_in_order() {
 }
 
 #[test]
+fn a_revoked_key_in_a_policy_is_found_before_anybody_signs() {
+    let sandbox = Sandbox::new();
+    for (name, key) in KEYS {
+        sandbox.write(name, key);
+    }
+    let check = |rules: &str| {
+        let file = sandbox.write("policy.toml", format!("version = 1\n{rules}"));
+        sandbox.waxseal(["policy", "check", file.to_str().unwrap()])
+    };
+    let unbounded = |key: &str, file: &str| rule(key, file, "unbounded = true");
+    let commit = "1".repeat(40);
+    let of_a_copy = unbounded(RITA, "rita.asc") + &unbounded(DAVE, "dave.asc").replace("mallory", "rita-revoked");
+    for (rules, key) in [
+        (unbounded(RITA, "rita-revoked.asc"), Some(RITA)),
+        (rule(RITA, "rita-revoked.asc", &format!("from_commit = '{commit}'")), Some(RITA)),
+        (unbounded(ED, "ed-revoked.asc"), Some(ED)),
+        // Whichever rule names the file that says so.
+        (of_a_copy, Some(RITA)),
+        // What was signed before stands; so does what another key than the revoked one signs.
+        (rule(RITA, "rita-revoked.asc", &format!("until_commit = '{commit}'")), None),
+        (unbounded(DAVE, "dave.asc").replace("mallory", "rita-revoked"), None),
+        (unbounded(SUE, "sue-subkey-revoked.asc"), None),
+        (unbounded(RITA, "rita.asc"), None),
+        // Nobody proves when it signed, so nothing depends on the date.
+        (unbounded(EVE, "eve.asc"), None),
+    ] {
+        let ran = check(&rules).code(i32::from(key.is_some()));
+        let finding = key.map(|key| format!("a file says that the key {key} is revoked: without until_commit"));
+        assert_eq!(ran.out().lines().count(), if key.is_some() { 2 } else { 1 }, "{}", ran.out());
+        assert!(ran.out().contains(finding.as_deref().unwrap_or("0 findings")), "{}", ran.out());
+    }
+    let line = check(&unbounded(RITA, "rita-revoked.asc")).out();
+    assert!(line.starts_with("revoked-key        rule \"rita-revoked.asc\": a file"), "{line}");
+}
+
+#[test]
 fn without_gpg_nobody_can_tell() {
     let sandbox = Sandbox::new();
     for (name, key) in KEYS {

@@ -2,12 +2,22 @@
 
 use super::Problem;
 use super::covers::{refs_cover, refs_meet};
-use crate::policy::KeyRule;
+use crate::policy::{KeyRule, PolicyFile};
+use crate::verify::KeyFormat;
 
 /// What is to be said of a rule by itself: a forge's key signs for everybody who is logged in there.
 pub(super) fn alone(rule: &KeyRule) -> Option<Problem> {
     let known = rule.keys.keys().find(|key| rule.forge.is_none() && FORGES.contains(&key.as_str()))?;
     Some(Problem::ForgeKey(known.clone()))
+}
+
+/// The keys of a rule that are of no use any more, by what `policy` has of them. Nobody verified it: gpg will.
+pub(super) fn revoked(rule: &KeyRule, policy: &PolicyFile) -> Vec<Problem> {
+    if rule.format != KeyFormat::OpenPgp || rule.bounds.until.is_some() {
+        return Vec::new();
+    }
+    let is_revoked = |key: &&String| policy.openpgp_key(key).is_some_and(|found| found.has_revocation(key));
+    rule.keys.keys().filter(is_revoked).cloned().map(Problem::RevokedKey).collect()
 }
 
 /// What is to be said of `rule` behind those before it.

@@ -50,6 +50,8 @@ pub enum Problem {
         /// Whom both admit.
         identity: String,
     },
+    /// What an OpenPGP key signed that was taken back is admitted up to a commit only, and none is named.
+    RevokedKey(String),
     /// No instance of that name is known where the policy is looked at.
     UnknownInstance(InstanceName),
     /// It reads like a pattern, and is compared byte for byte.
@@ -74,6 +76,7 @@ impl Problem {
             Self::NoInstance => "no-instance",
             Self::Over(_) => "rule-over",
             Self::Overlapping { .. } => "overlapping-rules",
+            Self::RevokedKey(_) => "revoked-key",
             Self::UnknownInstance(_) => "unknown-instance",
             Self::Unmarked(_) => "unmarked-pattern",
             Self::Unreachable { .. } => "unreachable-rule",
@@ -104,6 +107,12 @@ impl fmt::Display for Problem {
             Self::Over(until) => write!(f, "it is over since {until}, and judges older signatures only"),
             Self::Overlapping { other, identity } => {
                 write!(f, "{identity} is admitted by the rule \"{other}\" at the same time")
+            }
+            Self::RevokedKey(key) => {
+                write!(
+                    f,
+                    "a file says that the key {key} is revoked: without until_commit nothing that it signed is admitted"
+                )
             }
             Self::UnknownInstance(name) => write!(f, "there is no instance {name} here"),
             Self::Unmarked(text) => {
