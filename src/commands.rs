@@ -30,6 +30,7 @@ mod outside_evidence;
 pub mod policy;
 pub mod policy_source;
 mod progress;
+mod run;
 pub mod serve;
 pub mod setup;
 pub mod show;

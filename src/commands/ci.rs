@@ -11,12 +11,12 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use super::configured;
-use super::verify::{Run, open};
+use super::run::Run;
 use crate::cli::{AdmittedFlags, Ci, Verify};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::escape;
 use crate::files;
-use crate::git::repository::Repository;
+use crate::git::repository::{HistoryError, Repository};
 use crate::policy::MAX_BYTES;
 use crate::settings::{CiJob, GithubJob, Settings};
 
@@ -32,7 +32,7 @@ use range::Range;
 /// [`CommandError`], as `waxseal verify`; 3 where no range can be told.
 pub fn run(ci: &Ci, now: Timestamp) -> Result<u8, CommandError> {
     let settings = configured::settings()?;
-    let repository = open(&settings.repository)?;
+    let repository = configured::repository(&settings.repository)?;
     let range = range(ci, &settings.ci, &repository)?;
     let request = request(ci, &range, &settings, &repository);
     say(&range, &request, &settings);
@@ -88,7 +88,7 @@ fn request(ci: &Ci, range: &Range, settings: &Settings, repository: &Repository)
     if let Some(base) = range.policy_commit.filter(|_| nobody_said) {
         // What is not a file there is said when it is read.
         let there = repository.file_at(&base.to_string(), POLICY, MAX_BYTES);
-        if !matches!(there, Err(crate::git::repository::HistoryError::NoFile { .. })) {
+        if !matches!(there, Err(HistoryError::NoFile { .. })) {
             request.admitted = AdmittedFlags::Policy(PathBuf::from(format!("{base}:{POLICY}")));
         }
     }

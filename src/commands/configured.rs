@@ -1,13 +1,15 @@
-//! The settings of a command, with the instance that signs, and those that are trusted.
+//! The settings of a command, with the instance that signs, those that are trusted, and the repository.
 
 use std::io::{self, Write as _};
 
 use jiff::Timestamp;
 
+use crate::command_error::CommandError;
 use crate::escape;
+use crate::git::repository::Repository;
 use crate::instance::Instance;
 use crate::settings::gitsign::GitsignServices;
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{FoundRepository, Refusal, Settings, SettingsError};
 use crate::signing_config::Service;
 use crate::trust_age::MaxTrustAge;
 use crate::trust_store::{TrustStore, TrustStoreError};
@@ -44,6 +46,29 @@ fn with_gitsign_s_instance(mut settings: Settings) -> Settings {
         };
     }
     settings
+}
+
+/// The repository, if there is one that Git would use.
+pub(super) fn repository(found: &FoundRepository) -> Result<Repository, CommandError> {
+    match found {
+        FoundRepository::At(git_dir) => Ok(Repository::open(git_dir)?),
+        FoundRepository::NotFound => {
+            Err(CommandError::usage("there is no Git repository here")
+                .hint("go into one, or name its folder with GIT_DIR"))
+        }
+        FoundRepository::Refused { path, refusal: Refusal::Bare } => {
+            Err(CommandError::usage(format!("git does not use the bare repository {} unasked", path.display()))
+                .hint("safe.bareRepository is explicit: name it with GIT_DIR"))
+        }
+        FoundRepository::Refused { path, refusal: Refusal::Owner } => {
+            Err(CommandError::usage(format!("the repository {} belongs to somebody else", path.display())).hint(
+                format!(
+                    "if you trust it: git config --global --add safe.directory {}",
+                    escape::shell(&path.display().to_string())
+                ),
+            ))
+        }
+    }
 }
 
 /// The instances that the settings trust. Where an age is demanded at a time, each must have been refreshed lately enough.

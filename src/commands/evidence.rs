@@ -7,7 +7,6 @@ use std::io::{self, Write as _};
 use jiff::Timestamp;
 
 use super::outside_evidence::{self, BUDGET_OF_FETCH, EntryFrom, Object, completed_by_log, from_note};
-use super::verify::open as open_repository;
 use super::{configured, hints, stdout};
 use crate::cli::EvidenceCommand;
 use crate::command_error::CommandError;
@@ -33,7 +32,7 @@ use crate::verify::{SctRequirement, Verdict, Verifier};
 pub fn run(command: &EvidenceCommand, now: Timestamp) -> Result<u8, CommandError> {
     let EvidenceCommand::Fetch { revisions } = command;
     let settings = configured::settings()?;
-    let repository = open_repository(&settings.repository)?;
+    let repository = configured::repository(&settings.repository)?;
     let selected = repository.select(revisions)?;
     if selected.is_empty() {
         return Err(CommandError::usage("HEAD has no commit yet"));

@@ -6,11 +6,12 @@ use std::io::{self, Write as _};
 use jiff::Timestamp;
 
 use super::outside_evidence::Completed;
+use super::run::Run;
+use super::run::by_key::Keys;
+use super::run::judged::{Judged, Tally};
+use super::run::selection::Selection;
 use super::stdout;
-use super::verify::by_key::Keys;
-use super::verify::judged::{Judged, Tally};
-use super::verify::selection::Selection;
-use super::verify::{Run, written};
+use super::stdout::written;
 use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::git::SignedObject;

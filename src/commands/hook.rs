@@ -10,8 +10,8 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::policy_source::LoadedPolicy;
-use super::verify::judged::Tally;
-use super::verify::{Run, Unjudged};
+use super::run::judged::Tally;
+use super::run::{Run, Unjudged};
 use crate::cli::{Hook, HookEvent};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::escape;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::policy_source::LoadedPolicy;
-use super::verify::written;
+use super::stdout::written;
 use super::{configured, identity_policy, stdout};
 use crate::cli::PolicyCommand;
 use crate::command_error::{CommandError, ErrorKind};

@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 use serde::Serialize;
 
 use super::facts::{Fact, Facts};
-use super::verify::{open, written};
+use super::stdout::written;
 use super::{claims, configured, stdout};
 use crate::cli::{Show, ShowFormat};
 use crate::cms::{SignedData, armor};
@@ -27,7 +27,7 @@ mod in_toto;
 /// none.
 pub fn run(request: &Show) -> Result<u8, CommandError> {
     let settings = configured::settings()?;
-    let repository = open(&settings.repository)?;
+    let repository = configured::repository(&settings.repository)?;
     let hash = repository.hash_kind()?;
     let (id, raw) = object(&repository, request.object.as_ref())?;
     let object = SignedObject::parse(raw.kind, hash, &raw.bytes);

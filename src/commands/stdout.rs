@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 use std::time::{Duration, Instant};
 
-use crate::command_error::CommandError;
+use crate::command_error::{CommandError, ErrorKind};
 
 /// Writes all of `text`.
 ///
@@ -33,6 +33,20 @@ pub(super) fn print_to_reader(text: &str) -> Result<u8, CommandError> {
 
 fn unwritten(error: &io::Error) -> CommandError {
     CommandError::failed(format!("the output could not be written: {error}"))
+}
+
+/// How writing ended, as an exit code: that of `failure` when the output could not be written, which leaves a verdict
+/// undecided and is the failure of anything else.
+///
+/// # Errors
+/// One of that kind.
+pub(super) fn written(done: io::Result<u8>, failure: ErrorKind) -> Result<u8, CommandError> {
+    match done {
+        Ok(exit_code) => Ok(exit_code),
+        // Whoever closed the pipe does not want to hear of it.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(failure.exit_code()),
+        Err(error) => Err(CommandError::new(failure, format!("the output could not be written: {error}"))),
+    }
 }
 
 /// Standard output for many lines: written at once where it is a terminal, else in blocks, so that a line costs no call

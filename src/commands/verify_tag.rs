@@ -6,8 +6,8 @@ use std::ffi::OsString;
 use jiff::Timestamp;
 
 use super::policy_source::LoadedPolicy;
-use super::verify::Run;
-use super::verify::selection::Selection;
+use super::run::Run;
+use super::run::selection::Selection;
 use crate::cli::Verify;
 use crate::command_error::CommandError;
 use crate::git::refs::TAGS;

@@ -9,11 +9,12 @@ use serde::Serialize;
 
 use super::hints;
 use super::progress::Progress;
+use super::run::json;
+use super::run::judged::Judged;
+use super::run::selection::Selection;
+use super::run::{Run, line};
+use super::stdout::written;
 use super::stdout::{self, Output};
-use super::verify::json;
-use super::verify::judged::Judged;
-use super::verify::selection::Selection;
-use super::verify::{Run, line_for_people, written};
 use crate::cli::Who;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::escape;
@@ -126,7 +127,7 @@ fn print(run: &Run<'_>, asked: &Asked<'_>) -> io::Result<u8> {
             (Some(_), true) => json::object(&mut out, judged),
             (Some(_), false) => {
                 progress.clear();
-                line_for_people(&mut out, judged)
+                line::object(&mut out, judged)
             }
         }?;
         out.flush_now_and_then()

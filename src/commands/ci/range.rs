@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use super::event::{Base, Job};
 use crate::command_error::{CommandError, ErrorKind};
-use crate::commands::verify::selection::Selection;
+use crate::commands::run::selection::Selection;
 use crate::escape;
 use crate::git::refs::TAGS;
 use crate::git::repository::{ObjectId, Pushed, PushedEnd, Repository, Selected};

@@ -2,7 +2,7 @@
 
 use super::Finding;
 use crate::commands::policy_source::LoadedPolicy;
-use crate::commands::{identity_policy, verify};
+use crate::commands::{configured, identity_policy};
 use crate::policy::IdentityPolicy;
 use crate::report::plural;
 use crate::settings::Settings;
@@ -14,7 +14,7 @@ pub(super) fn finding(settings: &Settings) -> Finding {
     };
     if let Some(source) = &settings.policy {
         // A file outside needs no repository, and one inside says that there is none.
-        let repository = verify::open(&settings.repository).ok();
+        let repository = configured::repository(&settings.repository).ok();
         return match LoadedPolicy::read(source, repository.as_ref(), &default) {
             Ok(loaded) => {
                 let rules = rules(loaded.file.rules().len());

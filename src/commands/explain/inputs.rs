@@ -4,7 +4,7 @@ use crate::cms::SignedData;
 use crate::commands::claims;
 use crate::commands::facts::{Fact, Facts};
 use crate::commands::outside_evidence::{EntryFrom, NoteRefusal};
-use crate::commands::verify::Run;
+use crate::commands::run::Run;
 use crate::crypto::Sha256Digest;
 use crate::git::repository::FoundObject;
 use crate::instance::{Instance, InstanceName};

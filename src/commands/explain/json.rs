@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Explanation;
 use crate::commands::facts::Facts;
-use crate::commands::verify::json::{Instance, Object, TOOL, instances, object_of, policy};
+use crate::commands::run::json::{Instance, Object, TOOL, instances, object_of, policy};
 use crate::escape;
 use crate::verify::SctRequirement;
 use crate::verify::findings::Outcome;

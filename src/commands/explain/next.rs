@@ -1,7 +1,7 @@
 //! What would change a verdict: for each thing that stands in its way a sentence or a command.
 
-use crate::commands::verify::Run;
-use crate::commands::verify::judged::{Judged, asked};
+use crate::commands::run::Run;
+use crate::commands::run::judged::{Judged, asked};
 use crate::commands::{hints, identity_policy};
 use crate::git::ObjectKind;
 use crate::policy::{Allowed, IdentityPolicy, Mismatch, Requirement};

@@ -6,7 +6,7 @@ use super::step_report::StepReport;
 use crate::cms::SignedData;
 use crate::cms::armor;
 use crate::commands::outside_evidence::Completed;
-use crate::commands::verify::Run;
+use crate::commands::run::Run;
 use crate::git::repository::FoundObject;
 use crate::signature::git::{BindingError, open};
 use crate::verify::Verdict;

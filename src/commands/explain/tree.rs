@@ -6,7 +6,7 @@ use super::Explanation;
 use super::json::words;
 use super::step_report::StepReport;
 use crate::commands::facts::Facts;
-use crate::commands::verify::json::policy;
+use crate::commands::run::json::policy;
 use crate::escape;
 use crate::policy::{Allowed, IdentityPolicy};
 use crate::verify::{SctRequirement, Verdict};

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::updates::{Update, pre_receive};
 use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::hints;
-use crate::commands::verify::Run;
+use crate::commands::run::Run;
 use crate::git::repository::ObjectId;
 use crate::policy::{Allowed, Circumstances, Start};
 use crate::settings::HookVariables;

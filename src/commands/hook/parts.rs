@@ -16,7 +16,7 @@ use super::updates::Update;
 use crate::cli::HookEvent;
 use crate::command_error::CommandError;
 use crate::commands::policy_source::LoadedPolicy;
-use crate::commands::verify::selection::Selection;
+use crate::commands::run::selection::Selection;
 use crate::git::refs::{TAGS, is_work};
 use crate::git::repository::{ObjectId, Pushed, PushedEnd, Repository, Selected};
 

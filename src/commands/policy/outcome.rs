@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::commands::verify::judged::Judged;
+use crate::commands::run::judged::Judged;
 use crate::escape;
 use crate::policy::{Allowed, IdentityPolicy};
 use crate::report::{SHORT_ID, Standing, headline};

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
-use crate::commands::verify::judged::Tally;
-use crate::commands::verify::selection::Selection;
-use crate::commands::verify::{Run, written};
+use crate::commands::run::Run;
+use crate::commands::run::judged::Tally;
+use crate::commands::run::selection::Selection;
+use crate::commands::stdout::written;
 use crate::commands::{hints, stdout};
 use crate::escape;
 use crate::policy::{Draft, Signer, Suggestion};

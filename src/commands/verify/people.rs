@@ -3,11 +3,13 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::judged::{Judged, Tally};
-use super::{Run, report, reports};
+use super::{report, reports};
 use crate::cli::Listing;
+use crate::commands::run::judged::{Judged, Tally};
+use crate::commands::run::{Run, line};
 use crate::escape;
 use crate::git::ObjectKind;
+use crate::git::repository::Selected;
 use crate::report::{MAX_CHANGES, Standing, Totals, grouped};
 
 /// What was met so far.
@@ -27,7 +29,7 @@ pub(super) struct People {
 impl People {
     pub(super) fn new(run: &Run<'_>) -> Self {
         let selected = &run.selection.selected;
-        let objects_only = selected.iter().all(|one| matches!(one, crate::git::repository::Selected::Object(_)));
+        let objects_only = selected.iter().all(|one| matches!(one, Selected::Object(_)));
         let listing = match run.request.listing {
             // Nothing more will come: nobody has to wait.
             Listing::Few if objects_only && selected.len() <= FEW => Listing::All,
@@ -49,7 +51,7 @@ impl People {
         self.totals.count(standing, judged.label(), is_tag, judged.cached);
         let line = || {
             let mut line = Vec::new();
-            report::object(&mut line, judged)?;
+            line::object(&mut line, judged)?;
             Ok::<_, io::Error>(line)
         };
         match self.listing {

@@ -5,10 +5,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::judged::Judged;
-use super::{Run, json};
 use crate::cli;
 use crate::command_error::{CommandError, ErrorKind};
+use crate::commands::run::judged::Judged;
+use crate::commands::run::{Run, json};
 use crate::files::{self, Draft};
 use crate::report::signers::Signers;
 use crate::report::{

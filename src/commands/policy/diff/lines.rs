@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::{Change, Changes, New};
 use crate::commands::policy::outcome::{Outcome, Who};
-use crate::commands::verify::judged::Judged;
-use crate::commands::verify::{Run, json};
+use crate::commands::run::judged::Judged;
+use crate::commands::run::{Run, json};
 use crate::escape;
 
 #[derive(Serialize)]

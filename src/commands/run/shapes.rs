@@ -4,7 +4,7 @@ use super::Run;
 use super::squash::Search;
 use super::surroundings::Surroundings;
 use crate::git::repository::FoundObject;
-use crate::policy::{Circumstances, IdentityPolicy, Merge, Place, Shape, Squash};
+use crate::policy::{Circumstances, IdentityPolicy, Merge, NoSquash, Place, Shape, Squash};
 use crate::verify::Verdict;
 
 /// What was looked at.
@@ -42,7 +42,7 @@ impl Run<'_> {
         let merge = if asks(Shape::Merge) { self.merge(found) } else { Merge::Unknown };
         let squash = (asks(Shape::Squash) && merge != Merge::Clean).then(|| {
             let (parents, tree) = found.parents_and_tree()?;
-            let [parent] = parents.as_slice() else { return Some(Squash::Not(crate::policy::NoSquash::Parents)) };
+            let [parent] = parents.as_slice() else { return Some(Squash::Not(NoSquash::Parents)) };
             Some(Search { run: self, policy, surroundings, position }.squash(found, *parent, tree))
         });
         Shapes { places, merge, squash: squash.flatten() }

@@ -4,11 +4,12 @@
 //! The head's own commits are verified and judged like all others, by the same policy and for the same ref. One of them may
 //! be a squash, too, but nothing is proven by itself: what is being proven proves nothing meanwhile.
 
+use super::Run;
 use super::by_key::Keys;
 use super::engine::{Engine, Verified};
 use super::squashes::{Squashes, Unproven};
 use super::surroundings::Surroundings;
-use super::{Completed, Run};
+use crate::commands::outside_evidence::Completed;
 use crate::git::description::Description;
 use crate::git::repository::{FoundObject, Head, ObjectId, Selected};
 use crate::policy::{Allowed, IdentityPolicy, NoSquash, Squash, SquashedHead};

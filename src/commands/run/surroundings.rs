@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
+use super::selection::Selection;
+use super::squashes::Squashes;
 use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::hints;
 use crate::commands::policy_source::LoadedPolicy;
-use crate::commands::verify::selection::Selection;
-use crate::commands::verify::squashes::Squashes;
 use crate::git::ObjectKind;
 use crate::git::description::Description;
 use crate::git::repository::{Commits, FoundObject, HistoryError, Repository, Selected};

@@ -1,0 +1,80 @@
+//! What a policy says of an object: the run's own, or another one.
+
+use super::Run;
+use super::by_key::Keys;
+use super::judged::Judged;
+use super::surroundings::Surroundings;
+use crate::commands::outside_evidence::Completed;
+use crate::git::ObjectKind;
+use crate::git::repository::FoundObject;
+use crate::policy::IdentityPolicy;
+use crate::signature::payload::header;
+use crate::verify::Verdict;
+use crate::verify::error::{Missing, VerifyError};
+
+impl Run<'_> {
+    /// The verdict with what the policy says of the signer. `position` is that of the argument that named the object.
+    pub(in crate::commands) fn judged<'f>(
+        &self,
+        found: &'f FoundObject,
+        completed: Completed,
+        position: usize,
+    ) -> Judged<'f> {
+        self.judged_by(&self.policy, &self.surroundings, found, completed, position)
+    }
+
+    /// The verdict with what another policy says of the signer.
+    pub(in crate::commands) fn judged_by<'f>(
+        &self,
+        policy: &IdentityPolicy,
+        surroundings: &Surroundings,
+        found: &'f FoundObject,
+        completed: Completed,
+        position: usize,
+    ) -> Judged<'f> {
+        let object = found.id.to_string();
+        let circumstances = surroundings.circumstances(&self.repository, found, &object, position);
+        let shapes = self.shapes(policy, surroundings, &completed.verdict, found, &circumstances, position);
+        let mut circumstances = shapes.with(circumstances);
+        let completed = match self.misnamed(found, position) {
+            Some(error) => {
+                // An exemption is of the object, not of what somebody else made its name.
+                circumstances.object = None;
+                Completed { verdict: completed.verdict.with_error(error), ..completed }
+            }
+            None => completed,
+        };
+        Judged::new(found, completed, policy, &circumstances)
+    }
+
+    /// Whether a tag says that it has another name than the ref that led to it.
+    fn misnamed(&self, found: &FoundObject, position: usize) -> Option<VerifyError> {
+        let object = found.content.as_ref().ok().filter(|object| object.kind == ObjectKind::Tag)?;
+        let named = self.repository.tag_name(self.selection.names.get(position)?)?;
+        let says = header(&object.bytes, "tag").unwrap_or_default();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (says != named).then(|| VerifyError::TagName { named: text(&named), says: text(says) })
+    }
+
+    /// What `completed` is under the keys of another policy.
+    pub(in crate::commands) fn under(
+        &self,
+        keys: Option<&Keys<'_>>,
+        found: &FoundObject,
+        completed: Completed,
+    ) -> Completed {
+        let is_by_key = match &completed.verdict {
+            Verdict::OtherFormat(_) | Verdict::VerifiedByKey(_) => true,
+            Verdict::Rejected(rejection) => rejection.key_format().is_some(),
+            Verdict::Undecided(undecided) => matches!(undecided.missing(), Missing::Gpg(_)),
+            Verdict::Unsigned | Verdict::Verified(_) => false,
+        };
+        let Some(object) = found.content.as_ref().ok().filter(|_| is_by_key) else { return completed };
+        let object = self.split(object);
+        let verdict = object.verdict(&self.verifier);
+        Completed::of(match keys {
+            Some(keys) => keys.verdict(&object, verdict),
+            None => verdict,
+        })
+    }
+}
