@@ -9,6 +9,7 @@
 //! email = ["alice@example.org", "bob@example.org"]
 //! ```
 
+mod bad_rule;
 mod judge_key;
 mod keys;
 mod shape;
@@ -25,8 +26,8 @@ use crate::instance::InstanceName;
 use crate::trust_age::MaxTrustAge;
 use crate::verify::VerifiedSignature;
 
+pub use self::bad_rule::BadRule;
 pub use self::keys::{Pinned, ReadFile};
-pub use self::shape::BadRule;
 
 /// A policy file, read.
 #[derive(Clone, Debug)]

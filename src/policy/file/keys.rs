@@ -1,13 +1,12 @@
-//! What a policy file says of keys, and how a rule is made of it.
+//! How a rule about keys is made of what a policy file says, and of the files that it names.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
 use super::super::key_rule::{Bounds, Forge, KeyRule, Shape};
 use super::super::{Pattern, RegexBudget};
-use super::shape::{BadRule, FileRequirement, FileRule, patterns, ref_pattern};
+use super::bad_rule::BadRule;
+use super::shape::{FileForge, FileName, FileRequirement, FileRule, FileShape, PinnedFile, patterns, ref_pattern};
 use crate::crypto::Sha256Digest;
 use crate::openpgp::{self, PublicKey};
 use crate::ssh::SshKey;
@@ -24,36 +23,6 @@ pub enum Pinned {
     No,
     /// By their SHA-256.
     Yes,
-}
-
-/// A file, and what must be in it where somebody says so.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(super) enum FileName {
-    Path(String),
-    Pinned(PinnedFile),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct PinnedFile {
-    path: String,
-    sha256: String,
-}
-
-/// What a forge may do with its keys.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FileForge {
-    committer: Vec<String>,
-    shape: Vec<FileShape>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum FileShape {
-    Merge,
-    Squash,
 }
 
 impl FileForge {
