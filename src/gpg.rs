@@ -7,14 +7,13 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::channel;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
+use crate::child_process::{self, Budget, ChildError};
 use crate::openpgp::{Said, sections};
 
 /// A gpg with some keys.
@@ -45,19 +44,16 @@ impl Gpg {
     /// # Errors
     /// [`GpgError`] when it says nothing that can be relied upon.
     pub fn verify(&self, messages: &[&[u8]], deadline: Option<Instant>) -> Result<Vec<Said>, GpgError> {
-        let own = Duration::from_secs(SECONDS.saturating_add(u64::try_from(messages.len()).unwrap_or(u64::MAX)));
-        let time = deadline.map_or(own, |deadline| deadline.saturating_duration_since(Instant::now()).min(own));
-        if time.is_zero() {
-            return Err(GpgError::OutOfTime);
-        }
+        let count = u64::try_from(messages.len()).unwrap_or(u64::MAX);
+        let (bytes, seconds) = (count.saturating_mul(MAX_STATUS), SECONDS.saturating_add(count));
         let folder = self.home.path().join(self.batches.fetch_add(1, Ordering::Relaxed).to_string());
         fs::create_dir(&folder)?;
-        let said = self.verify_in(&folder, messages, time);
+        let said = self.verify_in(&folder, messages, Budget { bytes, seconds, deadline });
         fs::remove_dir_all(&folder)?;
         said
     }
 
-    fn verify_in(&self, folder: &Path, messages: &[&[u8]], time: Duration) -> Result<Vec<Said>, GpgError> {
+    fn verify_in(&self, folder: &Path, messages: &[&[u8]], budget: Budget) -> Result<Vec<Said>, GpgError> {
         let names: Vec<String> = (0..messages.len()).map(|place| format!("{place}.gpg")).collect();
         for (name, message) in names.iter().zip(messages) {
             create(&folder.join(name))?.write_all(message)?;
@@ -67,9 +63,9 @@ impl Gpg {
         command.arg("--homedir").arg(self.home.path()).args(OPTIONS);
         command.arg("--keyring").arg(self.home.path().join(KEYRING)).arg("--verify-files").args(&names);
         command.env("GNUPGHOME", self.home.path()).env("HOME", self.home.path()).env("LC_ALL", "C");
-        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(create(&complaints)?);
-        let status = output(command, messages.len(), time)?;
-        let said = sections(&String::from_utf8_lossy(&status));
+        command.current_dir(folder).stderr(create(&complaints)?);
+        let output = child_process::output(command, Vec::new(), budget)?;
+        let said = sections(&String::from_utf8_lossy(&output.said));
         if said.is_empty() || said.len() > messages.len() {
             let mut text = Vec::new();
             File::open(&complaints)?.take(MAX_COMPLAINT).read_to_end(&mut text)?;
@@ -83,24 +79,15 @@ impl Gpg {
 /// gpg gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum GpgError {
+    /// It was not there, or gave no answer in time.
+    #[error(transparent)]
+    Child(#[from] ChildError),
     /// Its home, or what it is handed.
     #[error("its folder cannot be used: {0}")]
     Files(#[from] io::Error),
-    /// There is none.
-    #[error("there is no program {PROGRAM} in PATH")]
-    NotFound,
-    /// The time of the whole run is spent.
-    #[error("there was no time left for it")]
-    OutOfTime,
     /// It ended without a word that can be relied upon.
     #[error("it gave no answer, and said: {0}")]
     Silent(String),
-    /// It cannot be started.
-    #[error("it cannot be started: {0}")]
-    Start(io::Error),
-    /// It did not end.
-    #[error("it took longer than {0} seconds")]
-    TooSlow(u128),
 }
 
 impl GpgError {
@@ -109,33 +96,9 @@ impl GpgError {
     pub fn is_about_one(&self) -> bool {
         match self {
             Self::Silent(_) => true,
-            Self::Files(_) | Self::NotFound | Self::OutOfTime | Self::Start(_) | Self::TooSlow(_) => false,
+            Self::Child(_) | Self::Files(_) => false,
         }
     }
-}
-
-/// What the program writes to its standard output, within a budget of bytes and of time.
-fn output(mut command: Command, messages: usize, time: Duration) -> Result<Vec<u8>, GpgError> {
-    let mut child = command.spawn().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => GpgError::NotFound,
-        _ => GpgError::Start(error),
-    })?;
-    let stdout = child.stdout.take();
-    let (send, receive) = channel();
-    let messages = u64::try_from(messages).unwrap_or(u64::MAX);
-    let most = messages.saturating_mul(MAX_STATUS);
-    thread::spawn(move || {
-        let mut status = Vec::new();
-        let read = stdout.map_or(Ok(0), |stdout| stdout.take(most).read_to_end(&mut status));
-        // Nobody listens any more if it took too long.
-        send.send(read.map(|_bytes| status)).unwrap_or_default();
-    });
-    let status = receive.recv_timeout(time);
-    // It has ended, or shall.
-    let ended = child.kill().and_then(|()| child.wait());
-    let status = status.map_err(|_| GpgError::TooSlow(time.as_millis().div_ceil(1000)))??;
-    ended?;
-    Ok(status)
 }
 
 /// In a folder that is nobody else's.

@@ -13,7 +13,8 @@
 //!   a socket.
 //! - **edge**: [`services`], [`oidc`] and [`credential`] talk to an instance; [`agent`] keeps a login for the next
 //!   signature, [`key_ring`] for the next agent; [`sign`] turns a signature into verification material; [`settings`], [`trust_store`] and [`git::repository`] read what the user has,
-//!   and [`finding_cache`] what earlier runs found; [`gpg`] and [`merge_tree`] ask the two programs that verifying may need.
+//!   and [`finding_cache`] what earlier runs found; [`gpg`] and [`merge_tree`] ask the two
+//!   programs that verifying may need, each a [`child_process`] with a budget.
 //! - **stack**: [`stack`], a Sigstore of one's own for `waxseal serve`. It shares the pure zone with the client and
 //!   nothing else: between them is HTTP.
 //!
@@ -49,6 +50,7 @@ pub mod x509;
 
 // edge
 pub mod agent;
+pub mod child_process;
 pub mod credential;
 pub mod files;
 pub mod finding_cache;

@@ -4,15 +4,15 @@
 //! Git and not a library, because forges merge with it: a tree that differs in a rename would be another one.
 
 use std::fs::OpenOptions;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::channel;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tempfile::TempDir;
+
+use crate::child_process::{self, Budget, ChildError, Output};
 
 /// An empty repository with other ones' objects.
 #[derive(Debug)]
@@ -31,8 +31,7 @@ impl MergeTree {
         let this = Self { folder };
         let mut init = this.git();
         init.args(["init", "--quiet", "--bare", "--template=", "--object-format", format]).arg(this.folder.path());
-        let (_, code) = output(init, Vec::new(), None)?;
-        if code != Some(0) {
+        if child_process::output(init, Vec::new(), budget(None))?.exit_code != Some(0) {
             return Err(MergeTreeError::Init);
         }
         let info = this.folder.path().join("objects/info");
@@ -76,11 +75,11 @@ impl MergeTree {
         merge.arg("--git-dir").arg(self.folder.path());
         merge.args(["merge-tree", "--write-tree", "--stdin", "--no-messages", "--name-only"]);
         let lines = pairs.iter().map(|(ours, theirs)| format!("{ours} {theirs}\n")).collect::<String>();
-        let (said, code) = output(merge, lines.into_bytes(), deadline)?;
+        let Output { said, exit_code } = child_process::output(merge, lines.into_bytes(), budget(deadline))?;
         let mut trees = trees(&said);
         trees.truncate(pairs.len());
-        let went_on = code == Some(0) && !trees.is_empty() || trees.len() == pairs.len();
-        let error = (!went_on).then(|| MergeTreeError::Failed(code.unwrap_or(-1)));
+        let went_on = exit_code == Some(0) && !trees.is_empty() || trees.len() == pairs.len();
+        let error = (!went_on).then(|| MergeTreeError::Failed(exit_code.unwrap_or(-1)));
         Ok((trees, error))
     }
 
@@ -91,7 +90,7 @@ impl MergeTree {
         }
         git.env("HOME", self.folder.path()).env("XDG_CONFIG_HOME", self.folder.path());
         git.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", NOTHING).env("GIT_ATTR_NOSYSTEM", "1");
-        git.current_dir(self.folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        git.current_dir(self.folder.path()).stderr(Stdio::null());
         git
     }
 }
@@ -102,24 +101,22 @@ pub type Merged = Result<Option<String>, Arc<MergeTreeError>>;
 /// Git could not be asked, or cannot tell.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeTreeError {
+    /// It was not there, or gave no answer in time.
+    #[error(transparent)]
+    Child(#[from] ChildError),
     /// An object is not there, or Git is older than 2.39.
     #[error("\"git merge-tree\" failed with exit code {0}: it needs Git 2.39, and the history of both sides")]
     Failed(i32),
     /// The folder.
     #[error("its folder cannot be used: {0}")]
     Files(#[from] io::Error),
-    /// The time of the whole run is spent.
-    #[error("there was no time left for git")]
-    OutOfTime,
     /// No empty repository.
     #[error("\"git init\" failed")]
     Init,
-    /// It cannot be started.
-    #[error("git cannot be started: {0}")]
-    Start(io::Error),
-    /// It did not end.
-    #[error("git took longer than {SECONDS} seconds")]
-    TooSlow,
+}
+
+fn budget(deadline: Option<Instant>) -> Budget {
+    Budget { bytes: MAX_BYTES, seconds: SECONDS, deadline }
 }
 
 /// A line of Git's list of places: what begins with a quote is read as C has its strings, whatever is in it.
@@ -134,40 +131,6 @@ fn quoted(path: &[u8]) -> Vec<u8> {
     }
     line.extend(b"\"\n");
     line
-}
-
-/// What it writes when it is given `input`, and its exit code.
-fn output(
-    mut command: Command,
-    input: Vec<u8>,
-    deadline: Option<Instant>,
-) -> Result<(Vec<u8>, Option<i32>), MergeTreeError> {
-    let own = Duration::from_secs(SECONDS);
-    let time = deadline.map_or(own, |deadline| deadline.saturating_duration_since(Instant::now()).min(own));
-    if time.is_zero() {
-        return Err(MergeTreeError::OutOfTime);
-    }
-    let mut child = command.spawn().map_err(MergeTreeError::Start)?;
-    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    // Whoever ends early does not want to hear the rest.
-    thread::spawn(move || stdin.map_or(Ok(()), |mut stdin| stdin.write_all(&input)));
-    let (send, receive) = channel();
-    thread::spawn(move || {
-        let mut said = Vec::new();
-        let read: io::Result<usize> = stdout.map_or(Ok(0), |mut stdout| {
-            let read = stdout.by_ref().take(MAX_BYTES).read_to_end(&mut said)?;
-            // So that it can end.
-            io::copy(&mut stdout, &mut io::sink())?;
-            Ok(read)
-        });
-        // Nobody listens any more if it took too long.
-        send.send(read.map(|_bytes| said)).unwrap_or_default();
-    });
-    let Ok(said) = receive.recv_timeout(time) else {
-        child.kill().and_then(|()| child.wait())?;
-        return Err(if time < own { MergeTreeError::OutOfTime } else { MergeTreeError::TooSlow });
-    };
-    Ok((said?, child.wait()?.code()))
 }
 
 /// What `git merge-tree --stdin` says, as far as it is whole: for each merge `1` or `0`, the tree, the names of files that

@@ -282,5 +282,5 @@ fn a_gpg_that_hangs_takes_no_longer_than_a_push_may() {
     let ran = Ran::of(&mut command, format!("{} {id} refs/heads/main\n", "0".repeat(40)).as_bytes()).code(3);
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     assert!(ran.err().contains("gpg-unavailable: gpg, which a policy's OpenPGP keys need"), "{}", ran.err());
-    assert!(ran.err().contains("could not be asked: it took longer than 2 seconds"), "{}", ran.err());
+    assert!(ran.err().contains("could not be asked: there was no time left for gpg"), "{}", ran.err());
 }

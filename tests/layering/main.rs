@@ -12,7 +12,7 @@ use source::{production, submodules};
 
 /// The layout: each unit, its zone, and what it may import. A unit is a file right under `src` with its folder, or a
 /// submodule that stands in another zone than its parent, or imports more.
-const UNITS: [Unit; 44] = [
+const UNITS: [Unit; 45] = [
     // Who keeps or shows addresses hides the same parts of them.
     pure("address", &[]),
     pure("causes", &[]),
@@ -131,10 +131,12 @@ const UNITS: [Unit; 44] = [
             "trusted_root",
         ],
     ),
+    // Which program, and what it says, is for whoever starts it.
+    edge("child_process", &[]),
     // Keys and signatures are taken apart before it is asked.
-    edge("gpg", &["openpgp"]),
+    edge("gpg", &["child_process", "openpgp"]),
     // It is handed folders and ids, and gives ids.
-    edge("merge_tree", &[]),
+    edge("merge_tree", &["child_process"]),
     edge("finding_cache", &["crypto", "files"]),
     // It asks logs for proofs of what it keeps.
     edge("seen_checkpoints", &["crypto", "files", "services", "settings", "tlog", "trusted_root"]),
@@ -197,7 +199,7 @@ const HOMES: [(&str, &[&str], &str); 29] = [
     ),
     (
         "std::process::Command",
-        &["agent", "git_version", "gpg", "merge_tree", "oidc"],
+        &["agent", "child_process", "git_version", "gpg", "merge_tree", "oidc"],
         "no child process but browser, agent, what prints identity tokens, and git for the doctor; gpg where a policy names its keys, and git for merges of a forge: verifying starts no other",
     ),
     ("tokio::process", &["oidc"], "the same"),
