@@ -36,7 +36,7 @@ mod squashes;
 pub(super) mod surroundings;
 
 use by_key::Keys;
-use engine::{Engine, Verified};
+use engine::{Engine, Other, Verified};
 use judged::Judged;
 use merges::Merges;
 use selection::Selection;
@@ -69,7 +69,7 @@ impl Run<'_> {
     /// # Errors
     /// That of `take`, after which nothing more is verified.
     pub(super) fn each<E>(&self, mut take: impl FnMut(&Judged<'_>) -> Result<(), E>) -> Result<Option<CacheError>, E> {
-        self.each_unjudged(|Unjudged { found, completed, position, cached }| {
+        self.each_unjudged(|Unjudged { found, completed, position, cached, .. }| {
             take(&Judged { cached, ..self.judged(&found, completed, position) })
         })
     }
@@ -80,26 +80,39 @@ impl Run<'_> {
     /// That of `take`.
     pub(super) fn each_unjudged<E>(
         &self,
+        take: impl FnMut(Unjudged) -> Result<(), E>,
+    ) -> Result<Option<CacheError>, E> {
+        self.each_under(None, take)
+    }
+
+    /// The same for whoever judges by `other`, too: its keys are asked as the policy's own are, of many objects at once.
+    ///
+    /// # Errors
+    /// That of `take`.
+    pub(super) fn each_under<E>(
+        &self,
+        other: Option<&IdentityPolicy>,
         mut take: impl FnMut(Unjudged) -> Result<(), E>,
     ) -> Result<Option<CacheError>, E> {
         let (findings, trouble) = self.findings();
-        let keys = Keys::of(&self.policy, self.repository.deadline());
+        let keys_of = |policy| Keys::of(policy, self.repository.deadline());
         let engine = Engine {
             verifier: &self.verifier,
             hash: self.hash,
             findings: findings.as_ref(),
-            keys,
+            keys: keys_of(&self.policy),
+            other: other.map(|policy| Other { keys: keys_of(policy) }),
             merges: &self.merges,
             alike: self.alike(),
             once: self.selection.once,
         };
         engine.run(&self.repository, &self.selection.selected, |verified| {
-            let Verified { position, found, verdict, cached } = verified;
+            let Verified { position, found, verdict, by_other, cached } = verified;
             let completed = match &found.content {
                 Ok(object) if verdict.wants_log_entry() => self.completed(&found, &self.split(object), verdict),
                 Ok(_) | Err(_) => Completed::of(verdict),
             };
-            take(Unjudged { found, completed, position, cached })
+            take(Unjudged { found, completed, by_other: by_other.map(Completed::of), position, cached })
         })?;
         Ok(trouble.or_else(|| findings.as_ref()?.finish().err()))
     }
@@ -153,6 +166,8 @@ impl Run<'_> {
 pub(super) struct Unjudged {
     pub(super) found: FoundObject,
     pub(super) completed: Completed,
+    /// What `completed` is under the keys of the other policy, where those have a say.
+    pub(super) by_other: Option<Completed>,
     /// Which argument named it.
     pub(super) position: usize,
     pub(super) cached: bool,

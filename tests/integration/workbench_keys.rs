@@ -13,7 +13,7 @@ use super::forge::{
 use super::forge_merges::{self, FORGE, merge, merged};
 use super::openpgp;
 use super::sandbox::ssh::{SshSigner, unsigned};
-use super::sandbox::{Ran, Sandbox};
+use super::sandbox::{Ran, Sandbox, WAXSEAL, program};
 
 fn policy(sandbox: &Sandbox, file: &str, rules: &str) -> String {
     sandbox.write(file, format!("version = 1\n{rules}")).to_str().unwrap().to_owned()
@@ -136,6 +136,34 @@ fn openpgp_keys_come_and_go_in_a_diff() {
     let (objects, signers) = changes(&sandbox, [&without, &with], &all);
     assert_eq!(objects, [format!("{by_dave} newly-passes: fails -, passes {dave}")]);
     assert_eq!(signers, format!("newly-passes {dave}"));
+}
+
+#[test]
+fn a_diff_asks_gpg_about_many_objects_at_once() {
+    let sandbox = Sandbox::new();
+    let Some(gpg) = program("gpg").filter(|_| openpgp::has_gpg()) else { return };
+    openpgp::KEYS.iter().for_each(|(name, key)| drop(sandbox.write(name, key)));
+    let by_dave = openpgp::commit(&sandbox, openpgp::PAYLOAD, openpgp::DAVES);
+    let unbounded = openpgp::rule(openpgp::DAVE, "dave.asc", "unbounded = true");
+    let with = policy(&sandbox, "with.toml", &unbounded);
+    let never = openpgp::rule(openpgp::DAVE, "dave.asc", &format!("from_commit = '{by_dave}'\nrefs = ['refs/x']"));
+    let narrow = policy(&sandbox, "narrow.toml", &never);
+    // It notes that it was started.
+    let script = format!("#!/bin/sh\necho >>'{}'\nexec '{}' \"$@\"\n", sandbox.path("starts").display(), gpg.display());
+    let counting = sandbox.write("home/gpg", script);
+    std::fs::set_permissions(&counting, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = std::env::join_paths([sandbox.path("home"), "/usr/bin".into(), "/bin".into()]).unwrap();
+    let objects = vec![by_dave.as_str(); 200];
+    let mut command = sandbox.command(WAXSEAL);
+    command
+        .args(["policy", "diff", &with, &narrow])
+        .args(["--ref", "refs/heads/main"])
+        .args(&objects)
+        .env("PATH", path);
+    let shown = Ran::of(&mut command, b"").code(1).out();
+    assert!(shown.contains("200 objects: 0 would newly pass, 200 newly fail"), "{shown}");
+    let starts = std::fs::read(sandbox.path("starts")).unwrap().len();
+    assert!((2..100).contains(&starts), "{starts}");
 }
 
 /// A commit that a job of `forge.example` made: for this ref, after this event.

@@ -12,7 +12,6 @@ use crate::cli::Verify;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::hints;
 use crate::commands::policy_source::LoadedPolicy;
-use crate::commands::run::by_key::Keys;
 use crate::commands::run::json::files_of;
 use crate::commands::run::judged::Judged;
 use crate::commands::run::selection::Selection;
@@ -57,11 +56,10 @@ fn print(run: &Run<'_>, new: &New) -> io::Result<u8> {
         lines::header(&mut out, run, new)?;
     }
     let mut changes = Changes::default();
-    let keys = Keys::of(&new.policy, run.repository.deadline());
-    let trouble = run.each_unjudged(|Unjudged { found, completed, position, .. }| {
-        let old = run.judged(&found, completed.clone(), position);
-        let completed = run.under(keys.as_ref(), &found, completed);
-        let new = run.judged_by(&new.policy, &new.surroundings, &found, completed, position);
+    let trouble = run.each_under(Some(&new.policy), |Unjudged { found, completed, by_other, position, .. }| {
+        let by_other = by_other.unwrap_or_else(|| completed.clone());
+        let old = run.judged(&found, completed, position);
+        let new = run.judged_by(&new.policy, &new.surroundings, &found, by_other, position);
         let Some(change) = changes.count(&old, &new) else { return Ok(()) };
         if as_json { lines::object(&mut out, change, &old, &new) } else { object(&mut out, change, &old, &new) }
     })?;

@@ -26,6 +26,8 @@ pub(super) struct Engine<'a> {
     pub(super) findings: Option<&'a Findings>,
     /// Those that the policy names.
     pub(super) keys: Option<Keys<'a>>,
+    /// Another policy by which the objects are judged, too.
+    pub(super) other: Option<Other<'a>>,
     /// Where those that the policy will ask for are made.
     pub(super) merges: &'a Merges,
     /// For each argument the first one whose objects are judged as its own are: of histories, what both have is verified once.
@@ -34,14 +36,28 @@ pub(super) struct Engine<'a> {
     pub(super) once: bool,
 }
 
+/// What is needed of another policy.
+pub(super) struct Other<'a> {
+    /// Those that it names, if it names some.
+    pub(super) keys: Option<Keys<'a>>,
+}
+
 /// An object with the verdict on it.
 pub(super) struct Verified {
     /// Which argument named it.
     pub(super) position: usize,
     pub(super) found: FoundObject,
     pub(super) verdict: Verdict,
+    /// The verdict under the keys of the other policy, where keys have a say.
+    pub(super) by_other: Option<Verdict>,
     /// An earlier run found it.
     pub(super) cached: bool,
+}
+
+impl Verified {
+    fn of(position: usize, found: FoundObject, verdict: Verdict, cached: bool) -> Self {
+        Self { position, found, verdict, by_other: None, cached }
+    }
 }
 
 impl Engine<'_> {
@@ -116,16 +132,30 @@ impl Engine<'_> {
 
     fn verify_all(&self, batch: Batch) -> Vec<Verified> {
         let mut batch: Vec<_> = batch.into_iter().map(|(position, read)| self.verify(position, read)).collect();
-        let Some(keys) = &self.keys else { return batch };
-        let (mut objects, mut verdicts) = (Vec::new(), Vec::new());
-        for Verified { found, verdict, .. } in &mut batch {
-            if let (Verdict::OtherFormat(_), Ok(object)) = (&*verdict, &found.content) {
+        if self.keys.is_none() && self.other.is_none() {
+            return batch;
+        }
+        let (mut objects, mut verdicts, mut by_other) = (Vec::new(), Vec::new(), Vec::new());
+        for verified in &mut batch {
+            if let (Verdict::OtherFormat(_), Ok(object)) = (&verified.verdict, &verified.found.content) {
                 objects.push(SignedObject::parse(object.kind, self.hash, &object.bytes));
-                verdicts.push(verdict);
+                by_other.extend(self.other.as_ref().map(|_| verified.by_other.insert(verified.verdict.clone())));
+                verdicts.push(&mut verified.verdict);
             }
         }
-        keys.judge(&objects, &mut verdicts);
-        self.merges.prepare(batch.iter().filter_map(|verified| pair(keys, verified)).collect());
+        let other_keys = self.other.as_ref().and_then(|other| other.keys.as_ref());
+        let mut pairs = Vec::new();
+        if let Some(keys) = &self.keys {
+            keys.judge(&objects, &mut verdicts);
+        }
+        if let Some(keys) = other_keys {
+            keys.judge(&objects, &mut by_other);
+        }
+        for Verified { found, verdict, by_other, .. } in &batch {
+            pairs.extend(self.keys.as_ref().and_then(|keys| pair(keys, found, verdict)));
+            pairs.extend(other_keys.and_then(|keys| pair(keys, found, by_other.as_ref()?)));
+        }
+        self.merges.prepare(pairs);
         batch
     }
 
@@ -139,9 +169,9 @@ impl Engine<'_> {
         let verified = match recalled {
             Some(Recalled { verdict, object }) => match read.hashed_before(object.as_deref().unwrap_or_default()) {
                 // Payload and armor are those of the object that was hashed then.
-                Ok(found) => return Verified { position, found, verdict, cached: true },
+                Ok(found) => return Verified::of(position, found, verdict, true),
                 Err(read) => match read.hashed() {
-                    found @ FoundObject { content: Ok(_), .. } => Verified { position, found, verdict, cached: true },
+                    found @ FoundObject { content: Ok(_), .. } => Verified::of(position, found, verdict, true),
                     corrupt => self.verify_anew(position, corrupt, None),
                 },
             },
@@ -158,12 +188,12 @@ impl Engine<'_> {
             (Ok(_), Some(signed)) => signed.verdict(self.verifier),
             (Ok(object), None) => SignedObject::parse(object.kind, self.hash, &object.bytes).verdict(self.verifier),
         };
-        Verified { position, found, verdict, cached: false }
+        Verified::of(position, found, verdict, false)
     }
 }
 
 /// What the policy will ask to be merged.
-fn pair(keys: &Keys<'_>, Verified { found, verdict, .. }: &Verified) -> Option<Pair> {
+fn pair(keys: &Keys<'_>, found: &FoundObject, verdict: &Verdict) -> Option<Pair> {
     let Verdict::VerifiedByKey(signature) = verdict else { return None };
     let object = found.content.as_ref().ok()?;
     let committer = Description::of(object.kind, &object.bytes).committer_email();

@@ -1,7 +1,6 @@
 //! What a policy says of an object: the run's own, or another one.
 
 use super::Run;
-use super::by_key::Keys;
 use super::judged::Judged;
 use super::surroundings::Surroundings;
 use crate::commands::outside_evidence::Completed;
@@ -9,8 +8,7 @@ use crate::git::ObjectKind;
 use crate::git::repository::FoundObject;
 use crate::policy::IdentityPolicy;
 use crate::signature::payload::header;
-use crate::verify::Verdict;
-use crate::verify::error::{Missing, VerifyError};
+use crate::verify::error::VerifyError;
 
 impl Run<'_> {
     /// The verdict with what the policy says of the signer. `position` is that of the argument that named the object.
@@ -54,27 +52,5 @@ impl Run<'_> {
         let says = header(&object.bytes, "tag").unwrap_or_default();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (says != named).then(|| VerifyError::TagName { named: text(&named), says: text(says) })
-    }
-
-    /// What `completed` is under the keys of another policy.
-    pub(in crate::commands) fn under(
-        &self,
-        keys: Option<&Keys<'_>>,
-        found: &FoundObject,
-        completed: Completed,
-    ) -> Completed {
-        let is_by_key = match &completed.verdict {
-            Verdict::OtherFormat(_) | Verdict::VerifiedByKey(_) => true,
-            Verdict::Rejected(rejection) => rejection.key_format().is_some(),
-            Verdict::Undecided(undecided) => matches!(undecided.missing(), Missing::Gpg(_)),
-            Verdict::Unsigned | Verdict::Verified(_) => false,
-        };
-        let Some(object) = found.content.as_ref().ok().filter(|_| is_by_key) else { return completed };
-        let object = self.split(object);
-        let verdict = object.verdict(&self.verifier);
-        Completed::of(match keys {
-            Some(keys) => keys.verdict(&object, verdict),
-            None => verdict,
-        })
     }
 }

@@ -151,8 +151,8 @@ impl Search<'_> {
         let squashes = &self.surroundings.squashes;
         let keys = Keys::with(self.policy, repository.deadline(), &squashes.ring);
         let findings = squashes.findings.get_or_init(|| self.run.findings().0).as_ref();
-        let (alike, once) = (Vec::new(), false);
-        let engine = Engine { verifier, hash: *hash, findings, keys, merges, alike, once };
+        let (alike, once, other) = (Vec::new(), false, None);
+        let engine = Engine { verifier, hash: *hash, findings, keys, other, merges, alike, once };
         let own = [Selected::History { hidden: vec![parent], tips: vec![head.id] }];
         let mut is_empty = true;
         engine.run(repository, &own, |verified| {
