@@ -64,7 +64,7 @@ impl SignedData {
         let digest_algorithm = DigestAlgorithm::from_oid(signer.digest_alg.oid);
         let unsigned = signer.unsigned_attrs.as_ref().map_or(&[][..], SetOfVec::as_slice);
         Ok(Self {
-            certificate: signer_certificate(&signed_data, &signer.sid)?,
+            certificate: signer_certificate(signed_data.certificates, &signer.sid)?,
             message: attributes.to_der().map_err(|_| MalformedSignedData::NotCms)?,
             signed_attributes: SignedAttributesClaims::read(attributes),
             digest_algorithm,
@@ -155,18 +155,18 @@ impl UnsignedAttribute {
 }
 
 fn signer_certificate(
-    signed_data: &RawSignedData,
+    certificates: Option<CertificateSet>,
     signer: &SignerIdentifier,
 ) -> Result<Certificate, MalformedSignedData> {
     let SignerIdentifier::IssuerAndSerialNumber(signer) = signer else {
         return Err(MalformedSignedData::SignerIdentifier);
     };
     let serial: &SerialNumber = &signer.serial_number;
-    let certificates = signed_data.certificates.as_ref().map_or(&[][..], |set| set.0.as_slice());
+    let certificates = certificates.map_or_else(Vec::new, |set| set.0);
     if certificates.len() > MAX_CERTIFICATES {
         return Err(MalformedSignedData::Certificates(certificates.len()));
     }
-    let readable = certificates.iter().filter_map(|choice| match choice {
+    let readable = certificates.into_iter().filter_map(|choice| match choice {
         CertificateChoices::Certificate(certificate) => Some(certificate),
         CertificateChoices::Other(_) => None,
     });
@@ -179,7 +179,7 @@ fn signer_certificate(
         return Err(MalformedSignedData::SignerCertificates);
     }
     let der = certificate.to_der().map_err(|_| MalformedSignedData::NotCms)?;
-    Ok(Certificate::new(certificate.clone(), der)?)
+    Ok(Certificate::new(certificate, der)?)
 }
 
 fn strict_envelope(

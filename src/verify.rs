@@ -101,14 +101,14 @@ impl Verifier {
         let leaf = &signature.material.certificate;
         let mut best: Option<(Verdict, Option<R>)> = None;
         for trusted in &self.instances {
+            let Some(issued_by) = trusted.authorities.named_by(leaf) else { continue };
             let mut recorded = None;
-            let verdict = match trusted.authorities.issuer_of(leaf) {
+            let verdict = match issued_by {
                 Ok(issued_by) => {
                     let weighing = self.weighing_under(trusted, &issued_by, signature, outside);
                     recorded = Some(record(&weighing));
                     weighing.verdict()
                 }
-                Err(PathError::UnknownAuthority { .. }) => continue,
                 Err(PathError::BrokenAuthority { subject }) => {
                     let missing = Missing::TrustMaterial { instance: trusted.instance.name.clone(), subject };
                     Verdict::Undecided(Undecided { missing: vec![missing], findings: Findings::default() })

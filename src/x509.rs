@@ -5,6 +5,8 @@ pub mod path;
 pub mod sct;
 
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
 use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5280::ID_KP_CODE_SIGNING;
@@ -18,12 +20,14 @@ use x509_cert::name::Name;
 
 use crate::crypto::{SignatureAlgorithm, UnsupportedKey, VerifyingKey, sha1_name};
 
-/// A certificate as received: decoded, nothing verified.
+/// A certificate as received: decoded, nothing verified. A clone is the same one.
 #[derive(Clone)]
-pub struct Certificate {
+pub struct Certificate(Arc<Parts>);
+
+struct Parts {
     der: Vec<u8>,
     /// The `TBSCertificate`'s place in `der`: what the certificate issuer signed, byte for byte.
-    tbs: std::ops::Range<usize>,
+    tbs: Range<usize>,
     decoded: x509_cert::Certificate,
     not_before: Timestamp,
     not_after: Timestamp,
@@ -60,61 +64,61 @@ impl Certificate {
             }
         }
         let validity = decoded.tbs_certificate().validity();
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             tbs: tbs_range(&der).ok_or(MalformedCertificate::NotDer)?,
             not_before: timestamp(validity.not_before)?,
             not_after: timestamp(validity.not_after)?,
             decoded,
             der,
-        })
+        })))
     }
 
     /// The certificate's DER.
     #[must_use]
     pub fn der(&self) -> &[u8] {
-        &self.der
+        &self.0.der
     }
 
     /// The DER of its `TBSCertificate`.
     #[must_use]
     pub fn tbs_der(&self) -> &[u8] {
-        self.der.get(self.tbs.clone()).unwrap_or_default()
+        self.0.der.get(self.0.tbs.clone()).unwrap_or_default()
     }
 
     /// The first instant of its validity.
     #[must_use]
     pub fn not_before(&self) -> Timestamp {
-        self.not_before
+        self.0.not_before
     }
 
     /// The last instant of its validity.
     #[must_use]
     pub fn not_after(&self) -> Timestamp {
-        self.not_after
+        self.0.not_after
     }
 
     /// Whether `at` lies in its validity, both ends inclusive (RFC 5280 §4.1.2.5).
     #[must_use]
     pub fn is_valid_at(&self, at: Timestamp) -> bool {
-        self.not_before <= at && at <= self.not_after
+        self.0.not_before <= at && at <= self.0.not_after
     }
 
     /// The certificate issuer's name.
     #[must_use]
     pub fn issuer(&self) -> &Name {
-        self.decoded.tbs_certificate().issuer()
+        self.0.decoded.tbs_certificate().issuer()
     }
 
     /// The subject's name; empty in a Fulcio leaf.
     #[must_use]
     pub fn subject(&self) -> &Name {
-        self.decoded.tbs_certificate().subject()
+        self.0.decoded.tbs_certificate().subject()
     }
 
     /// The serial number's content octets.
     #[must_use]
     pub fn serial(&self) -> &[u8] {
-        self.decoded.tbs_certificate().serial_number().as_bytes()
+        self.0.decoded.tbs_certificate().serial_number().as_bytes()
     }
 
     /// The certified key.
@@ -122,7 +126,7 @@ impl Certificate {
     /// # Errors
     /// [`UnsupportedKey`] when waxseal cannot verify with its kind.
     pub fn public_key(&self) -> Result<VerifyingKey, UnsupportedKey> {
-        let spki = self.decoded.tbs_certificate().subject_public_key_info();
+        let spki = self.0.decoded.tbs_certificate().subject_public_key_info();
         VerifyingKey::from_spki_der(&spki.to_der().map_err(|_| UnsupportedKey::Malformed)?)
     }
 
@@ -130,20 +134,20 @@ impl Certificate {
     /// signed part (RFC 5280 §4.1.1.2).
     #[must_use]
     pub fn signature_algorithm(&self) -> Option<SignatureAlgorithm> {
-        let outer = self.decoded.signature_algorithm();
-        (outer == self.decoded.tbs_certificate().signature()).then(|| SignatureAlgorithm::from_oid(outer.oid))?
+        let outer = self.0.decoded.signature_algorithm();
+        (outer == self.0.decoded.tbs_certificate().signature()).then(|| SignatureAlgorithm::from_oid(outer.oid))?
     }
 
     /// The certificate issuer's signature.
     #[must_use]
     pub fn signature(&self) -> &[u8] {
-        self.decoded.signature().as_bytes().unwrap_or_default()
+        self.0.decoded.signature().as_bytes().unwrap_or_default()
     }
 
     /// Its extensions, each OID once.
     #[must_use]
     pub fn extensions(&self) -> &[Extension] {
-        self.decoded.tbs_certificate().extensions().map_or(&[], Vec::as_slice)
+        self.0.decoded.tbs_certificate().extensions().map_or(&[], Vec::as_slice)
     }
 
     /// The decoded value of the extension `oid`, or `None` when it is absent.
@@ -160,7 +164,7 @@ impl Certificate {
     /// Lower-case hex SHA-1 of the DER: what Git calls the signing key's fingerprint.
     #[must_use]
     pub fn sha1_fingerprint(&self) -> String {
-        sha1_name(&[&self.der])
+        sha1_name(&[&self.0.der])
     }
 }
 
@@ -362,7 +366,7 @@ pub fn display_name(name: &Name) -> String {
     if name.is_empty() { "(empty)".to_owned() } else { name.to_string() }
 }
 
-fn tbs_range(der: &[u8]) -> Option<std::ops::Range<usize>> {
+fn tbs_range(der: &[u8]) -> Option<Range<usize>> {
     let mut outer = SliceReader::new(der).ok()?;
     let header = der::Header::decode(&mut outer).ok()?;
     let start = usize::try_from(outer.position()).ok()?;

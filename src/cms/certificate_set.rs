@@ -31,6 +31,9 @@ pub(super) struct CertificateSet(pub(super) Vec<CertificateChoices>);
 impl CertificateSet {
     /// Whether the encodings ascend, as DER has it.
     pub(super) fn is_sorted(&self) -> der::Result<bool> {
+        if self.0.len() < 2 {
+            return Ok(true);
+        }
         let encoded = self.0.iter().map(der::Encode::to_der).collect::<der::Result<Vec<_>>>()?;
         Ok(encoded.is_sorted())
     }

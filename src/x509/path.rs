@@ -43,9 +43,17 @@ impl Authorities {
     /// Finds the authority that issued `leaf` and verifies its signature on it.
     ///
     /// # Errors
-    /// [`PathError::UnknownAuthority`] when none of them could have issued it, [`PathError::Signature`] when one is
-    /// named as the issuer and did not sign, [`PathError::BrokenAuthority`] when the trusted root contradicts itself.
+    /// [`PathError::UnknownAuthority`] when none of them could have issued it, and what [`Self::named_by`] gives.
     pub fn issuer_of(&self, leaf: &Certificate) -> Result<IssuedBy<'_>, PathError> {
+        self.named_by(leaf).unwrap_or_else(|| Err(PathError::UnknownAuthority { issuer: display_name(leaf.issuer()) }))
+    }
+
+    /// The same where others will be asked, too: `None` when none of them could have issued it.
+    ///
+    /// # Errors
+    /// [`PathError::Signature`] when one is named as the issuer and did not sign, [`PathError::BrokenAuthority`] when the
+    /// trusted root contradicts itself.
+    pub(crate) fn named_by(&self, leaf: &Certificate) -> Option<Result<IssuedBy<'_>, PathError>> {
         let mut error = None;
         let mut named = self.0.iter().filter(|issuer| issuer.may_have_issued(leaf));
         while let Some(issuer) = named.next() {
@@ -53,12 +61,12 @@ impl Authorities {
                 // The same key may stand in the trusted root again, trusted at other times.
                 Ok(()) => {
                     let others = named.filter(|other| other.key == issuer.key && other.chain.linked().is_ok());
-                    return Ok(IssuedBy { issuer, others: others.collect() });
+                    return Some(Ok(IssuedBy { issuer, others: others.collect() }));
                 }
                 Err(other) => error = Some(other),
             }
         }
-        Err(error.unwrap_or_else(|| PathError::UnknownAuthority { issuer: display_name(leaf.issuer()) }))
+        error.map(Err)
     }
 }
 
