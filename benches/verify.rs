@@ -115,7 +115,7 @@ const CIRCUMSTANCES: Circumstances<'_> = Circumstances {
     start: Start::Judged,
     places: &[],
     committer_email: None,
-    merge: waxseal::policy::Merge::Unknown,
+    merge: None,
     squash: None,
 };
 

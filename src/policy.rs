@@ -9,6 +9,7 @@ mod explain;
 mod file;
 mod glob;
 mod key_rule;
+mod merge;
 mod pattern;
 mod rule;
 mod squash;
@@ -20,6 +21,7 @@ pub(crate) use self::file::MAX_BYTES;
 pub use self::file::{BadPolicy, BadRule, Exemption, Pinned, PolicyFile, ReadFile};
 pub use self::glob::Glob;
 pub use self::key_rule::{Bounds, Forge, KeyRule, Place, Shape};
+pub use self::merge::{Merge, NoMerge};
 pub use self::pattern::{BadPattern, Pattern, RegexBudget};
 pub use self::rule::{Mismatch, Requirement, Rule, Signer, Validity, Who, Workflow};
 pub use self::squash::{NoSquash, Squash, SquashedHead};
@@ -108,22 +110,10 @@ pub struct Circumstances<'a> {
     pub places: &'a [Place],
     /// The e-mail address of the object's committer.
     pub committer_email: Option<&'a [u8]>,
-    /// Whether it did no more than merge, where a rule asks for that.
-    pub merge: Merge,
+    /// Whether it did no more than merge, where a rule asks for that and somebody looked.
+    pub merge: Option<&'a Merge>,
     /// Whether it is a head that was squashed, where a rule asks for that and somebody looked.
     pub squash: Option<&'a Squash>,
-}
-
-/// Whether a commit did no more than merge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Merge {
-    /// It has two parents, and the tree that Git makes of them without a conflict.
-    Clean,
-    /// It has not.
-    Not,
-    /// Nobody looked, or nobody can tell.
-    #[default]
-    Unknown,
 }
 
 impl Circumstances<'_> {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Circumstances, Merge, Mismatch, NoSquash, Pattern, Requirement, Squash};
+use super::{Circumstances, Merge, Mismatch, NoMerge, NoSquash, Pattern, Requirement, Squash};
 use crate::verify::{KeyFormat, KeySignature};
 
 /// One rule about keys of a policy file.
@@ -119,19 +119,20 @@ impl Forge {
                 Err(_) => {}
             }
         }
-        Err(nearest.unwrap_or(Mismatch::NoCleanMerge))
+        Err(nearest.unwrap_or(Mismatch::NoCleanMerge(NoMerge::OtherTree)))
     }
 }
 
 impl Shape {
     fn is_of(self, circumstances: &Circumstances<'_>) -> Result<(), Mismatch> {
         match (self, circumstances.merge, circumstances.squash) {
-            (Self::Merge, Merge::Clean, _) | (Self::Squash, _, Some(Squash::Of(_))) => Ok(()),
-            (Self::Merge, Merge::Not, _) => Err(Mismatch::NoCleanMerge),
-            (Self::Merge, Merge::Unknown, _) => Err(Mismatch::MergeUnknown),
+            (Self::Merge, Some(Merge::Clean), _) | (Self::Squash, _, Some(Squash::Of(_))) => Ok(()),
+            (Self::Merge, Some(Merge::Not(why)), _) => Err(Mismatch::NoCleanMerge(why.clone())),
+            (Self::Merge, Some(Merge::Unknown(why)), _) => Err(Mismatch::MergeUnknown(why.clone())),
+            (Self::Merge, None, _) => Err(Mismatch::MergeUnknown(NOBODY.to_owned())),
             (Self::Squash, _, Some(Squash::Not(why))) => Err(Mismatch::NoSquash(why.clone())),
             (Self::Squash, _, Some(Squash::Unknown(why))) => Err(Mismatch::SquashUnknown(why.clone())),
-            (Self::Squash, _, None) => Err(Mismatch::SquashUnknown("nobody looked for it here".to_owned())),
+            (Self::Squash, _, None) => Err(Mismatch::SquashUnknown(NOBODY.to_owned())),
         }
     }
 }
@@ -140,6 +141,7 @@ fn is_nearer(one: &Mismatch, other: &Mismatch) -> bool {
     let rank = |mismatch: &Mismatch| match mismatch {
         mismatch if mismatch.is_unknown() => 2,
         Mismatch::NoSquash(NoSquash::Parents) => 0,
+        Mismatch::NoCleanMerge(NoMerge::ChangesPolicy { .. }) => 1,
         Mismatch::NoSquash(_) => 1,
         _ => 0,
     };
@@ -188,3 +190,5 @@ pub struct Place {
     /// A tag is in no history: whoever has the key can make one today, of any commit.
     pub is_tag: bool,
 }
+
+const NOBODY: &str = "nobody looked here";

@@ -36,6 +36,7 @@ mod exit_codes;
 mod expectations;
 mod explain;
 mod fifos;
+mod forge_law;
 mod forge_merges;
 mod formats;
 mod forward;

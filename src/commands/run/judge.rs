@@ -2,6 +2,7 @@
 
 use super::Run;
 use super::judged::Judged;
+use super::squash::Search;
 use super::surroundings::Surroundings;
 use crate::commands::outside_evidence::Completed;
 use crate::git::ObjectKind;
@@ -30,8 +31,27 @@ impl Run<'_> {
         completed: Completed,
         position: usize,
     ) -> Judged<'f> {
+        self.judged_within(
+            &Search { run: self, policy, surroundings, position, changes_policy: Some(false) },
+            found,
+            completed,
+        )
+    }
+
+    /// The verdict with what the policy says of a part of what `search` is about.
+    pub(super) fn judged_within<'f>(
+        &self,
+        search: &Search<'_>,
+        found: &'f FoundObject,
+        completed: Completed,
+    ) -> Judged<'f> {
+        let Search { policy, surroundings, position, .. } = *search;
         let object = found.id.to_string();
-        let circumstances = surroundings.circumstances(&self.repository, found, &object, position);
+        let mut circumstances = surroundings.circumstances(&self.repository, found, &object, position);
+        circumstances.changes_policy = match (circumstances.changes_policy, search.changes_policy) {
+            (Some(true), _) | (_, Some(true)) => Some(true),
+            (own, whole) => own.and(whole),
+        };
         let shapes = self.shapes(policy, surroundings, &completed.verdict, found, &circumstances, position);
         let mut circumstances = shapes.with(circumstances);
         let completed = match self.misnamed(found, position) {

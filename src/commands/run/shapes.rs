@@ -2,23 +2,25 @@
 
 use super::Run;
 use super::squash::Search;
+use super::squashes::Unproven;
 use super::surroundings::Surroundings;
 use crate::git::repository::FoundObject;
-use crate::policy::{Circumstances, IdentityPolicy, Merge, NoSquash, Place, Shape, Squash};
+use crate::policy::{Circumstances, IdentityPolicy, Merge, NoMerge, NoSquash, Place, Shape, Squash};
 use crate::verify::Verdict;
 
 /// What was looked at.
 #[derive(Default)]
 pub(in crate::commands) struct Shapes {
     places: Vec<Place>,
-    merge: Merge,
+    merge: Option<Merge>,
     squash: Option<Squash>,
 }
 
 impl Shapes {
     /// `circumstances` with these.
     pub(in crate::commands) fn with<'a>(&'a self, circumstances: Circumstances<'a>) -> Circumstances<'a> {
-        Circumstances { places: &self.places, merge: self.merge, squash: self.squash.as_ref(), ..circumstances }
+        let Self { places, merge, squash } = self;
+        Circumstances { places, merge: merge.as_ref(), squash: squash.as_ref(), ..circumstances }
     }
 }
 
@@ -39,24 +41,36 @@ impl Run<'_> {
         let is_exempt =
             circumstances.object.is_some_and(|object| file.exemption(object, circumstances.start).is_some());
         let asks = |shape| !is_exempt && file.asks_for(shape, signature, circumstances.committer_email);
-        let merge = if asks(Shape::Merge) { self.merge(found) } else { Merge::Unknown };
-        let squash = (asks(Shape::Squash) && merge != Merge::Clean).then(|| {
+        let changes_policy = circumstances.changes_policy;
+        let search = Search { run: self, policy, surroundings, position, changes_policy };
+        let merge = asks(Shape::Merge).then(|| self.merge(&search, found));
+        let squash = (asks(Shape::Squash) && merge != Some(Merge::Clean)).then(|| {
             let (parents, tree) = found.parents_and_tree()?;
             let [parent] = parents.as_slice() else { return Some(Squash::Not(NoSquash::Parents)) };
-            Some(Search { run: self, policy, surroundings, position }.squash(found, *parent, tree))
+            Some(search.squash(found, *parent, tree))
         });
         Shapes { places, merge, squash: squash.flatten() }
     }
 
-    /// Whether a commit did no more than merge.
-    fn merge(&self, found: &FoundObject) -> Merge {
-        let Some((parents, tree)) = found.parents_and_tree() else { return Merge::Not };
-        let [ours, theirs] = parents.as_slice() else { return Merge::Not };
+    /// Whether a commit did no more than merge. Where it gives the policy file as neither parent has it, as following a rename
+    /// does, the button that was pressed is worth what the commits are worth that it brings in.
+    fn merge(&self, search: &Search<'_>, found: &FoundObject) -> Merge {
+        let other = Merge::Not(NoMerge::OtherTree);
+        let Some((parents, tree)) = found.parents_and_tree() else { return other };
+        let [ours, theirs] = parents.as_slice() else { return other };
         let tree = tree.to_string();
         match self.merges.one((*ours, *theirs)) {
-            Ok(Some(merged)) if merged == tree => Merge::Clean,
-            Ok(_) => Merge::Not,
-            Err(_) => Merge::Unknown,
+            Ok(Some(merged)) if merged == tree => {}
+            Ok(_) => return other,
+            Err(error) => return Merge::Unknown(error.to_string()),
+        }
+        if search.changes_policy == Some(false) {
+            return Merge::Clean;
+        }
+        match search.prove(*theirs, *ours) {
+            Ok(()) | Err(Unproven::Nothing) => Merge::Clean,
+            Err(Unproven::Not(commit, why)) => Merge::Not(NoMerge::ChangesPolicy { commit, why }),
+            Err(Unproven::Unknown(why)) => Merge::Unknown(why),
         }
     }
 }

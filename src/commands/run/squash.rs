@@ -12,7 +12,7 @@ use super::surroundings::Surroundings;
 use crate::commands::outside_evidence::Completed;
 use crate::git::description::Description;
 use crate::git::repository::{FoundObject, Head, ObjectId, Selected};
-use crate::policy::{Allowed, IdentityPolicy, NoSquash, Squash, SquashedHead};
+use crate::policy::{Allowed, IdentityPolicy, Mismatch, NoSquash, Squash, SquashedHead};
 use crate::verify::Verdict;
 
 /// A search for one commit.
@@ -22,6 +22,8 @@ pub(super) struct Search<'r> {
     pub(super) surroundings: &'r Surroundings,
     /// Of the argument that named the commit.
     pub(super) position: usize,
+    /// Whether the commit changes the policy file: then all who had a part in it must be let to.
+    pub(super) changes_policy: Option<bool>,
 }
 
 /// What was found before there is a proof.
@@ -133,7 +135,7 @@ impl Search<'_> {
     /// The head, if each commit of it is admitted.
     fn proving(&self, head: &Head, parent: ObjectId, tried: &mut Tried) -> Option<SquashedHead> {
         let shown = shown(head);
-        match self.prove(head, parent) {
+        match self.prove(head.id, parent) {
             Ok(()) => return Some(shown),
             Err(Unproven::Nothing) => {}
             Err(Unproven::Not(commit, why)) => {
@@ -146,14 +148,15 @@ impl Search<'_> {
         None
     }
 
-    fn prove(&self, head: &Head, parent: ObjectId) -> Result<(), Unproven> {
+    /// Whether each commit of a head that is not in the history of `parent` is admitted.
+    pub(super) fn prove(&self, head: ObjectId, parent: ObjectId) -> Result<(), Unproven> {
         let Run { repository, verifier, hash, merges, .. } = self.run;
         let squashes = &self.surroundings.squashes;
         let keys = Keys::with(self.policy, repository.deadline(), &squashes.ring);
         let findings = squashes.findings.get_or_init(|| self.run.findings().0).as_ref();
         let (alike, once, other) = (Vec::new(), false, None);
         let engine = Engine { verifier, hash: *hash, findings, keys, other, merges, alike, once };
-        let own = [Selected::History { hidden: vec![parent], tips: vec![head.id] }];
+        let own = [Selected::History { hidden: vec![parent], tips: vec![head] }];
         let mut is_empty = true;
         engine.run(repository, &own, |verified| {
             is_empty = false;
@@ -166,7 +169,7 @@ impl Search<'_> {
     /// Whether the policy admits a commit of a head: not merely that nothing is wrong with it.
     fn admitted(&self, Verified { found, verdict, .. }: Verified) -> Result<(), Unproven> {
         let Squashes { known, is_circular, .. } = &self.surroundings.squashes;
-        let name = (self.position, found.id);
+        let name = (self.position, found.id, self.changes_policy);
         if let Some(known) = known.borrow().get(&name) {
             return known.clone();
         }
@@ -175,12 +178,15 @@ impl Search<'_> {
             Ok(object) => self.run.completed(&found, &self.run.split(object), verdict),
             Err(_unreadable) => Completed::of(verdict),
         };
-        let judged = self.run.judged_by(self.policy, self.surroundings, &found, completed, self.position);
+        let judged = self.run.judged_within(self, &found, completed);
         let short = found.id.to_hex_with_len(SHORT_ID).to_string();
         let detail = judged.detail().unwrap_or_default();
         let answer = match (&judged.allowed, &judged.verdict) {
             (Allowed::Yes(_), Verdict::Verified(_) | Verdict::VerifiedByKey(_)) => Ok(()),
             (Allowed::Exempt(_), _) => Err(Unproven::Not(short, format!("is exempt, which admits nothing: {detail}"))),
+            (Allowed::No(Some((_, Mismatch::ChangesPolicy))), _) => {
+                Err(Unproven::Not(short, "is by somebody who may not change the policy file".to_owned()))
+            }
             (Allowed::CannotTell { .. }, _) => Err(Unproven::Unknown(format!("{short}: {detail}"))),
             (Allowed::AnyIdentity | Allowed::NobodyAsked | Allowed::Yes(_), Verdict::Undecided(_)) => {
                 Err(Unproven::Unknown(format!("{short}: {detail}")))

@@ -15,8 +15,8 @@ pub(in crate::commands) struct Squashes {
     /// What is verified anyway, besides what refs lead to.
     selected: Vec<ObjectId>,
     heads: OnceCell<Result<Heads, String>>,
-    /// Of commits of heads what the policy says, for the argument at a position.
-    pub(super) known: RefCell<HashMap<(usize, ObjectId), Result<(), Unproven>>>,
+    /// What the policy says of them.
+    pub(super) known: RefCell<HashMap<Asked, Result<(), Unproven>>>,
     /// The squashes that are being proven, each for the one before it.
     pub(super) open: RefCell<Vec<ObjectId>>,
     /// Whether one of those was asked for.
@@ -26,6 +26,9 @@ pub(in crate::commands) struct Squashes {
     pub(super) findings: OnceCell<Option<Findings>>,
     pub(super) ring: Arc<Ring>,
 }
+
+/// A commit of a head, judged as the argument at a position is, and as a part of what changes the policy file or does not.
+pub(super) type Asked = (usize, ObjectId, Option<bool>);
 
 /// Why a head proves nothing.
 #[derive(Clone, Debug)]

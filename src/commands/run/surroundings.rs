@@ -12,7 +12,7 @@ use crate::commands::policy_source::LoadedPolicy;
 use crate::git::ObjectKind;
 use crate::git::description::Description;
 use crate::git::repository::{Commits, FoundObject, HistoryError, Repository, Selected};
-use crate::policy::{Bounds, Circumstances, Merge, Place, Start};
+use crate::policy::{Bounds, Circumstances, Place, Start};
 
 /// What is the same for all objects of a run.
 pub(in crate::commands) struct Surroundings {
@@ -146,7 +146,7 @@ impl Surroundings {
             start,
             places: &[],
             committer_email: description.committer_email(),
-            merge: Merge::Unknown,
+            merge: None,
             squash: None,
         }
     }

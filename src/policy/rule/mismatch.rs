@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::Requirement;
 use crate::instance::InstanceName;
-use crate::policy::NoSquash;
+use crate::policy::{NoMerge, NoSquash};
 
 /// Which condition of a rule a signature does not meet. What is further down came nearer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,8 +59,8 @@ pub enum Mismatch {
     #[error("it is for commits that the forge makes under its own name")]
     Committer,
     /// The forge did more than merge, or something else.
-    #[error("it admits merges, and the commit is none of two parents that Git merges to the same tree")]
-    NoCleanMerge,
+    #[error("it admits merges, and the commit is none: {0}")]
+    NoCleanMerge(NoMerge),
     /// The forge did something else than squash a head that is good itself.
     #[error("it admits squashed heads, and the commit is none: {0}")]
     NoSquash(NoSquash),
@@ -92,8 +92,8 @@ pub enum Mismatch {
     #[error("whether the commit changes the policy file is not known here")]
     ChangeOfPolicyUnknown,
     /// Nobody can tell whether it is a merge and no more.
-    #[error("whether the commit is a merge and no more is not known here")]
-    MergeUnknown,
+    #[error("whether the commit is a merge and no more is not known here: {0}")]
+    MergeUnknown(String),
     /// Nobody can tell whether it is a head that was squashed.
     #[error("whether the commit is a squashed head is not known here: {0}")]
     SquashUnknown(String),
@@ -112,7 +112,7 @@ impl Mismatch {
         match self {
             Self::ReferenceUnknown
             | Self::ChangeOfPolicyUnknown
-            | Self::MergeUnknown
+            | Self::MergeUnknown(_)
             | Self::SquashUnknown(_)
             | Self::PlaceUnknown(_)
             | Self::StartUnknown => true,
@@ -127,7 +127,7 @@ impl Mismatch {
             | Self::NotBefore(_)
             | Self::TagUntil(_)
             | Self::Committer
-            | Self::NoCleanMerge
+            | Self::NoCleanMerge(_)
             | Self::NoSquash(_)
             | Self::Revoked
             | Self::Requirement(_)
@@ -147,7 +147,7 @@ impl Mismatch {
             | Self::NotBefore(_)
             | Self::TagUntil(_)
             | Self::Committer
-            | Self::NoCleanMerge
+            | Self::NoCleanMerge(_)
             | Self::NoSquash(_)
             | Self::Revoked
             | Self::Requirement(_)
@@ -156,7 +156,7 @@ impl Mismatch {
             Self::Instance { .. } | Self::Issuer(_) | Self::Identity | Self::Workflow { .. } => false,
             Self::ReferenceUnknown
             | Self::ChangeOfPolicyUnknown
-            | Self::MergeUnknown
+            | Self::MergeUnknown(_)
             | Self::SquashUnknown(_)
             | Self::PlaceUnknown(_)
             | Self::StartUnknown => false,
@@ -175,7 +175,7 @@ impl Mismatch {
             | Self::NotBefore(_)
             | Self::TagUntil(_)
             | Self::Committer
-            | Self::NoCleanMerge
+            | Self::NoCleanMerge(_)
             | Self::NoSquash(NoSquash::Parents)
             | Self::Revoked => 4,
             // Another rule may be about merges alone.
@@ -184,7 +184,7 @@ impl Mismatch {
             Self::Reference(_) => 7,
             Self::ReferenceUnknown
             | Self::ChangeOfPolicyUnknown
-            | Self::MergeUnknown
+            | Self::MergeUnknown(_)
             | Self::SquashUnknown(_)
             | Self::PlaceUnknown(_)
             | Self::StartUnknown => 8,
