@@ -5,10 +5,22 @@ use super::covers::{refs_cover, refs_meet};
 use crate::policy::{KeyRule, PolicyFile};
 use crate::verify::KeyFormat;
 
-/// What is to be said of a rule by itself: a forge's key signs for everybody who is logged in there.
-pub(super) fn alone(rule: &KeyRule) -> Option<Problem> {
-    let known = rule.keys.keys().find(|key| rule.forge.is_none() && FORGES.contains(&key.as_str()))?;
-    Some(Problem::ForgeKey(known.clone()))
+/// What is to be said of a rule by itself: a forge's key signs for everybody who is logged in there, and what is no address is
+/// nobody's.
+pub(super) fn alone(rule: &KeyRule) -> Vec<Problem> {
+    let Some(forge) = &rule.forge else {
+        let known = rule.keys.keys().find(|key| FORGES.contains(&key.as_str()));
+        return known.cloned().map(Problem::ForgeKey).into_iter().collect();
+    };
+    let nobodys = forge.committers.iter().filter(|committer| !is_address(committer));
+    let why = "a committer's address is compared byte for byte, and this is none";
+    nobodys.map(|committer| Problem::MatchesNothing { pattern: committer.clone(), why }).collect()
+}
+
+/// Whether a commit could have this address: Git ends one at the first of these characters.
+fn is_address(text: &str) -> bool {
+    let is_marked = text.starts_with("glob:") || text.starts_with("regex:");
+    !is_marked && !text.is_empty() && !text.contains(['<', '>', '*', ' ', '\n', '\t'])
 }
 
 /// The keys of a rule that are of no use any more, by what `policy` has of them. Nobody verified it: gpg will.

@@ -50,6 +50,21 @@ fn a_check_finds_keys_that_two_rules_name() {
 }
 
 #[test]
+fn a_check_finds_committers_that_nobody_is() {
+    let key = "AAAAC3NzaC1lZDI1NTE5AAAAILM+rvN+ot98qgEN796jTiQfZfG1KaT0PtFDJ/XFSqti";
+    let found = |committer: &str| {
+        let forge = format!("[rule.forge]\ncommitter = ['{committer}']\nshape = ['merge']");
+        codes(&[format!("[[rule]]\nname = 'f'\nssh = ['ssh-ed25519 {key}']\nunbounded = true\n{forge}\n")])
+    };
+    for address in ["noreply@github.com", "root", "a+b@x.example", "[bot]@x.example"] {
+        assert_eq!(found(address), [""; 0], "{address}");
+    }
+    for none in ["glob:*@x.example", "regex:.*", "*@x.example", "GitHub <noreply@github.com>", "<a@x.example>"] {
+        assert_eq!(found(none), ["matches-nothing"], "{none}");
+    }
+}
+
+#[test]
 fn a_check_knows_issuers_that_anybody_can_run() {
     let found = |issuer: &str| codes(&[rule("a", ALICE).replace("\"https://i\"", &format!("'{issuer}'"))]);
     for loose in [
