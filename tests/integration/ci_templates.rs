@@ -149,7 +149,7 @@ fn the_action_runs() {
             world
                 .server
                 .sandbox
-                .run_in("job", "git", ["rev-parse", "--verify", "-q", "refs/remotes/origin/pull/1"])
+                .run_in("job", "git", ["rev-parse", "--verify", "-q", "refs/pull/1/head"])
                 .code(expected)
         };
         head(1);
@@ -209,7 +209,7 @@ fn the_template_for_gitlab_runs() {
         assert_eq!(report.contains("<failure"), code == 1, "{report}");
         job(&[&merge[..], &[("SIGNATURES_REPORT_ONLY", "true")]].concat()).success();
         job(&[&merge[..], &[("SIGNATURES_REPORT_ONLY", "true"), ("SIGNATURES_HEADS", "true")]].concat()).success();
-        let head = world.server.sandbox.run_in("job", "git", ["rev-parse", "refs/remotes/origin/merge-requests/1"]);
+        let head = world.server.sandbox.run_in("job", "git", ["rev-parse", "refs/merge-requests/1/head"]);
         assert_eq!(head.success().line(), world.tip("good"));
         job(&[("CI_PIPELINE_SOURCE", "push"), ("CI_COMMIT_SHA", &sha), ("CI_COMMIT_BRANCH", branch)]).code(code);
     }

@@ -105,7 +105,7 @@ fn a_squash_is_worth_what_its_head_is_worth() {
     assert_eq!(judged, UNPROVEN, "{object}");
     assert!(object["detail"].as_str().unwrap().contains("none of the 0 heads here gives its tree"), "{object}");
     let text = world.sandbox.waxseal(["verify", "--policy", &world.policy(ANYWHERE), &squash]).code(1).err();
-    assert!(text.contains("'+refs/pull/*/head:refs/remotes/origin/pull/*'"), "{text}");
+    assert!(text.contains("'+refs/pull/*/head:refs/pull/*/head'"), "{text}");
     // It is asked for, or a ref leads there.
     let (judged, object) = world.judged(ANYWHERE, &[&squash, &head]);
     assert_eq!(judged, "true -");
@@ -283,10 +283,7 @@ fn what_is_cut_off_may_be_the_head() {
     assert!(ran.out().contains("\"reason\":\"rule-undecided\""), "{}", ran.out());
     world.sandbox.run_in(".", "git", ["clone", "-q", &from, "whole"]).success();
     verify("whole").code(1);
-    world
-        .sandbox
-        .run_in("whole", "git", ["fetch", "-q", "origin", "+refs/pull/*/head:refs/remotes/origin/pull/*"])
-        .success();
+    world.sandbox.run_in("whole", "git", ["fetch", "-q", "origin", "+refs/pull/*/head:refs/pull/*/head"]).success();
     verify("whole").success();
 }
 
