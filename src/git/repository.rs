@@ -41,7 +41,7 @@ use walk::Walk;
 pub use ancestry::Commits;
 pub use found::{FoundObject, RawObject, UnhashedObject, UnreadableObject};
 pub use hashed::Entry;
-pub use heads::{Head, Heads};
+pub use heads::{Head, Heads, Trees};
 pub use history::{FileAt, HistoryError};
 pub use names::{Ambiguous, leading};
 pub use notes::{EVIDENCE_REF, EvidenceNote, NotesError};

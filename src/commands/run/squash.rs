@@ -69,7 +69,8 @@ impl Search<'_> {
             return Squash::Of(head);
         }
         if let Some((path, entry)) = repository.first_change(parent, tree) {
-            others.sort_by_cached_key(|head| !repository.has_at(head.tree, &path, entry));
+            let mut trees = self.surroundings.squashes.trees.borrow_mut();
+            others.sort_by_cached_key(|head| !repository.has_at(&mut trees, head.tree, &path, entry));
         }
         others.truncate(MAX_OTHERS);
         // That they give other trees says nothing of these.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::by_key::Ring;
 use super::selection::Selection;
 use crate::commands::findings::Findings;
-use crate::git::repository::{Heads, ObjectId, Repository, Selected};
+use crate::git::repository::{Heads, ObjectId, Repository, Selected, Trees};
 
 /// What a run knows of heads and their commits, under one policy.
 #[derive(Default)]
@@ -15,6 +15,8 @@ pub(in crate::commands) struct Squashes {
     /// What is verified anyway, besides what refs lead to.
     selected: Vec<ObjectId>,
     heads: OnceCell<Result<Heads, String>>,
+    /// Those of heads.
+    pub(super) trees: RefCell<Trees>,
     /// What the policy says of them.
     pub(super) known: RefCell<HashMap<Asked, Result<(), Unproven>>>,
     /// The squashes that are being proven, each for the one before it.

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use gix::ObjectId;
 use gix::bstr::{BString, ByteSlice as _};
 use gix::objs::tree::EntryKind;
+use gix::objs::{Kind, TreeRefIter};
 
 use super::hashed::Entry;
 use super::walk::Header;
@@ -40,6 +41,36 @@ pub struct Heads {
     pub all: Vec<Head>,
     /// Whether there are others.
     pub lacks_some: bool,
+}
+
+/// Trees that were read and hashed. Heads have most of theirs in common, and each squash looks into all of them.
+#[derive(Debug, Default)]
+pub struct Trees {
+    kept: HashMap<ObjectId, Vec<u8>>,
+    bytes: usize,
+}
+
+impl Trees {
+    /// What a tree has of a name; `None` where it cannot be read.
+    fn entry(&mut self, repository: &Repository, tree: ObjectId, name: &BString) -> Option<Entry> {
+        if let Some(bytes) = self.kept.get(&tree) {
+            return entry_in(bytes, tree, name);
+        }
+        let Ok((Kind::Tree, bytes)) = repository.object(tree) else { return None };
+        let entry = entry_in(&bytes, tree, name);
+        if self.bytes.saturating_add(bytes.len()) <= MAX_TREES {
+            self.bytes += bytes.len();
+            self.kept.insert(tree, bytes);
+        }
+        entry
+    }
+}
+
+fn entry_in(bytes: &[u8], tree: ObjectId, name: &BString) -> Option<Entry> {
+    let mut entries = TreeRefIter::from_bytes(bytes, tree.kind());
+    let found = entries.find(|entry| entry.as_ref().map_or(true, |entry| entry.filename == name));
+    let found = found.transpose().ok()?;
+    Some(found.map(|entry| (entry.oid.to_owned(), entry.mode.kind())))
 }
 
 impl Repository {
@@ -117,10 +148,16 @@ impl Repository {
         }
     }
 
-    /// Whether a tree has this at a path; also `false` where that cannot be read.
+    /// Whether a tree has this at a path; also `false` where that cannot be read. What is read for it is kept in `trees`.
     #[must_use]
-    pub fn has_at(&self, tree: ObjectId, path: &[BString], entry: Entry) -> bool {
-        self.entry_of(tree, path.iter().map(|name| name.as_slice())).is_ok_and(|found| found == entry)
+    pub fn has_at(&self, trees: &mut Trees, tree: ObjectId, path: &[BString], entry: Entry) -> bool {
+        let mut at = Some((tree, EntryKind::Tree));
+        for name in path {
+            let Some((tree, EntryKind::Tree)) = at else { return entry.is_none() };
+            let Some(found) = trees.entry(self, tree, name) else { return false };
+            at = found;
+        }
+        at == entry
     }
 
     /// Whether two commits have nothing in common. `None` where nobody can tell.
@@ -129,6 +166,9 @@ impl Repository {
         Some(self.merge_bases(&[one], other)?.is_empty())
     }
 }
+
+/// Of what is kept in memory: the folders of some thousand heads.
+const MAX_TREES: usize = 1 << 25;
 
 /// Of a head that is longer Git is asked.
 const MAX_FIRST_PARENTS: usize = 64;
@@ -139,3 +179,49 @@ const PLACES: [(&str, &str); 4] =
 
 /// How refs call a pull or merge request.
 const REQUESTS: [&str; 5] = ["merge-requests", "mr", "pr", "pull", "pulls"];
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::Scratch;
+    use super::*;
+
+    #[test]
+    fn trees_that_were_hashed_are_read_once_and_no_others_are_believed() {
+        let scratch = Scratch::new(&[]);
+        let blob = |text: &str| scratch.git_with(&["hash-object", "-w", "--stdin"], text.as_bytes());
+        let (one, two) = (blob("one"), blob("two"));
+        let folder = scratch.tree(&[("100644 blob", &one, "file")]);
+        let other_folder = scratch.tree(&[("100644 blob", &two, "file")]);
+        let root = scratch.tree(&[("040000 tree", &folder, "folder"), ("100644 blob", &one, "top")]);
+        let id = |text: &str| text.parse::<ObjectId>().unwrap();
+        let file = |blob: &str| Some((id(blob), EntryKind::Blob));
+        let path = |text: &str| text.split('/').map(BString::from).collect::<Vec<_>>();
+        let has = |trees: &mut Trees, at: &str, entry: Entry| scratch.open().has_at(trees, id(&root), &path(at), entry);
+        let mut trees = Trees::default();
+        for (at, entry, expected) in [
+            ("folder/file", file(&one), true),
+            ("folder/file", file(&two), false),
+            ("folder/file", None, false),
+            ("folder", Some((id(&folder), EntryKind::Tree)), true),
+            ("folder/gone", None, true),
+            ("gone/file", None, true),
+            // What is below a file is nothing.
+            ("top/file", None, true),
+            ("top/file", file(&one), false),
+        ] {
+            for trees in [&mut trees, &mut Trees::default()] {
+                assert_eq!(has(trees, at, entry), expected, "{at} {entry:?}");
+            }
+        }
+        // It is not looked at again; and what has another one's bytes is not there at all.
+        std::fs::remove_file(scratch.object_file(&folder)).unwrap();
+        std::fs::copy(scratch.object_file(&other_folder), scratch.object_file(&folder)).unwrap();
+        assert!(has(&mut trees, "folder/file", file(&one)));
+        for entry in [file(&one), file(&two), None] {
+            assert!(!has(&mut Trees::default(), "folder/file", entry));
+        }
+        // Beyond its room it keeps nothing, and answers all the same.
+        let mut full = Trees { bytes: MAX_TREES, ..Trees::default() };
+        assert!(has(&mut full, "top", file(&one)) && full.kept.is_empty());
+    }
+}
