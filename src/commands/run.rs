@@ -106,7 +106,8 @@ impl Run<'_> {
             alike: self.alike(),
             once: self.selection.once,
         };
-        engine.run(&self.repository, &self.selection.selected, |verified| {
+        let look = |batch: &[Verified]| self.prepare_squashes(batch);
+        engine.run(&self.repository, &self.selection.selected, look, |verified| {
             let Verified { position, found, verdict, by_other, cached } = verified;
             let completed = match &found.content {
                 Ok(object) if verdict.wants_log_entry() => self.completed(&found, &self.split(object), verdict),

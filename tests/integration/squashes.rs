@@ -4,7 +4,7 @@ use serde_json::Value;
 use waxseal::git::HashKind;
 
 use super::sandbox::ssh::SshSigner;
-use super::sandbox::{Ran, Sandbox};
+use super::sandbox::{Ran, Sandbox, WAXSEAL, program};
 
 const FORGE: &str = "noreply@forge.example";
 
@@ -277,14 +277,52 @@ fn what_is_cut_off_may_be_the_head() {
     let from = format!("file://{}", world.sandbox.path("repository").display());
     let policy = world.policy(ANYWHERE);
     world.sandbox.run_in(".", "git", ["clone", "-q", "--depth=1", &from, "shallow"]).success();
-    let verify =
-        |folder: &str| world.sandbox.run_in(folder, super::sandbox::WAXSEAL, ["verify", "--json", "--policy", &policy]);
+    let verify = |folder: &str| world.sandbox.run_in(folder, WAXSEAL, ["verify", "--json", "--policy", &policy]);
     let ran = verify("shallow").code(3);
     assert!(ran.out().contains("\"reason\":\"rule-undecided\""), "{}", ran.out());
     world.sandbox.run_in(".", "git", ["clone", "-q", &from, "whole"]).success();
     verify("whole").code(1);
     world.sandbox.run_in("whole", "git", ["fetch", "-q", "origin", "+refs/pull/*/head:refs/pull/*/head"]).success();
     verify("whole").success();
+}
+
+#[test]
+fn squashes_of_one_history_are_merged_together() {
+    let world = World::new();
+    let state = |odd: u32, even: u32| world.tree(&format!("first {odd}"), &format!("last {even}"));
+    // Each head left the branch two commits before it was squashed, and changes what the one between does not.
+    let mut main = vec![world.base.clone(), world.work("Start", &world.base, &state(0, 0))];
+    let (mut odd, mut even) = (0, 0);
+    for number in 1..=32_u32 {
+        let (parent, left) = (main[main.len() - 1].clone(), main[main.len() - 2].clone());
+        let (before_odd, before_even) = (odd, even);
+        let own = if number % 2 == 1 { &mut odd } else { &mut even };
+        *own = number;
+        let head = match number {
+            1 => world.work("One", &parent, &state(odd, even)),
+            _ if number % 2 == 1 => world.work("Odd", &left, &state(odd, before_even.saturating_sub(2))),
+            _ => world.work("Even", &left, &state(before_odd.saturating_sub(2), even)),
+        };
+        world.set(&format!("refs/pull/{number}/head"), &head);
+        main.push(world.squash(&format!("Work (#{number})"), &parent, &state(odd, even)));
+    }
+    // It notes which of its commands makes merges.
+    let (starts, git) = (world.sandbox.path("starts"), program("git").unwrap());
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *merge-tree*) echo >>'{}';; esac\nexec '{}' \"$@\"\n",
+        starts.display(),
+        git.display()
+    );
+    let counting = world.sandbox.write("home/git", script);
+    std::fs::set_permissions(counting, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = std::env::join_paths([world.sandbox.path("home"), "/usr/bin".into(), "/bin".into()]).unwrap();
+    let mut command = world.sandbox.command(WAXSEAL);
+    command.args(["verify", "--json", "--policy", &world.policy(ANYWHERE)]).args(&main[2..]).env("PATH", path);
+    let shown = Ran::of(&mut command, b"").success().out();
+    assert_eq!(shown.matches("\"squashed_head\":{\"oid\"").count(), 32, "{shown}");
+    let starts = std::fs::read(starts).unwrap().len();
+    assert_eq!(starts, 1);
+    println!("STARTS {starts}");
 }
 
 #[test]
@@ -295,11 +333,7 @@ fn a_server_takes_a_squash_with_its_head() {
     let push =
         |refs: &[String]| sandbox.git(["push", "-q", "../server"].into_iter().chain(refs.iter().map(String::as_str)));
     push(&[format!("{}:refs/heads/main", world.base)]).success();
-    let script = format!(
-        "#!/bin/sh\nexec '{}' hook pre-receive --policy '{}'\n",
-        super::sandbox::WAXSEAL,
-        world.policy(ANYWHERE)
-    );
+    let script = format!("#!/bin/sh\nexec '{}' hook pre-receive --policy '{}'\n", WAXSEAL, world.policy(ANYWHERE));
     let hook = sandbox.write("server/hooks/pre-receive", script);
     std::fs::set_permissions(hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let tree = world.tree("FIRST", "last");

@@ -61,7 +61,8 @@ impl Verified {
 }
 
 impl Engine<'_> {
-    /// Verifies the objects of `selected` and hands each to `take`, in order, until that fails.
+    /// Verifies the objects of `selected` and hands each to `take`, in order, until that fails; `look` sees them before, some
+    /// at once.
     ///
     /// # Errors
     /// That of `take`.
@@ -69,6 +70,7 @@ impl Engine<'_> {
         &self,
         repository: &Repository,
         selected: &[Selected],
+        mut look: impl FnMut(&[Verified]),
         mut take: impl FnMut(Verified) -> Result<(), E>,
     ) -> Result<(), E> {
         let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
@@ -80,7 +82,9 @@ impl Engine<'_> {
                 if batch.is_empty() {
                     return Ok(());
                 }
-                self.verify_all(batch).into_iter().try_for_each(&mut take)?;
+                let batch = self.verify_all(batch);
+                look(&batch);
+                batch.into_iter().try_for_each(&mut take)?;
             }
         }
         thread::scope(|scope| {
@@ -97,6 +101,7 @@ impl Engine<'_> {
             scope.spawn(move || hand_out(self.objects(&repository, selected), &to_workers));
             // Whoever has nothing more to say comes last: the turns end there.
             for batch in from_workers.iter().cycle().map_while(|worker| worker.recv().ok()) {
+                look(&batch);
                 batch.into_iter().try_for_each(&mut take)?;
             }
             // On an error the channels close, and the threads end at their next batch.

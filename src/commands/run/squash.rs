@@ -11,9 +11,35 @@ use super::squashes::{Squashes, Unproven};
 use super::surroundings::Surroundings;
 use crate::commands::outside_evidence::Completed;
 use crate::git::description::Description;
-use crate::git::repository::{FoundObject, Head, ObjectId, Selected};
-use crate::policy::{Allowed, IdentityPolicy, Mismatch, NoSquash, Squash, SquashedHead};
+use crate::git::repository::{FoundObject, Head, ObjectId, Repository, Selected};
+use crate::policy::{Allowed, IdentityPolicy, Mismatch, NoSquash, Shape, Squash, SquashedHead};
 use crate::verify::Verdict;
+
+impl Run<'_> {
+    /// Makes the merges that the squashes in a batch will ask for first, with one process of Git for all of them.
+    pub(super) fn prepare_squashes(&self, batch: &[Verified]) {
+        let IdentityPolicy::File(policy) = &self.policy else { return };
+        if !policy.knows_squashes() {
+            return;
+        }
+        let mut pairs = Vec::new();
+        for Verified { found, verdict, .. } in batch {
+            let (Verdict::VerifiedByKey(signature), Ok(raw)) = (verdict, &found.content) else { continue };
+            let committer = Description::of(raw.kind, &raw.bytes).committer_email();
+            let Some((parents, tree)) = found.parents_and_tree() else { continue };
+            let ([parent], true) = (parents.as_slice(), policy.asks_for(Shape::Squash, signature, committer)) else {
+                continue;
+            };
+            let Ok(heads) = self.surroundings.squashes.heads(&self.repository) else { return };
+            let (likely, _others) = likely_and_others(&heads.all, found, *parent, tree);
+            let (_on_parent, beside) = on_and_beside(&self.repository, &likely, *parent, tree);
+            pairs.extend(beside.into_iter().map(|head| (*parent, head.id)));
+        }
+        if pairs.len() > 1 && Squashes::spend(&self.surroundings.squashes.prepared, pairs.len(), MAX_MERGES).is_ok() {
+            self.merges.prepare(pairs);
+        }
+    }
+}
 
 /// A search for one commit.
 pub(super) struct Search<'r> {
@@ -59,12 +85,9 @@ impl Search<'_> {
             Ok(heads) => heads,
             Err(why) => return Squash::Unknown(why.clone()),
         };
-        let heads = known.all.iter().filter(|head| head.id != found.id && head.id != parent).collect::<Vec<_>>();
-        let number = found.content.as_ref().ok().and_then(|raw| number(Description::of(raw.kind, &raw.bytes).subject));
-        let is_likely = |head: &&Head| head.tree == tree || number.is_some_and(|number| head.is_of_request(number));
-        let (mut likely, mut others): (Vec<_>, Vec<_>) = heads.iter().copied().partition(is_likely);
+        let (likely, mut others) = likely_and_others(&known.all, found, parent, tree);
+        let heads = likely.len() + others.len();
         let mut tried = Tried::default();
-        likely.truncate(MAX_LIKELY);
         if let Some(head) = self.first_proving(&likely, parent, tree, &mut tried) {
             return Squash::Of(head);
         }
@@ -84,7 +107,7 @@ impl Search<'_> {
             (None, _) if known.lacks_some => Squash::Unknown("a ref leads to what cannot be read".to_owned()),
             (None, _) if repository.is_shallow() => Squash::Unknown("a shallow clone may lack the head".to_owned()),
             (None, Some(no)) => Squash::Not(no),
-            (None, None) => Squash::Not(NoSquash::NoHead { heads: heads.len(), tried: count }),
+            (None, None) => Squash::Not(NoSquash::NoHead { heads, tried: count }),
         }
     }
 
@@ -97,9 +120,7 @@ impl Search<'_> {
         tried: &mut Tried,
     ) -> Option<SquashedHead> {
         let repository = &self.run.repository;
-        // What stands on the parent is merged to itself.
-        let stands = |head: &Head| head.tree == tree && repository.stands_on(head.id, parent);
-        let (on_parent, beside): (Vec<&Head>, Vec<&Head>) = heads.iter().copied().partition(|head| stands(head));
+        let (on_parent, beside) = on_and_beside(repository, heads, parent, tree);
         let pairs: Vec<_> = beside.iter().map(|head| (parent, head.id)).collect();
         tried.count += heads.len();
         for head in on_parent {
@@ -159,11 +180,16 @@ impl Search<'_> {
         let engine = Engine { verifier, hash: *hash, findings, keys, other, merges, alike, once };
         let own = [Selected::History { hidden: vec![parent], tips: vec![head] }];
         let mut is_empty = true;
-        engine.run(repository, &own, |verified| {
-            is_empty = false;
-            Squashes::spend(&squashes.commits, 1, MAX_COMMITS).map_err(Unproven::Unknown)?;
-            self.admitted(verified)
-        })?;
+        engine.run(
+            repository,
+            &own,
+            |_batch| (),
+            |verified| {
+                is_empty = false;
+                Squashes::spend(&squashes.commits, 1, MAX_COMMITS).map_err(Unproven::Unknown)?;
+                self.admitted(verified)
+            },
+        )?;
         if is_empty { Err(Unproven::Nothing) } else { Ok(()) }
     }
 
@@ -201,6 +227,31 @@ impl Search<'_> {
         is_circular.set(is_circular.get() || was_circular);
         answer
     }
+}
+
+/// The heads that have the tree of `found` or the number behind its subject, and all others.
+fn likely_and_others<'h>(
+    heads: &'h [Head],
+    found: &FoundObject,
+    parent: ObjectId,
+    tree: ObjectId,
+) -> (Vec<&'h Head>, Vec<&'h Head>) {
+    let number = found.content.as_ref().ok().and_then(|raw| number(Description::of(raw.kind, &raw.bytes).subject));
+    let is_likely = |head: &&Head| head.tree == tree || number.is_some_and(|number| head.is_of_request(number));
+    let (mut likely, mut others): (Vec<_>, Vec<_>) =
+        heads.iter().filter(|head| head.id != found.id && head.id != parent).partition(is_likely);
+    others.extend(likely.drain(MAX_LIKELY.min(likely.len())..));
+    (likely, others)
+}
+
+/// Those that stand on the parent, which are merged to themselves, and those for which Git is asked.
+fn on_and_beside<'h>(
+    repository: &Repository,
+    heads: &[&'h Head],
+    parent: ObjectId,
+    tree: ObjectId,
+) -> (Vec<&'h Head>, Vec<&'h Head>) {
+    heads.iter().copied().partition(|head| head.tree == tree && repository.stands_on(head.id, parent))
 }
 
 fn shown(head: &Head) -> SquashedHead {

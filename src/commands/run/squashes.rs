@@ -24,6 +24,8 @@ pub(in crate::commands) struct Squashes {
     /// Whether one of those was asked for.
     pub(super) is_circular: Cell<bool>,
     pub(super) merges: Cell<usize>,
+    /// Those that were made before somebody asked.
+    pub(super) prepared: Cell<usize>,
     pub(super) commits: Cell<usize>,
     pub(super) findings: OnceCell<Option<Findings>>,
     pub(super) ring: Arc<Ring>,
