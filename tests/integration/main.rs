@@ -75,6 +75,7 @@ mod server_limits;
 mod setup;
 mod shallow_keys;
 mod show;
+mod squash_strangers;
 mod squashes;
 mod stack;
 mod status_fd;

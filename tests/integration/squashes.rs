@@ -9,16 +9,16 @@ use super::sandbox::{Ran, Sandbox, WAXSEAL, program};
 const FORGE: &str = "noreply@forge.example";
 
 /// A repository without branches, people with keys, and a forge.
-struct World {
-    sandbox: Sandbox,
+pub(super) struct World {
+    pub(super) sandbox: Sandbox,
     forge: SshSigner,
     alice: SshSigner,
     mallory: SshSigner,
-    base: String,
+    pub(super) base: String,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let sandbox = Sandbox::new();
         let [forge, alice, mallory] = [9, 1, 2].map(SshSigner::new);
         let mut world = Self { sandbox, forge, alice, mallory, base: String::new() };
@@ -27,7 +27,7 @@ impl World {
     }
 
     /// A tree with one file, whose first and last line may be changed apart.
-    fn tree(&self, first: &str, last: &str) -> String {
+    pub(super) fn tree(&self, first: &str, last: &str) -> String {
         let middle: String = (0..30).map(|line| format!("{line}\n")).collect();
         let file = self.sandbox.hash_object("blob", format!("{first}\n{middle}{last}\n").as_bytes());
         let mut command = self.sandbox.command("git");
@@ -47,19 +47,19 @@ impl World {
         signer.signed(&self.sandbox, HashKind::Sha1, payload.as_bytes(), payload.as_bytes())
     }
 
-    fn work(&self, subject: &str, parent: &str, tree: &str) -> String {
+    pub(super) fn work(&self, subject: &str, parent: &str, tree: &str) -> String {
         self.by(&self.alice, subject, &[parent], tree, "alice@example.org")
     }
 
-    fn squash(&self, subject: &str, parent: &str, tree: &str) -> String {
+    pub(super) fn squash(&self, subject: &str, parent: &str, tree: &str) -> String {
         self.by(&self.forge, subject, &[parent], tree, FORGE)
     }
 
-    fn unsigned(&self, parent: &str, tree: &str) -> String {
+    pub(super) fn unsigned(&self, parent: &str, tree: &str) -> String {
         self.sandbox.hash_object("commit", Self::payload("Unsigned", &[parent], tree, "x@example.org").as_bytes())
     }
 
-    fn set(&self, reference: &str, id: &str) {
+    pub(super) fn set(&self, reference: &str, id: &str) {
         self.sandbox.git(["update-ref", reference, id]).success();
     }
 
@@ -80,7 +80,7 @@ impl World {
     }
 
     /// Whether the first object is allowed, why not, and the head behind it.
-    fn judged(&self, alice: &str, arguments: &[&str]) -> (String, Value) {
+    pub(super) fn judged(&self, alice: &str, arguments: &[&str]) -> (String, Value) {
         let ran = self.run(alice, arguments);
         let object = ran.out().lines().nth(1).map(|line| serde_json::from_str::<Value>(line).unwrap());
         let object = object.unwrap_or_else(|| panic!("{}{}", ran.out(), ran.err()));
@@ -88,10 +88,10 @@ impl World {
     }
 }
 
-const ANYWHERE: &str = "unbounded = true";
-const UNPROVEN: &str = "false squash-unproven";
+pub(super) const ANYWHERE: &str = "unbounded = true";
+pub(super) const UNPROVEN: &str = "false squash-unproven";
 const DIFFERS: &str = "false squash-differs";
-const NOT_ALLOWED: &str = "false squash-head-not-allowed";
+pub(super) const NOT_ALLOWED: &str = "false squash-head-not-allowed";
 
 #[test]
 fn a_squash_is_worth_what_its_head_is_worth() {
@@ -151,14 +151,14 @@ fn a_squash_is_worth_what_its_head_is_worth() {
             format!("refs/pull/7/head ({}) is here, and merged into the commit's parent it {says}", &head[..10]);
         assert!(ran.out().contains(&shown), "{}", ran.out());
         assert!(
-            ran.err().contains("hint: squash-differs: look what differs: \"git diff HEAD COMMIT\""),
+            ran.err().contains("hint: squash-differs: look what differs: \"git diff TREE COMMIT\""),
             "{}",
             ran.err()
         );
         assert!(!ran.err().contains("git fetch"), "{}", ran.err());
     }
     let explained = world.sandbox.waxseal(["explain", "--policy", &world.policy(ANYWHERE), &slipped]).code(1).out();
-    assert!(explained.contains("git diff HEAD COMMIT"), "{explained}");
+    assert!(explained.contains("git diff TREE COMMIT"), "{explained}");
     let by_somebody = world.by(&world.forge, "All of it (#7)", &[&world.base], &more, "alice@example.org");
     assert_eq!(world.judged(ANYWHERE, &[&by_somebody]).0, "false identity-not-allowed");
     let rule = "shape = ['squash', 'merge']";

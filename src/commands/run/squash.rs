@@ -7,11 +7,11 @@
 use super::Run;
 use super::by_key::Keys;
 use super::engine::{Engine, Verified};
-use super::squashes::{Squashes, Unproven};
+use super::squashes::{Open, Squashes, Unproven};
 use super::surroundings::Surroundings;
 use crate::commands::outside_evidence::Completed;
 use crate::git::description::Description;
-use crate::git::repository::{FoundObject, Head, ObjectId, Repository, Selected};
+use crate::git::repository::{FoundObject, Head, ObjectId, Selected};
 use crate::policy::{Allowed, IdentityPolicy, Mismatch, NoSquash, Shape, Squash, SquashedHead};
 use crate::verify::Verdict;
 
@@ -31,8 +31,7 @@ impl Run<'_> {
                 continue;
             };
             let Ok(heads) = self.surroundings.squashes.heads(&self.repository) else { return };
-            let (likely, _others) = likely_and_others(&heads.all, found, *parent, tree);
-            let (_on_parent, beside) = on_and_beside(&self.repository, &likely, *parent, tree);
+            let Candidates { beside, .. } = Candidates::among(&heads.all, self, found, *parent, tree);
             pairs.extend(beside.into_iter().map(|head| (*parent, head.id)));
         }
         if pairs.len() > 1 && Squashes::spend(&self.surroundings.squashes.prepared, pairs.len(), MAX_MERGES).is_ok() {
@@ -54,26 +53,50 @@ pub(super) struct Search<'r> {
 
 /// What was found before there is a proof.
 #[derive(Default)]
-struct Tried {
+struct Tried<'h> {
     count: usize,
     not_admitted: Option<NoSquash>,
-    /// By the first head that was merged to another one.
-    other_tree: Option<NoSquash>,
+    /// Heads that were merged to another one, and whether with a conflict.
+    other_trees: Vec<(&'h Head, bool)>,
     unknown: Option<String>,
 }
 
 impl Search<'_> {
     /// Whether `found`, which has this one parent and this tree, is a head that was squashed onto that parent.
+    ///
+    /// What fails while something is being proven may only have waited for that. So the search begins again as long as it
+    /// proves something that it could not use when it was wanted: what can be proven is proven in the end, and each commit is
+    /// looked at once in a round.
     pub(super) fn squash(&self, found: &FoundObject, parent: ObjectId, tree: ObjectId) -> Squash {
+        let Squashes { open, is_circular, proven, waiting, .. } = &self.surroundings.squashes;
+        if !open.borrow().is_empty() {
+            return self.within_others(found, parent, tree);
+        }
+        loop {
+            let before = proven.get();
+            let squash = self.within_others(found, parent, tree);
+            waiting.borrow_mut().clear();
+            let waited = is_circular.replace(false);
+            if !waited || proven.get() == before || matches!(squash, Squash::Of(_)) {
+                return squash;
+            }
+        }
+    }
+
+    fn within_others(&self, found: &FoundObject, parent: ObjectId, tree: ObjectId) -> Squash {
         let Squashes { open, is_circular, .. } = &self.surroundings.squashes;
-        if open.borrow().contains(&found.id) {
+        // What would prove its twin proves it as well.
+        let is_open =
+            open.borrow().iter().any(|open| open.id == found.id || (open.parent, open.tree) == (parent, tree));
+        if is_open {
             is_circular.set(true);
             return Squash::Not(NoSquash::Itself);
         }
         if open.borrow().len() >= MAX_DEPTH {
+            is_circular.set(true);
             return Squash::Unknown(format!("it takes more than {MAX_DEPTH} squashes of squashes"));
         }
-        open.borrow_mut().push(found.id);
+        open.borrow_mut().push(Open { id: found.id, parent, tree });
         let squash = self.search(found, parent, tree);
         open.borrow_mut().pop();
         squash
@@ -85,10 +108,15 @@ impl Search<'_> {
             Ok(heads) => heads,
             Err(why) => return Squash::Unknown(why.clone()),
         };
-        let (likely, mut others) = likely_and_others(&known.all, found, parent, tree);
-        let heads = likely.len() + others.len();
-        let mut tried = Tried::default();
-        if let Some(head) = self.first_proving(&likely, parent, tree, &mut tried) {
+        let Candidates { on_parent, beside, mut others } = Candidates::among(&known.all, self.run, found, parent, tree);
+        let heads = on_parent.len() + beside.len() + others.len();
+        let mut tried = Tried { count: on_parent.len(), ..Tried::default() };
+        for head in on_parent {
+            if let Some(head) = self.proving(head, parent, &mut tried) {
+                return Squash::Of(head);
+            }
+        }
+        if let Some(head) = self.first_proving(&beside, parent, tree, &mut tried) {
             return Squash::Of(head);
         }
         if let Some((path, entry)) = repository.first_change(parent, tree) {
@@ -96,8 +124,13 @@ impl Search<'_> {
             others.sort_by_cached_key(|head| !repository.has_at(&mut trees, head.tree, &path, entry));
         }
         others.truncate(MAX_OTHERS);
-        // That they give other trees says nothing of these.
-        let differing = tried.other_tree.take();
+        // That they give other trees says nothing of these; nor that one conflicts that has the tree alone, as the work has that
+        // a revert goes back to.
+        let request = request(found);
+        let is_meant = |head: &Head| self.surroundings.squashes.names(head.id) || is_of(request, head);
+        let differing = tried.other_trees.iter().find(|(head, conflicts)| !conflicts || is_meant(head));
+        let differing =
+            differing.map(|(head, conflicts)| NoSquash::OtherTree { head: shown(head), conflicts: *conflicts });
         if let Some(head) = self.first_proving(&others, parent, tree, &mut tried) {
             return Squash::Of(head);
         }
@@ -111,41 +144,31 @@ impl Search<'_> {
         }
     }
 
-    /// The first of `heads` that proves the squash.
-    fn first_proving(
+    /// The first of `heads` whose merge proves the squash.
+    fn first_proving<'h>(
         &self,
-        heads: &[&Head],
+        heads: &[&'h Head],
         parent: ObjectId,
         tree: ObjectId,
-        tried: &mut Tried,
+        tried: &mut Tried<'h>,
     ) -> Option<SquashedHead> {
-        let repository = &self.run.repository;
-        let (on_parent, beside) = on_and_beside(repository, heads, parent, tree);
-        let pairs: Vec<_> = beside.iter().map(|head| (parent, head.id)).collect();
+        let pairs: Vec<_> = heads.iter().map(|head| (parent, head.id)).collect();
         tried.count += heads.len();
-        for head in on_parent {
-            if let Some(head) = self.proving(head, parent, tried) {
-                return Some(head);
-            }
-        }
         if let Err(why) = Squashes::spend(&self.surroundings.squashes.merges, pairs.len(), MAX_MERGES) {
             tried.unknown.get_or_insert(why);
             return None;
         }
         let tree = tree.to_string();
-        for (head, merged) in beside.iter().zip(self.run.merges.all(&pairs)) {
+        for (head, merged) in heads.iter().zip(self.run.merges.all(&pairs)) {
             match merged {
                 Ok(Some(merged)) if merged == tree => {
                     if let Some(head) = self.proving(head, parent, tried) {
                         return Some(head);
                     }
                 }
-                Ok(merged) => {
-                    let head = shown(head);
-                    tried.other_tree.get_or_insert(NoSquash::OtherTree { head, conflicts: merged.is_none() });
-                }
+                Ok(merged) => tried.other_trees.push((head, merged.is_none())),
                 // Git does not merge what has nothing in common.
-                Err(_) if repository.are_strangers(parent, head.id) == Some(true) => {}
+                Err(_) if self.run.repository.are_strangers(parent, head.id) == Some(true) => {}
                 Err(error) => {
                     tried.unknown.get_or_insert(error.to_string());
                 }
@@ -155,7 +178,7 @@ impl Search<'_> {
     }
 
     /// The head, if each commit of it is admitted.
-    fn proving(&self, head: &Head, parent: ObjectId, tried: &mut Tried) -> Option<SquashedHead> {
+    fn proving(&self, head: &Head, parent: ObjectId, tried: &mut Tried<'_>) -> Option<SquashedHead> {
         let shown = shown(head);
         match self.prove(head.id, parent) {
             Ok(()) => return Some(shown),
@@ -195,10 +218,14 @@ impl Search<'_> {
 
     /// Whether the policy admits a commit of a head: not merely that nothing is wrong with it.
     fn admitted(&self, Verified { found, verdict, .. }: Verified) -> Result<(), Unproven> {
-        let Squashes { known, is_circular, .. } = &self.surroundings.squashes;
+        let Squashes { known, waiting, is_circular, proven, .. } = &self.surroundings.squashes;
         let name = (self.position, found.id, self.changes_policy);
         if let Some(known) = known.borrow().get(&name) {
             return known.clone();
+        }
+        if let Some(waiting) = waiting.borrow().get(&name) {
+            is_circular.set(true);
+            return waiting.clone();
         }
         let was_circular = is_circular.replace(false);
         let completed = match &found.content {
@@ -221,37 +248,48 @@ impl Search<'_> {
             _ => Err(Unproven::Not(short, format!("is not allowed: {detail}"))),
         };
         // What hangs on what is being proven may be otherwise elsewhere.
-        if answer.is_ok() || !is_circular.get() {
-            known.borrow_mut().insert(name, answer.clone());
-        }
+        let place = if answer.is_ok() || !is_circular.get() { known } else { waiting };
+        place.borrow_mut().insert(name, answer.clone());
+        proven.set(proven.get() + usize::from(answer.is_ok()));
         is_circular.set(is_circular.get() || was_circular);
         answer
     }
 }
 
-/// The heads that have the tree of `found` or the number behind its subject, and all others.
-fn likely_and_others<'h>(
-    heads: &'h [Head],
-    found: &FoundObject,
-    parent: ObjectId,
-    tree: ObjectId,
-) -> (Vec<&'h Head>, Vec<&'h Head>) {
-    let number = found.content.as_ref().ok().and_then(|raw| number(Description::of(raw.kind, &raw.bytes).subject));
-    let is_likely = |head: &&Head| head.tree == tree || number.is_some_and(|number| head.is_of_request(number));
-    let (mut likely, mut others): (Vec<_>, Vec<_>) =
-        heads.iter().filter(|head| head.id != found.id && head.id != parent).partition(is_likely);
-    others.extend(likely.drain(MAX_LIKELY.min(likely.len())..));
-    (likely, others)
+/// The heads that may be what was squashed, those first that strangers can least put there: what was named in the run, what has
+/// the tree and the number, the tree, the number.
+struct Candidates<'h> {
+    /// They stand on the parent and have the tree: to merge them changes nothing. However many there are.
+    on_parent: Vec<&'h Head>,
+    /// Some that have tree or number.
+    beside: Vec<&'h Head>,
+    others: Vec<&'h Head>,
 }
 
-/// Those that stand on the parent, which are merged to themselves, and those for which Git is asked.
-fn on_and_beside<'h>(
-    repository: &Repository,
-    heads: &[&'h Head],
-    parent: ObjectId,
-    tree: ObjectId,
-) -> (Vec<&'h Head>, Vec<&'h Head>) {
-    heads.iter().copied().partition(|head| head.tree == tree && repository.stands_on(head.id, parent))
+impl<'h> Candidates<'h> {
+    fn among(heads: &'h [Head], run: &Run<'_>, found: &FoundObject, parent: ObjectId, tree: ObjectId) -> Self {
+        let request = request(found);
+        let (mut likely, mut others): (Vec<_>, Vec<_>) = heads
+            .iter()
+            .filter(|head| head.id != found.id && head.id != parent)
+            .partition(|head| head.tree == tree || is_of(request, head));
+        let squashes = &run.surroundings.squashes;
+        likely.sort_by_key(|head| (!squashes.names(head.id), head.tree != tree, !is_of(request, head)));
+        let (on_parent, mut beside): (Vec<_>, Vec<_>) =
+            likely.into_iter().partition(|head| head.tree == tree && run.repository.stands_on(head.id, parent));
+        others.extend(beside.drain(MAX_LIKELY.min(beside.len())..));
+        Self { on_parent, beside, others }
+    }
+}
+
+/// The number of the request that a commit says it was.
+fn request(found: &FoundObject) -> Option<u64> {
+    let raw = found.content.as_ref().ok()?;
+    number(Description::of(raw.kind, &raw.bytes).subject)
+}
+
+fn is_of(request: Option<u64>, head: &Head) -> bool {
+    request.is_some_and(|number| head.is_of_request(number))
 }
 
 fn shown(head: &Head) -> SquashedHead {

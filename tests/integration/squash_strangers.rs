@@ -1,0 +1,86 @@
+//! Strangers open requests: none of theirs keeps an honest squash from being found, or takes long to be found wanting.
+
+use std::time::{Duration, Instant};
+
+use super::squashes::{ANYWHERE, NOT_ALLOWED, UNPROVEN, World};
+
+#[test]
+fn strangers_with_the_same_tree_veto_nothing() {
+    let world = World::new();
+    let tree = world.tree("FIRST", "last");
+    let head = world.work("Work", &world.base, &tree);
+    let squash = world.squash("Work (#700)", &world.base, &tree);
+    let moved = world.work("Meanwhile", &world.base, &world.tree("first", "LAST"));
+    let both = world.tree("FIRST", "LAST");
+    let on_moved = world.squash("Work (#700)", &moved, &both);
+    for number in 0..40 {
+        let bad = world.unsigned(&world.base, if number % 2 == 0 { &tree } else { &both });
+        let request = world.work(&format!("Request {number}"), &bad, if number % 2 == 0 { &tree } else { &both });
+        world.set(&format!("refs/pull/{number}/head"), &request);
+    }
+    for squash in [&squash, &on_moved] {
+        let (judged, object) = world.judged(ANYWHERE, &[squash]);
+        assert!(judged == NOT_ALLOWED || judged == UNPROVEN, "{object}");
+    }
+    world.set("refs/pull/700/head", &head);
+    for squash in [&squash, &on_moved] {
+        assert_eq!(world.judged(ANYWHERE, &[squash]).0, "true -");
+    }
+    // Nor where only who judges knows the head.
+    world.sandbox.git(["update-ref", "-d", "refs/pull/700/head"]).success();
+    assert_eq!(world.judged(ANYWHERE, &[&squash, &head]).0, "true -");
+}
+
+#[test]
+fn edits_by_the_forge_prove_each_other_neither_by_turns_nor_slowly() {
+    let world = World::new();
+    let trees = ["1", "2", "3", "4"].map(|first| world.tree(first, "last"));
+    // Twins: one tree on one parent. Chains: an edit, and another one that brings a tree that others have, too.
+    let mut edits = Vec::new();
+    for (number, tree) in trees.iter().cycle().take(24).enumerate() {
+        edits.push(world.squash(&format!("Edit {number}"), &world.base, tree));
+        let other = &trees[(number / 4 + 1) % trees.len()];
+        world.set(&format!("refs/pull/{number}/head"), &edits[number]);
+        let chained = world.squash(&format!("Edit {number} again"), &edits[number], other);
+        world.set(&format!("refs/pull/{}/head", 100 + number), &chained);
+    }
+    let start = Instant::now();
+    for edit in edits.iter().take(4) {
+        let (judged, object) = world.judged(ANYWHERE, &[edit]);
+        assert_eq!(judged, NOT_ALLOWED, "{object}");
+    }
+    // Every order of them took minutes.
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    // One of them that somebody worked for proves its twins, and what stands on them.
+    world.set("refs/pull/500/head", &world.work("Work", &world.base, &trees[0]));
+    assert_eq!(world.judged(ANYWHERE, &[&edits[0]]).0, "true -");
+    assert_eq!(world.judged(ANYWHERE, &[&edits[2]]).0, NOT_ALLOWED);
+}
+
+#[test]
+fn what_waits_for_its_own_proof_is_looked_at_again() {
+    let world = World::new();
+    let [one, two] = ["1", "2"].map(|first| world.tree(first, "last"));
+    // The first stands on the second's proof, and the second is asked for while the first is: once by a head that leads back.
+    let first = world.squash("First", &world.base, &one);
+    let second = world.squash("Second", &world.base, &two);
+    world.set("refs/pull/1/head", &world.work("Back", &first, &two));
+    world.set("refs/pull/2/head", &world.work("Over", &second, &one));
+    assert_eq!(world.judged(ANYWHERE, &[&first]).0, NOT_ALLOWED);
+    world.set("refs/pull/3/head", &world.work("Work", &world.base, &two));
+    for squash in [&first, &second] {
+        assert_eq!(world.judged(ANYWHERE, &[squash]).0, "true -");
+    }
+}
+
+#[test]
+fn a_revert_by_the_forge_is_not_an_older_request_that_conflicts() {
+    let world = World::new();
+    let tree = world.tree("FIRST", "last");
+    world.set("refs/pull/1/head", &world.work("Work", &world.base, &tree));
+    let squash = world.squash("Work (#1)", &world.base, &tree);
+    let second = world.squash("More (#2)", &squash, &world.tree("Second", "last"));
+    let revert = world.squash("Revert \"More (#2)\"", &second, &tree);
+    let (judged, object) = world.judged(ANYWHERE, &[&revert]);
+    assert_eq!(judged, UNPROVEN, "{object}");
+}
