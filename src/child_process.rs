@@ -89,12 +89,14 @@ fn ended(
     let Ok(said) = said.recv_timeout(time) else { return Ok(None) };
     let said = said?;
     // It has nothing more to say, and most often has ended by now.
+    let mut pause = SHORTEST_PAUSE;
     loop {
         match child.try_wait()? {
             Some(status) => return Ok(Some(Output { said, exit_code: status.code() })),
             None if begun.elapsed() >= time => return Ok(None),
-            None => thread::sleep(PAUSE),
+            None => thread::sleep(pause),
         }
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
@@ -118,7 +120,9 @@ pub enum ChildError {
     TooSlow(String, u64),
 }
 
-const PAUSE: Duration = Duration::from_millis(1);
+/// A merge takes some milliseconds in all.
+const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
