@@ -322,7 +322,41 @@ fn squashes_of_one_history_are_merged_together() {
     assert_eq!(shown.matches("\"squashed_head\":{\"oid\"").count(), 32, "{shown}");
     let starts = std::fs::read(starts).unwrap().len();
     assert_eq!(starts, 1);
-    println!("STARTS {starts}");
+}
+
+#[test]
+fn a_head_without_a_number_is_found_among_all_that_came_later() {
+    let world = World::new();
+    let dated = |signer: &SshSigner, date: u32, subject: &str, parent: &str, tree: &str, committer: &str| {
+        let payload = World::payload(subject, &[parent], tree, committer);
+        let payload = payload.replace(" 1 +0000", &format!(" {date} +0000"));
+        signer.signed(&world.sandbox, HashKind::Sha1, payload.as_bytes(), payload.as_bytes())
+    };
+    let work = |date, subject: &str, parent: &str, tree: &str| {
+        dated(&world.alice, date, subject, parent, tree, "alice@example.org")
+    };
+    let with_another = |tree: &str, name: &str| {
+        let mut list = world.sandbox.git(["ls-tree", tree]).success().out();
+        list += &format!("100644 blob {}\t{name}\n", world.sandbox.hash_object("blob", name.as_bytes()));
+        let mut command = world.sandbox.command("git");
+        Ran::of(command.arg("mktree"), list.as_bytes()).success().line()
+    };
+    let head = work(10, "The head", &world.base, &world.tree("FIRST", "last"));
+    let parent = work(11, "Meanwhile", &world.base, &world.tree("first", "LAST"));
+    let both = world.tree("FIRST", "LAST");
+    let squash = dated(&world.forge, 12, "Squashed", &parent, &both, FORGE);
+    // More than are tried, all of which have what the squash changed.
+    for number in 0..40 {
+        let later = work(4_000 + number, "Later", &squash, &with_another(&both, &format!("zz{number}")));
+        world.set(&format!("refs/heads/a{number}"), &later);
+    }
+    world.set("refs/heads/z", &head);
+    let (judged, object) = world.judged(ANYWHERE, &[&squash]);
+    assert_eq!(judged, "true -", "{object}");
+    assert_eq!(object["squashed_head"], serde_json::json!({ "oid": head, "ref": "refs/heads/z" }));
+    // A date is a hint and no more.
+    let early = dated(&world.forge, 5, "Squashed", &parent, &world.tree("FIRST", "LAST, and more"), FORGE);
+    assert_eq!(world.judged(ANYWHERE, &[&early]).0, UNPROVEN);
 }
 
 #[test]

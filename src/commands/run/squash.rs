@@ -121,7 +121,13 @@ impl Search<'_> {
         }
         if let Some((path, entry)) = repository.first_change(parent, tree) {
             let mut trees = self.surroundings.squashes.trees.borrow_mut();
-            others.sort_by_cached_key(|head| !repository.has_at(&mut trees, head.tree, &path, entry));
+            let date = found.date().unwrap_or_default();
+            others.sort_by_cached_key(|head| {
+                let has = repository.has_at(&mut trees, head.tree, &path, entry);
+                let is_named = self.surroundings.squashes.names(head.id);
+                // What came later has it from here; of what came before, the last one is the likeliest.
+                (head.date > date.saturating_add(CLOCKS), !is_named, !has, head.date.abs_diff(date))
+            });
         }
         others.truncate(MAX_OTHERS);
         // That they give other trees says nothing of these; nor that one conflicts that has the tree alone, as the work has that
@@ -131,8 +137,11 @@ impl Search<'_> {
         let differing = tried.other_trees.iter().find(|(head, conflicts)| !conflicts || is_meant(head));
         let differing =
             differing.map(|(head, conflicts)| NoSquash::OtherTree { head: shown(head), conflicts: *conflicts });
-        if let Some(head) = self.first_proving(&others, parent, tree, &mut tried) {
-            return Squash::Of(head);
+        let (first, rest) = others.split_at(FIRST_OTHERS.min(others.len()));
+        for others in [first, rest] {
+            if let Some(head) = self.first_proving(others, parent, tree, &mut tried) {
+                return Squash::Of(head);
+            }
         }
         let Tried { count, not_admitted, unknown, .. } = tried;
         match (unknown, not_admitted.or(differing)) {
@@ -306,6 +315,10 @@ fn number(subject: &[u8]) -> Option<u64> {
 const MAX_LIKELY: usize = 32;
 /// Others: Git merges as many in some ten milliseconds.
 const MAX_OTHERS: usize = 32;
+/// Of those the likeliest, before the rest is merged for nothing.
+const FIRST_OTHERS: usize = 2;
+/// Seconds by which one clock may be behind another.
+const CLOCKS: i64 = 3_600;
 /// Merges of heads in one run: some minutes.
 const MAX_MERGES: usize = 1 << 16;
 /// Commits of heads in one run.

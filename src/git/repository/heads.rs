@@ -19,6 +19,8 @@ pub struct Head {
     pub id: ObjectId,
     /// That commit's tree.
     pub tree: ObjectId,
+    /// When its committer says that it was made, in seconds since 1970: where to look first, and nothing else.
+    pub date: i64,
     /// The full name of a ref that leads to it; `None` where it was asked for by other means.
     pub reference: Option<String>,
 }
@@ -98,7 +100,8 @@ impl Repository {
             };
             match self.read(id).content {
                 Ok(RawObject { kind: ObjectKind::Commit, bytes }) => {
-                    heads.all.extend(Header::read(&bytes).tree.map(|tree| Head { id, tree, reference }));
+                    let Header { tree, date, .. } = Header::read(&bytes);
+                    heads.all.extend(tree.map(|tree| Head { id, tree, date, reference }));
                 }
                 // A tag that was asked for is no head.
                 Ok(RawObject { kind: ObjectKind::Tag, .. }) => {}

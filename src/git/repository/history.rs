@@ -151,6 +151,13 @@ impl FoundObject {
         let header = Header::read(bytes);
         Some((header.parents, header.tree?))
     }
+
+    /// When the committer of a commit says that it was made, in seconds since 1970.
+    #[must_use]
+    pub fn date(&self) -> Option<i64> {
+        let Ok(RawObject { kind: ObjectKind::Commit, bytes }) = &self.content else { return None };
+        Some(Header::read(bytes).date)
+    }
 }
 
 /// Whether one of the answers is yes; `None` where none is, and not all are known.
