@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -31,7 +31,7 @@ impl MergeTree {
         let this = Self { folder };
         let mut init = this.git();
         init.args(["init", "--quiet", "--bare", "--template=", "--object-format", format]).arg(this.folder.path());
-        if child_process::output(init, Vec::new(), budget(None))?.exit_code != Some(0) {
+        if child_process::output(init, Vec::new(), budget(SECONDS, None))?.exit_code != Some(0) {
             return Err(MergeTreeError::Init);
         }
         let info = this.folder.path().join("objects/info");
@@ -44,18 +44,21 @@ impl MergeTree {
     }
 
     /// For each pair the tree of a merge of its second commit into its first; `None` where they conflict, an error where Git
-    /// cannot tell. One process makes many. It ends at `deadline`.
+    /// cannot tell. One process makes many; where that takes long, each is asked for alone, so that one that is slow, as
+    /// whoever opens a request can make his, leaves the others their time. It ends at `deadline`.
     #[must_use]
     pub fn merged(&self, pairs: &[(String, String)], deadline: Option<Instant>) -> Vec<Merged> {
         let mut answers: Vec<Merged> = Vec::with_capacity(pairs.len());
         while let Some(rest) = pairs.get(answers.len()..).filter(|rest| !rest.is_empty()) {
             let batch = rest.get(..MAX_BATCH).unwrap_or(rest);
-            match self.some_of(batch, deadline) {
+            match self.some_of(batch, if batch.len() == 1 { SECONDS } else { SECONDS_OF_MANY }, deadline) {
                 Ok((trees, error)) => {
                     answers.extend(trees.into_iter().map(Ok));
                     // What Git cannot read it stops at; another process goes on behind it.
                     answers.extend(error.map(|error| Err(Arc::new(error))));
                 }
+                // Git says nothing before it has some kilobytes to say.
+                Err(error) if batch.len() > 1 && error.is_slow() => answers.extend(self.each_of(batch, deadline)),
                 Err(error) => {
                     let error = Arc::new(error);
                     answers.extend(batch.iter().map(|_pair| Err(Arc::clone(&error))));
@@ -65,17 +68,31 @@ impl MergeTree {
         answers
     }
 
-    /// As many as one process answers for, and why it stopped there where it failed; one of both at least.
+    /// Each by a process of its own.
+    fn each_of(&self, pairs: &[(String, String)], deadline: Option<Instant>) -> Vec<Merged> {
+        let end = Instant::now() + Duration::from_secs(SECONDS_OF_EACH);
+        let end = deadline.map_or(end, |deadline| deadline.min(end));
+        let alone = |pair| {
+            let (trees, error) = self.some_of(std::slice::from_ref(pair), SECONDS, Some(end)).map_err(Arc::new)?;
+            let tree = trees.into_iter().next();
+            tree.ok_or_else(|| Arc::new(error.unwrap_or(MergeTreeError::Failed(-1))))
+        };
+        pairs.iter().map(alone).collect()
+    }
+
+    /// As many as one process answers for within these seconds or a third of the time that is left, and why it stopped there
+    /// where it failed; one of both at least.
     fn some_of(
         &self,
         pairs: &[(String, String)],
+        seconds: u64,
         deadline: Option<Instant>,
     ) -> Result<(Vec<Option<String>>, Option<MergeTreeError>), MergeTreeError> {
         let mut merge = self.git();
         merge.arg("--git-dir").arg(self.folder.path());
         merge.args(["merge-tree", "--write-tree", "--stdin", "--no-messages", "--name-only"]);
         let lines = pairs.iter().map(|(ours, theirs)| format!("{ours} {theirs}\n")).collect::<String>();
-        let Output { said, exit_code } = child_process::output(merge, lines.into_bytes(), budget(deadline))?;
+        let Output { said, exit_code } = child_process::output(merge, lines.into_bytes(), budget(seconds, deadline))?;
         let mut trees = trees(&said);
         trees.truncate(pairs.len());
         let went_on = exit_code == Some(0) && !trees.is_empty() || trees.len() == pairs.len();
@@ -115,8 +132,17 @@ pub enum MergeTreeError {
     Init,
 }
 
-fn budget(deadline: Option<Instant>) -> Budget {
-    Budget { bytes: MAX_BYTES, seconds: SECONDS, deadline }
+impl MergeTreeError {
+    fn is_slow(&self) -> bool {
+        matches!(self, Self::Child(ChildError::TooSlow(..)))
+    }
+}
+
+/// However many ask one after the other, there is time left for the next one.
+fn budget(seconds: u64, deadline: Option<Instant>) -> Budget {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    let share = left.map_or(seconds, |left| (left / 3).as_secs().max(1));
+    Budget { bytes: MAX_BYTES, seconds: seconds.min(share), deadline }
 }
 
 /// A line of Git's list of places: what begins with a quote is read as C has its strings, whatever is in it.
@@ -181,7 +207,12 @@ const NOTHING: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 const MAX_BYTES: u64 = 1 << 20;
 /// The last of them wait for the first.
 const MAX_BATCH: usize = 64;
+/// Of one merge.
 const SECONDS: u64 = 60;
+/// Of those that one process makes.
+const SECONDS_OF_MANY: u64 = 20;
+/// Of those together that are asked for one by one.
+const SECONDS_OF_EACH: u64 = 180;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::sandbox::WAXSEAL;
 use super::squashes::{ANYWHERE, NOT_ALLOWED, UNPROVEN, World};
 
 #[test]
@@ -83,4 +84,39 @@ fn a_revert_by_the_forge_is_not_an_older_request_that_conflicts() {
     let revert = world.squash("Revert \"More (#2)\"", &second, &tree);
     let (judged, object) = world.judged(ANYWHERE, &[&revert]);
     assert_eq!(judged, UNPROVEN, "{object}");
+}
+
+#[test]
+fn a_request_that_is_slow_to_merge_leaves_the_others_their_time() {
+    let world = World::new();
+    let head = world.work("Work", &world.base, &world.tree("FIRST", "last"));
+    let moved = world.work("Meanwhile", &world.base, &world.tree("first", "LAST"));
+    let squash = world.squash("Work", &moved, &world.tree("FIRST", "LAST"));
+    for number in 0..5 {
+        let slow = world.work("Slow", &world.base, &world.tree(&format!("{number}"), "last"));
+        world.set(&format!("refs/pull/{number}/head"), &slow);
+    }
+    world.set("refs/pull/700/head", &head);
+    // Git takes for ever with many at once, and with the first of those that it is asked about alone.
+    let sandbox = &world.sandbox;
+    let (git, met) = (sandbox.path("home/git"), sandbox.path("home/met"));
+    let script = format!(
+        "#!/bin/sh\nPATH=/usr/local/bin:/usr/bin:/bin\ncase \" $* \" in *' merge-tree '*) ;; *) exec git \"$@\" ;; esac\n\
+         asked=$(cat)\nif [ \"$(printf '%s\\n' \"$asked\" | wc -l)\" -gt 1 ]; then exec sleep 600; fi\n\
+         if [ ! -e '{met}' ]; then : >'{met}'; exec sleep 600; fi\nprintf '%s\\n' \"$asked\" | git \"$@\"\n",
+        met = met.display()
+    );
+    std::fs::write(&git, script).unwrap();
+    std::fs::set_permissions(&git, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    sandbox.run_in(".", "git", ["init", "--quiet", "--bare", "server"]).success();
+    sandbox.git(["push", "-q", "../server", &format!("{moved}:refs/heads/main"), "refs/pull/*:refs/pull/*"]).success();
+    let hook = format!(
+        "#!/bin/sh\nPATH='{}':$PATH exec '{WAXSEAL}' hook pre-receive --max-time 12s --policy '{}'\n",
+        sandbox.path("home").display(),
+        world.policy(ANYWHERE)
+    );
+    let hook = sandbox.write("server/hooks/pre-receive", hook);
+    std::fs::set_permissions(hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    sandbox.git(["push", "-q", "../server", &format!("{squash}:refs/heads/main")]).success();
+    assert!(met.exists());
 }

@@ -64,7 +64,7 @@ impl World {
     }
 
     /// A policy under which Alice may work, by `alice`, and the forge may squash.
-    fn policy(&self, alice: &str) -> String {
+    pub(super) fn policy(&self, alice: &str) -> String {
         let text = format!(
             "version = 1\n{}\n[[rule]]\nname = 'alice'\nssh = ['{}']\n{}\n[[rule]]\nname = 'forge'\nssh = ['{}']\nunbounded = true\n[rule.forge]\ncommitter = ['{FORGE}']\nshape = ['squash', 'merge']\n",
             alice.split_once("---").map_or("", |(before, _)| before),
