@@ -327,7 +327,7 @@ pub enum LeafError {
     #[error("the certificate's subject alternative name is empty")]
     EmptySubjectAlternativeName,
     /// Extensions .1 and .8 name different issuers.
-    #[error("the certificate names two OIDC issuers: {v1:?} and {v2:?}")]
+    #[error("the certificate names two OIDC issuers: \"{v1}\" and \"{v2}\"")]
     IssuersDisagree {
         /// Extension .1.
         v1: String,

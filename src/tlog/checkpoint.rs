@@ -147,7 +147,7 @@ pub enum CheckpointError {
     #[error("the checkpoint is not signed by log {0}")]
     NotSignedByLog(LogId),
     /// Signed under another name than the origin's.
-    #[error("the checkpoint of origin {origin:?} is signed as {name:?}")]
+    #[error("the checkpoint of origin \"{origin}\" is signed as \"{name}\"")]
     Origin {
         /// First line of the checkpoint.
         origin: String,

@@ -58,7 +58,7 @@ pub enum VerifyError {
     #[error(transparent)]
     Ssh(#[from] BadSshSignature),
     /// The tag was given the name of another.
-    #[error("the tag says that it is {says:?}, and the repository has it as {named:?}")]
+    #[error("the tag says that it is \"{says}\", and the repository has it as \"{named}\"")]
     TagName {
         /// Behind `refs/tags/`.
         named: String,
@@ -143,7 +143,7 @@ pub enum EntryError {
     #[error("the inclusion proof and the checkpoint speak of different trees")]
     CheckpointDiffers,
     /// Another kind of entry than a signature's.
-    #[error("log entry kind {kind:?} version {version:?} is not a signature's")]
+    #[error("log entry kind \"{kind}\" version \"{version}\" is not a signature's")]
     KindVersion {
         /// What it calls itself.
         kind: String,
