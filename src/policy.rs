@@ -100,7 +100,7 @@ pub struct Circumstances<'a> {
     pub reference: Option<&'a str>,
     /// The e-mail address of the object's author, of a tag its tagger's.
     pub author_email: Option<&'a [u8]>,
-    /// Whether the commit changes the policy file itself; `None` where nobody looked.
+    /// Whether the commit changes the policy file, or is a part of what does; `None` where nobody looked.
     pub changes_policy: Option<bool>,
     /// The object's id, full and in lower-case hexadecimal.
     pub object: Option<&'a str>,

@@ -126,7 +126,7 @@ fn rules(run: &Run<'_>, found: &FoundObject, judged: &Judged<'_>) -> Vec<RuleAns
     match &judged.verdict {
         Verdict::Verified(signature) => run.policy.answers(signature, &circumstances),
         Verdict::VerifiedByKey(signature) => {
-            let shapes = run.shapes(&run.policy, &run.surroundings, &judged.verdict, found, &circumstances, 0);
+            let shapes = run.shapes_of_first(&judged.verdict, found, &circumstances);
             run.policy.answers_of_keys(signature, &shapes.with(circumstances))
         }
         Verdict::Undecided(undecided) => run.policy.answers_to_claim(undecided.findings()),

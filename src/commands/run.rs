@@ -28,6 +28,7 @@ pub(super) mod judged;
 pub(super) mod line;
 mod merges;
 mod prepare;
+mod proofs;
 mod row;
 pub(super) mod selection;
 mod shapes;

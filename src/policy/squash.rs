@@ -36,7 +36,7 @@ impl std::fmt::Display for SquashedHead {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoSquash {
     /// Its proof would rest on itself.
-    #[error("it would have to prove itself")]
+    #[error("its proof would rest on itself")]
     Itself,
     /// No head that is here has its tree.
     #[error("none of the {heads} heads here gives its tree{}", left_out(*.heads, *.tried))]

@@ -91,7 +91,10 @@ fn who_may_not_change_the_policy_does_not_by_a_rename() {
         world.set("refs/pull/1/head", &head);
         let squash = world.commit(FORGE, &[&main], [("file", "1"), ("policy.toml", &lax)]);
         let merge = world.commit(FORGE, &[&main, &head], [("file", "1"), ("policy.toml", &lax)]);
-        for (commit, expected) in [(squash, squashed), (merge, merged)] {
+        // As a button has it that brings a request up to date: the other side is the one that is merged.
+        let update = world.commit(FORGE, &[&head, &main], [("file", "1"), ("policy.toml", &lax)]);
+        let onto_head = world.commit(FORGE, &[&head], [("file", "1"), ("policy.toml", &lax)]);
+        for (commit, expected) in [(squash, squashed), (onto_head, squashed), (merge, merged), (update, merged)] {
             let (judged, detail) = world.judged(&commit);
             assert_eq!(judged, expected, "{who}: {detail}");
             let says = format!("the commit {} ", &head[..10]);
@@ -142,5 +145,49 @@ fn a_merge_may_bring_the_law_to_a_branch() {
         let merge = world.commit(FORGE, &[&main, &theirs], [("file", "2"), ("policy.toml", &both)]);
         let (judged, detail) = world.judged(&merge);
         assert_eq!(judged, expected, "{detail}");
+    }
+}
+
+#[test]
+fn a_request_that_was_brought_up_to_date_is_worth_its_own_commits() {
+    let world = World::new();
+    let (law, lax) = (world.law(""), world.lax());
+    let base = world.commit(BOSS, &[], [("file", "1"), ("policy.toml", &law)]);
+    let request = world.commit(BOSS, &[&base], [("file", "1"), ("policy.toml", &lax)]);
+    let main = world.commit(ALICE, &[&base], [("file", "2"), ("policy.toml", &law)]);
+    world.set("refs/heads/main", &main);
+    let update = world.commit(FORGE, &[&request, &main], [("file", "2"), ("policy.toml", &lax)]);
+    world.set("refs/pull/1/head", &update);
+    let (judged, detail) = world.judged(&world.commit(FORGE, &[&main], [("file", "2"), ("policy.toml", &lax)]));
+    assert_eq!(judged, "true -", "{detail}");
+}
+
+#[test]
+fn merges_that_ask_for_merges_end_somewhere() {
+    const MERGES: usize = 60;
+    let world = World::new();
+    let law = |changed: &[usize]| {
+        let word = |line| if changed.contains(&line) { "changed" } else { "as it was" };
+        (0..MERGES * 4 + 8).fold(world.law(""), |law, line| format!("{law}# {line} {}\n", word(line)))
+    };
+    let commit = |who, parents: &[&str], changed: &[usize]| {
+        world.commit(who, parents, [("file", "1"), ("policy.toml", &law(changed))])
+    };
+    let base = commit(BOSS, &[], &[]);
+    world.set("refs/heads/main", &base);
+    // Each joins the one before with another change of the law, so that each asks for all before.
+    let (mut changed, mut tip) = (vec![0], commit(BOSS, &[&base], &[0]));
+    for merge in 1..=MERGES {
+        let ours = commit(BOSS, &[&base], &[4 * merge]);
+        changed.push(4 * merge);
+        tip = commit(FORGE, &[&ours, &tip], &changed);
+        match merge {
+            4 => assert_eq!(world.judged(&tip).0, "true -"),
+            MERGES => {
+                let (judged, detail) = world.judged(&tip);
+                assert_eq!(judged, "null rule-undecided", "{detail}");
+            }
+            _ => {}
+        }
     }
 }

@@ -190,7 +190,7 @@ fn every_commit_of_the_head_is_admitted() {
         (
             "nothing but an edit by the forge",
             world.squash("Another", &world.base, &tree),
-            "it would have to prove itself",
+            "its proof would rest on itself",
         ),
         ("a key that nobody knows", mallory, "is not allowed"),
         ("a commit that is not here", world.work("Work", &"1".repeat(40), &tree), ""),

@@ -31,11 +31,7 @@ impl Run<'_> {
         completed: Completed,
         position: usize,
     ) -> Judged<'f> {
-        self.judged_within(
-            &Search { run: self, policy, surroundings, position, changes_policy: Some(false) },
-            found,
-            completed,
-        )
+        self.judged_within(&Search::of(self, policy, surroundings, position), found, completed)
     }
 
     /// The verdict with what the policy says of a part of what `search` is about.
@@ -48,11 +44,12 @@ impl Run<'_> {
         let Search { policy, surroundings, position, .. } = *search;
         let object = found.id.to_string();
         let mut circumstances = surroundings.circumstances(&self.repository, found, &object, position);
-        circumstances.changes_policy = match (circumstances.changes_policy, search.changes_policy) {
+        let own_change = circumstances.changes_policy;
+        circumstances.changes_policy = match (own_change, search.changes_policy) {
             (Some(true), _) | (_, Some(true)) => Some(true),
             (own, whole) => own.and(whole),
         };
-        let shapes = self.shapes(policy, surroundings, &completed.verdict, found, &circumstances, position);
+        let shapes = self.shapes(search, &completed.verdict, found, &circumstances, own_change);
         let mut circumstances = shapes.with(circumstances);
         let completed = match self.misnamed(found, position) {
             Some(error) => {

@@ -3,7 +3,6 @@
 use super::Run;
 use super::squash::Search;
 use super::squashes::Unproven;
-use super::surroundings::Surroundings;
 use crate::git::repository::FoundObject;
 use crate::policy::{Circumstances, IdentityPolicy, Merge, NoMerge, NoSquash, Place, Shape, Squash};
 use crate::verify::Verdict;
@@ -25,25 +24,34 @@ impl Shapes {
 }
 
 impl Run<'_> {
-    /// Looks at what `policy` asks.
-    pub(in crate::commands) fn shapes(
+    /// Looks at what the run's policy asks of the commit that its first argument names.
+    pub(in crate::commands) fn shapes_of_first(
         &self,
-        policy: &IdentityPolicy,
-        surroundings: &Surroundings,
         verdict: &Verdict,
         found: &FoundObject,
         circumstances: &Circumstances<'_>,
-        position: usize,
+    ) -> Shapes {
+        let search = Search::of(self, &self.policy, &self.surroundings, 0);
+        self.shapes(&search, verdict, found, circumstances, circumstances.changes_policy)
+    }
+
+    /// Looks at what the policy asks of a commit, which by itself changes the policy file or does not (`own_change`).
+    pub(super) fn shapes(
+        &self,
+        search: &Search<'_>,
+        verdict: &Verdict,
+        found: &FoundObject,
+        circumstances: &Circumstances<'_>,
+        own_change: Option<bool>,
     ) -> Shapes {
         let Verdict::VerifiedByKey(signature) = verdict else { return Shapes::default() };
-        let places = surroundings.places(&self.repository, found);
-        let IdentityPolicy::File(file) = policy else { return Shapes { places, ..Shapes::default() } };
+        let places = search.surroundings.places(&self.repository, found);
+        let IdentityPolicy::File(file) = search.policy else { return Shapes { places, ..Shapes::default() } };
         let is_exempt =
             circumstances.object.is_some_and(|object| file.exemption(object, circumstances.start).is_some());
         let asks = |shape| !is_exempt && file.asks_for(shape, signature, circumstances.committer_email);
-        let changes_policy = circumstances.changes_policy;
-        let search = Search { run: self, policy, surroundings, position, changes_policy };
-        let merge = asks(Shape::Merge).then(|| self.merge(&search, found));
+        let search = Search { changes_policy: circumstances.changes_policy, ..*search };
+        let merge = asks(Shape::Merge).then(|| self.merge(&search, found, own_change));
         let squash = (asks(Shape::Squash) && merge != Some(Merge::Clean)).then(|| {
             let (parents, tree) = found.parents_and_tree()?;
             let [parent] = parents.as_slice() else { return Some(Squash::Not(NoSquash::Parents)) };
@@ -52,9 +60,9 @@ impl Run<'_> {
         Shapes { places, merge, squash: squash.flatten() }
     }
 
-    /// Whether a commit did no more than merge. Where it gives the policy file as neither parent has it, as following a rename
-    /// does, the button that was pressed is worth what the commits are worth that it brings in.
-    fn merge(&self, search: &Search<'_>, found: &FoundObject) -> Merge {
+    /// Whether a commit did no more than merge. Where that gives the policy file as neither parent has it, as following a
+    /// rename does, the button that was pressed is worth what the commits are worth that it joined.
+    fn merge(&self, search: &Search<'_>, found: &FoundObject, own_change: Option<bool>) -> Merge {
         let other = Merge::Not(NoMerge::OtherTree);
         let Some((parents, tree)) = found.parents_and_tree() else { return other };
         let [ours, theirs] = parents.as_slice() else { return other };
@@ -64,12 +72,12 @@ impl Run<'_> {
             Ok(_) => return other,
             Err(error) => return Merge::Unknown(error.to_string()),
         }
-        if search.changes_policy == Some(false) {
+        if own_change == Some(false) {
             return Merge::Clean;
         }
-        match search.prove(*theirs, *ours) {
+        match search.merge(found, *ours, *theirs) {
             Ok(()) | Err(Unproven::Nothing) => Merge::Clean,
-            Err(Unproven::Not(commit, why)) => Merge::Not(NoMerge::ChangesPolicy { commit, why }),
+            Err(Unproven::Not { commit, why }) => Merge::Not(NoMerge::ChangesPolicy { commit, why }),
             Err(Unproven::Unknown(why)) => Merge::Unknown(why),
         }
     }

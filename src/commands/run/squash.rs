@@ -7,11 +7,12 @@
 use super::Run;
 use super::by_key::Keys;
 use super::engine::{Engine, Verified};
-use super::squashes::{Open, Squashes, Unproven};
+use super::proofs::{MAX_DEPTH, Refused};
+use super::squashes::{Asked, Squashes, Unproven, Wanted};
 use super::surroundings::Surroundings;
 use crate::commands::outside_evidence::Completed;
 use crate::git::description::Description;
-use crate::git::repository::{FoundObject, Head, ObjectId, Selected};
+use crate::git::repository::{FoundObject, Head, ObjectId, Repository, Selected};
 use crate::policy::{Allowed, IdentityPolicy, Mismatch, NoSquash, Shape, Squash, SquashedHead};
 use crate::verify::Verdict;
 
@@ -30,11 +31,13 @@ impl Run<'_> {
             let ([parent], true) = (parents.as_slice(), policy.asks_for(Shape::Squash, signature, committer)) else {
                 continue;
             };
-            let Ok(heads) = self.surroundings.squashes.heads(&self.repository) else { return };
-            let Candidates { beside, .. } = Candidates::among(&heads.all, self, found, *parent, tree);
+            let squashes = &self.surroundings.squashes;
+            let Ok(heads) = squashes.heads(&self.repository) else { return };
+            let claim = Claim { parent: *parent, tree, request: request(found) };
+            let Candidates { beside, .. } = Candidates::among(&heads.all, &self.repository, squashes, found.id, claim);
             pairs.extend(beside.into_iter().map(|head| (*parent, head.id)));
         }
-        if pairs.len() > 1 && Squashes::spend(&self.surroundings.squashes.prepared, pairs.len(), MAX_MERGES).is_ok() {
+        if pairs.len() > 1 && self.surroundings.squashes.prepared.spend(pairs.len()).is_ok() {
             self.merges.prepare(pairs);
         }
     }
@@ -51,6 +54,30 @@ pub(super) struct Search<'r> {
     pub(super) changes_policy: Option<bool>,
 }
 
+/// What a commit is, if it is a squash.
+#[derive(Clone, Copy)]
+struct Claim {
+    /// What the head was merged into.
+    parent: ObjectId,
+    /// What that gave.
+    tree: ObjectId,
+    /// The number of the request that the commit says it was.
+    request: Option<u64>,
+}
+
+impl Claim {
+    fn is_of(&self, head: &Head) -> bool {
+        self.request.is_some_and(|number| head.as_request(number).is_some())
+    }
+
+    /// A head, by the ref of the request if that leads there.
+    fn shown(&self, head: &Head) -> SquashedHead {
+        let as_request = self.request.and_then(|number| head.as_request(number));
+        let reference = as_request.or(head.references.first().map(String::as_str));
+        SquashedHead { id: head.id.to_string(), reference: reference.map(str::to_owned) }
+    }
+}
+
 /// What was found before there is a proof.
 #[derive(Default)]
 struct Tried<'h> {
@@ -61,70 +88,68 @@ struct Tried<'h> {
     unknown: Option<String>,
 }
 
-impl Search<'_> {
+impl<'r> Search<'r> {
+    /// For what the argument at `position` names, by itself.
+    pub(super) fn of(
+        run: &'r Run<'r>,
+        policy: &'r IdentityPolicy,
+        surroundings: &'r Surroundings,
+        position: usize,
+    ) -> Self {
+        Self { run, policy, surroundings, position, changes_policy: Some(false) }
+    }
+
     /// Whether `found`, which has this one parent and this tree, is a head that was squashed onto that parent.
-    ///
-    /// What fails while something is being proven may only have waited for that. So the search begins again as long as it
-    /// proves something that it could not use when it was wanted: what can be proven is proven in the end, and each commit is
-    /// looked at once in a round.
     pub(super) fn squash(&self, found: &FoundObject, parent: ObjectId, tree: ObjectId) -> Squash {
-        let Squashes { open, is_circular, proven, waiting, .. } = &self.surroundings.squashes;
-        if !open.borrow().is_empty() {
-            return self.within_others(found, parent, tree);
-        }
-        loop {
-            let before = proven.get();
-            let squash = self.within_others(found, parent, tree);
-            waiting.borrow_mut().clear();
-            let waited = is_circular.replace(false);
-            if !waited || proven.get() == before || matches!(squash, Squash::Of(_)) {
-                return squash;
-            }
-        }
-    }
-
-    fn within_others(&self, found: &FoundObject, parent: ObjectId, tree: ObjectId) -> Squash {
-        let Squashes { open, is_circular, .. } = &self.surroundings.squashes;
+        let wanted = Wanted { id: found.id, squash: Some((parent, tree)) };
         // What would prove its twin proves it as well.
-        let is_open =
-            open.borrow().iter().any(|open| open.id == found.id || (open.parent, open.tree) == (parent, tree));
-        if is_open {
-            is_circular.set(true);
-            return Squash::Not(NoSquash::Itself);
+        let stands_for = |open: &Wanted| open.id == found.id || open.squash == Some((parent, tree));
+        let claim = Claim { parent, tree, request: request(found) };
+        let search = || self.search(found, claim);
+        let holds = |squash: &Squash| matches!(squash, Squash::Of(_));
+        match self.surroundings.squashes.proofs.prove(wanted, stands_for, search, holds) {
+            Ok(squash) => squash,
+            Err(Refused::IsOpen) => Squash::Not(NoSquash::Itself),
+            Err(Refused::TooDeep) => Squash::Unknown(too_deep()),
         }
-        if open.borrow().len() >= MAX_DEPTH {
-            is_circular.set(true);
-            return Squash::Unknown(format!("it takes more than {MAX_DEPTH} squashes of squashes"));
-        }
-        open.borrow_mut().push(Open { id: found.id, parent, tree });
-        let squash = self.search(found, parent, tree);
-        open.borrow_mut().pop();
-        squash
     }
 
-    fn search(&self, found: &FoundObject, parent: ObjectId, tree: ObjectId) -> Squash {
+    /// Whether a merge that gives the policy file as neither side has it is one that the policy admits: each side had a part
+    /// in it, whichever of them stands first.
+    pub(super) fn merge(&self, found: &FoundObject, ours: ObjectId, theirs: ObjectId) -> Result<(), Unproven> {
+        let wanted = Wanted { id: found.id, squash: None };
+        let sides = || self.prove_each([(theirs, ours), (ours, theirs)]);
+        match self.surroundings.squashes.proofs.prove(wanted, |open| open.id == found.id, sides, Result::is_ok) {
+            Ok(proven) => proven,
+            Err(Refused::IsOpen) => Err(Unproven::Not { commit: short(found.id), why: NoSquash::Itself.to_string() }),
+            Err(Refused::TooDeep) => Err(Unproven::Unknown(too_deep())),
+        }
+    }
+
+    fn search(&self, found: &FoundObject, claim: Claim) -> Squash {
         let repository = &self.run.repository;
         let known = match self.surroundings.squashes.heads(repository) {
             Ok(heads) => heads,
             Err(why) => return Squash::Unknown(why.clone()),
         };
-        let Candidates { on_parent, beside, mut others } = Candidates::among(&known.all, self.run, found, parent, tree);
+        let Candidates { on_parent, beside, mut others } =
+            Candidates::among(&known.all, repository, &self.surroundings.squashes, found.id, claim);
         let heads = on_parent.len() + beside.len() + others.len();
         let mut tried = Tried { count: on_parent.len(), ..Tried::default() };
         for head in on_parent {
-            if let Some(head) = self.proving(head, parent, &mut tried) {
+            if let Some(head) = self.proving(head, claim, &mut tried) {
                 return Squash::Of(head);
             }
         }
-        if let Some(head) = self.first_proving(&beside, parent, tree, &mut tried) {
+        if let Some(head) = self.first_proving(&beside, claim, &mut tried) {
             return Squash::Of(head);
         }
-        if let Some((path, entry)) = repository.first_change(parent, tree) {
+        if let Some((path, entry)) = repository.first_change(claim.parent, claim.tree) {
             let mut trees = self.surroundings.squashes.trees.borrow_mut();
             let date = found.date().unwrap_or_default();
             others.sort_by_cached_key(|head| {
                 let has = repository.has_at(&mut trees, head.tree, &path, entry);
-                let is_named = self.surroundings.squashes.names(head.id);
+                let is_named = self.surroundings.squashes.is_selected(head.id);
                 // What came later has it from here; of what came before, the last one is the likeliest.
                 (head.date > date.saturating_add(CLOCKS), !is_named, !has, head.date.abs_diff(date))
             });
@@ -132,14 +157,13 @@ impl Search<'_> {
         others.truncate(MAX_OTHERS);
         // That they give other trees says nothing of these; nor that one conflicts that has the tree alone, as the work has that
         // a revert goes back to.
-        let request = request(found);
-        let is_meant = |head: &Head| self.surroundings.squashes.names(head.id) || is_of(request, head);
+        let is_meant = |head: &Head| self.surroundings.squashes.is_selected(head.id) || claim.is_of(head);
         let differing = tried.other_trees.iter().find(|(head, conflicts)| !conflicts || is_meant(head));
         let differing =
-            differing.map(|(head, conflicts)| NoSquash::OtherTree { head: shown(head), conflicts: *conflicts });
+            differing.map(|(head, conflicts)| NoSquash::OtherTree { head: claim.shown(head), conflicts: *conflicts });
         let (first, rest) = others.split_at(FIRST_OTHERS.min(others.len()));
         for others in [first, rest] {
-            if let Some(head) = self.first_proving(others, parent, tree, &mut tried) {
+            if let Some(head) = self.first_proving(others, claim, &mut tried) {
                 return Squash::Of(head);
             }
         }
@@ -154,30 +178,24 @@ impl Search<'_> {
     }
 
     /// The first of `heads` whose merge proves the squash.
-    fn first_proving<'h>(
-        &self,
-        heads: &[&'h Head],
-        parent: ObjectId,
-        tree: ObjectId,
-        tried: &mut Tried<'h>,
-    ) -> Option<SquashedHead> {
-        let pairs: Vec<_> = heads.iter().map(|head| (parent, head.id)).collect();
-        tried.count += heads.len();
-        if let Err(why) = Squashes::spend(&self.surroundings.squashes.merges, pairs.len(), MAX_MERGES) {
+    fn first_proving<'h>(&self, heads: &[&'h Head], claim: Claim, tried: &mut Tried<'h>) -> Option<SquashedHead> {
+        let pairs: Vec<_> = heads.iter().map(|head| (claim.parent, head.id)).collect();
+        if let Err(why) = self.surroundings.squashes.merges.spend(pairs.len()) {
             tried.unknown.get_or_insert(why);
             return None;
         }
-        let tree = tree.to_string();
+        tried.count += heads.len();
+        let tree = claim.tree.to_string();
         for (head, merged) in heads.iter().zip(self.run.merges.all(&pairs)) {
             match merged {
                 Ok(Some(merged)) if merged == tree => {
-                    if let Some(head) = self.proving(head, parent, tried) {
+                    if let Some(head) = self.proving(head, claim, tried) {
                         return Some(head);
                     }
                 }
                 Ok(merged) => tried.other_trees.push((head, merged.is_none())),
                 // Git does not merge what has nothing in common.
-                Err(_) if self.run.repository.are_strangers(parent, head.id) == Some(true) => {}
+                Err(_) if self.run.repository.are_strangers(claim.parent, head.id) == Some(true) => {}
                 Err(error) => {
                     tried.unknown.get_or_insert(error.to_string());
                 }
@@ -186,13 +204,13 @@ impl Search<'_> {
         None
     }
 
-    /// The head, if each commit of it is admitted.
-    fn proving(&self, head: &Head, parent: ObjectId, tried: &mut Tried<'_>) -> Option<SquashedHead> {
-        let shown = shown(head);
-        match self.prove(head.id, parent) {
+    /// The head, if it is good.
+    fn proving(&self, head: &Head, claim: Claim, tried: &mut Tried<'_>) -> Option<SquashedHead> {
+        let shown = claim.shown(head);
+        match self.is_good(head.id, claim) {
             Ok(()) => return Some(shown),
             Err(Unproven::Nothing) => {}
-            Err(Unproven::Not(commit, why)) => {
+            Err(Unproven::Not { commit, why }) => {
                 tried.not_admitted.get_or_insert(NoSquash::NotAdmitted { head: shown, commit, why });
             }
             Err(Unproven::Unknown(why)) => {
@@ -202,71 +220,81 @@ impl Search<'_> {
         None
     }
 
+    /// Whether each commit of a head is admitted; and of the parent, where the policy file comes out as neither has it.
+    fn is_good(&self, head: ObjectId, Claim { parent, tree, .. }: Claim) -> Result<(), Unproven> {
+        self.prove(head, parent)?;
+        if self.changes_policy == Some(false) {
+            return Ok(());
+        }
+        match self.run.repository.has_of_its_own(tree, [parent, head], &self.surroundings.paths) {
+            Some(false) => Ok(()),
+            Some(true) => self.prove_each([(parent, head)]),
+            None => Err(Unproven::Unknown("what it does to the policy file cannot be read".to_owned())),
+        }
+    }
+
+    /// Whether of each two commits the first brings in nothing that is not admitted.
+    fn prove_each<const N: usize>(&self, sides: [(ObjectId, ObjectId); N]) -> Result<(), Unproven> {
+        sides.into_iter().try_for_each(|(head, parent)| match self.prove(head, parent) {
+            Err(Unproven::Nothing) => Ok(()),
+            proven => proven,
+        })
+    }
+
     /// Whether each commit of a head that is not in the history of `parent` is admitted.
-    pub(super) fn prove(&self, head: ObjectId, parent: ObjectId) -> Result<(), Unproven> {
+    fn prove(&self, head: ObjectId, parent: ObjectId) -> Result<(), Unproven> {
         let Run { repository, verifier, hash, merges, .. } = self.run;
         let squashes = &self.surroundings.squashes;
+        let (mut is_empty, mut new) = (true, Vec::new());
+        for read in repository.unhashed_objects(&[Selected::History { hidden: vec![parent], tips: vec![head] }]) {
+            is_empty = false;
+            squashes.commits.spend(1).map_err(Unproven::Unknown)?;
+            match squashes.proofs.known(&self.asked(read.id())) {
+                Some(known) => known?,
+                None => new.push(Selected::Object(read.id())),
+            }
+        }
         let keys = Keys::with(self.policy, repository.deadline(), &squashes.ring);
         let findings = squashes.findings.get_or_init(|| self.run.findings().0).as_ref();
         let (alike, once, other) = (Vec::new(), false, None);
         let engine = Engine { verifier, hash: *hash, findings, keys, other, merges, alike, once };
-        let own = [Selected::History { hidden: vec![parent], tips: vec![head] }];
-        let mut is_empty = true;
-        engine.run(
-            repository,
-            &own,
-            |_batch| (),
-            |verified| {
-                is_empty = false;
-                Squashes::spend(&squashes.commits, 1, MAX_COMMITS).map_err(Unproven::Unknown)?;
-                self.admitted(verified)
-            },
-        )?;
+        engine.run(repository, &new, |_batch| (), |verified| self.admitted(verified))?;
         if is_empty { Err(Unproven::Nothing) } else { Ok(()) }
     }
 
     /// Whether the policy admits a commit of a head: not merely that nothing is wrong with it.
     fn admitted(&self, Verified { found, verdict, .. }: Verified) -> Result<(), Unproven> {
-        let Squashes { known, waiting, is_circular, proven, .. } = &self.surroundings.squashes;
-        let name = (self.position, found.id, self.changes_policy);
-        if let Some(known) = known.borrow().get(&name) {
-            return known.clone();
-        }
-        if let Some(waiting) = waiting.borrow().get(&name) {
-            is_circular.set(true);
-            return waiting.clone();
-        }
-        let was_circular = is_circular.replace(false);
-        let completed = match &found.content {
-            Ok(object) => self.run.completed(&found, &self.run.split(object), verdict),
-            Err(_unreadable) => Completed::of(verdict),
-        };
-        let judged = self.run.judged_within(self, &found, completed);
-        let short = found.id.to_hex_with_len(SHORT_ID).to_string();
-        let detail = judged.detail().unwrap_or_default();
-        let answer = match (&judged.allowed, &judged.verdict) {
-            (Allowed::Yes(_), Verdict::Verified(_) | Verdict::VerifiedByKey(_)) => Ok(()),
-            (Allowed::Exempt(_), _) => Err(Unproven::Not(short, format!("is exempt, which admits nothing: {detail}"))),
-            (Allowed::No(Some((_, Mismatch::ChangesPolicy))), _) => {
-                Err(Unproven::Not(short, "is by somebody who may not change the policy file".to_owned()))
+        self.surroundings.squashes.proofs.answer(self.asked(found.id), || {
+            let completed = match &found.content {
+                Ok(object) => self.run.completed(&found, &self.run.split(object), verdict),
+                Err(_unreadable) => Completed::of(verdict),
+            };
+            let judged = self.run.judged_within(self, &found, completed);
+            let detail = judged.detail().unwrap_or_default();
+            let commit = short(found.id);
+            let not = |why| Err(Unproven::Not { commit: commit.clone(), why });
+            match (&judged.allowed, &judged.verdict) {
+                (Allowed::Yes(_), Verdict::Verified(_) | Verdict::VerifiedByKey(_)) => Ok(()),
+                (Allowed::Exempt(_), _) => not(format!("is exempt, which admits nothing: {detail}")),
+                (Allowed::No(Some((_, Mismatch::ChangesPolicy))), _) => {
+                    not("is by somebody who may not change the policy file".to_owned())
+                }
+                (Allowed::CannotTell { .. }, _) => Err(Unproven::Unknown(format!("{commit}: {detail}"))),
+                (Allowed::AnyIdentity | Allowed::NobodyAsked | Allowed::Yes(_), Verdict::Undecided(_)) => {
+                    Err(Unproven::Unknown(format!("{commit}: {detail}")))
+                }
+                _ => not(format!("is not allowed: {detail}")),
             }
-            (Allowed::CannotTell { .. }, _) => Err(Unproven::Unknown(format!("{short}: {detail}"))),
-            (Allowed::AnyIdentity | Allowed::NobodyAsked | Allowed::Yes(_), Verdict::Undecided(_)) => {
-                Err(Unproven::Unknown(format!("{short}: {detail}")))
-            }
-            _ => Err(Unproven::Not(short, format!("is not allowed: {detail}"))),
-        };
-        // What hangs on what is being proven may be otherwise elsewhere.
-        let place = if answer.is_ok() || !is_circular.get() { known } else { waiting };
-        place.borrow_mut().insert(name, answer.clone());
-        proven.set(proven.get() + usize::from(answer.is_ok()));
-        is_circular.set(is_circular.get() || was_circular);
-        answer
+        })
+    }
+
+    fn asked(&self, commit: ObjectId) -> Asked {
+        (self.position, commit, self.changes_policy)
     }
 }
 
-/// The heads that may be what was squashed, those first that strangers can least put there: what was named in the run, what has
-/// the tree and the number, the tree, the number.
+/// The heads that may be what was squashed, those first that strangers can least put there: only the forge gives a request its
+/// number, and anybody can copy a tree.
 struct Candidates<'h> {
     /// They stand on the parent and have the tree: to merge them changes nothing. However many there are.
     on_parent: Vec<&'h Head>,
@@ -276,16 +304,16 @@ struct Candidates<'h> {
 }
 
 impl<'h> Candidates<'h> {
-    fn among(heads: &'h [Head], run: &Run<'_>, found: &FoundObject, parent: ObjectId, tree: ObjectId) -> Self {
-        let request = request(found);
+    fn among(heads: &'h [Head], repository: &Repository, squashes: &Squashes, own: ObjectId, claim: Claim) -> Self {
+        let Claim { parent, tree, .. } = claim;
         let (mut likely, mut others): (Vec<_>, Vec<_>) = heads
             .iter()
-            .filter(|head| head.id != found.id && head.id != parent)
-            .partition(|head| head.tree == tree || is_of(request, head));
-        let squashes = &run.surroundings.squashes;
-        likely.sort_by_key(|head| (!squashes.names(head.id), head.tree != tree, !is_of(request, head)));
+            .filter(|head| head.id != own && head.id != parent)
+            .partition(|head| head.tree == tree || claim.is_of(head));
+
+        likely.sort_by_key(|head| (!claim.is_of(head), !squashes.is_selected(head.id), head.tree != tree));
         let (on_parent, mut beside): (Vec<_>, Vec<_>) =
-            likely.into_iter().partition(|head| head.tree == tree && run.repository.stands_on(head.id, parent));
+            likely.into_iter().partition(|head| head.tree == tree && repository.stands_on(head.id, parent));
         others.extend(beside.drain(MAX_LIKELY.min(beside.len())..));
         Self { on_parent, beside, others }
     }
@@ -297,12 +325,12 @@ fn request(found: &FoundObject) -> Option<u64> {
     number(Description::of(raw.kind, &raw.bytes).subject)
 }
 
-fn is_of(request: Option<u64>, head: &Head) -> bool {
-    request.is_some_and(|number| head.is_of_request(number))
+fn short(id: ObjectId) -> String {
+    id.to_hex_with_len(SHORT_ID).to_string()
 }
 
-fn shown(head: &Head) -> SquashedHead {
-    SquashedHead { id: head.id.to_string(), reference: head.reference.clone() }
+fn too_deep() -> String {
+    format!("it takes more than {MAX_DEPTH} squashes of squashes")
 }
 
 /// The number of a pull request behind the subject, as forges write it there: `(#123)`. A hint where to look first.
@@ -319,12 +347,6 @@ const MAX_OTHERS: usize = 32;
 const FIRST_OTHERS: usize = 2;
 /// Seconds by which one clock may be behind another.
 const CLOCKS: i64 = 3_600;
-/// Merges of heads in one run: some minutes.
-const MAX_MERGES: usize = 1 << 16;
-/// Commits of heads in one run.
-const MAX_COMMITS: usize = 1 << 18;
-/// Squashes of squashes of squashes are nobody's work.
-const MAX_DEPTH: usize = 8;
 const SHORT_ID: usize = 10;
 
 #[cfg(test)]

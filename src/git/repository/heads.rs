@@ -21,18 +21,20 @@ pub struct Head {
     pub tree: ObjectId,
     /// When its committer says that it was made, in seconds since 1970: where to look first, and nothing else.
     pub date: i64,
-    /// The full name of a ref that leads to it; `None` where it was asked for by other means.
-    pub reference: Option<String>,
+    /// The full names of the refs that lead to it; none where it was asked for by other means.
+    pub references: Vec<String>,
 }
 
 impl Head {
-    /// Whether its ref is that of the pull or merge request of this number.
+    /// The ref of the pull or merge request of this number, if that leads to it: whoever opens another one for the same commit
+    /// takes nothing away.
     #[must_use]
-    pub fn is_of_request(&self, number: u64) -> bool {
-        let Some(reference) = &self.reference else { return false };
-        let mut words = reference.strip_suffix("/head").unwrap_or(reference).rsplit('/');
-        let is_number = words.next().is_some_and(|word| *word == number.to_string());
-        is_number && words.next().is_some_and(|word| REQUESTS.contains(&word))
+    pub fn as_request(&self, number: u64) -> Option<&str> {
+        self.references.iter().map(String::as_str).find(|reference| {
+            let mut words = reference.strip_suffix("/head").unwrap_or(reference).rsplit('/');
+            let is_number = words.next().is_some_and(|word| *word == number.to_string());
+            is_number && words.next().is_some_and(|word| REQUESTS.contains(&word))
+        })
     }
 }
 
@@ -88,24 +90,31 @@ impl Repository {
             named.extend(refs.map(|(name, there)| (Some(name.to_str_lossy().into_owned()), there.end)));
         }
         named.extend(others.iter().map(|id| (None, PushedEnd::Commit(*id))));
-        let (mut met, mut heads) = (HashSet::new(), Heads::default());
+        let (mut places, mut heads) = (HashMap::new(), Heads::default());
         for (reference, end) in named {
             let id = match end {
-                PushedEnd::Commit(id) if met.insert(id) => id,
-                PushedEnd::Commit(_) | PushedEnd::NotSignable => continue,
+                PushedEnd::Commit(id) => id,
+                PushedEnd::NotSignable => continue,
                 PushedEnd::Unreadable(_) => {
                     heads.lacks_some = true;
                     continue;
                 }
             };
-            match self.read(id).content {
+            let place = places.entry(id).or_insert_with(|| match self.read(id).content {
                 Ok(RawObject { kind: ObjectKind::Commit, bytes }) => {
                     let Header { tree, date, .. } = Header::read(&bytes);
-                    heads.all.extend(tree.map(|tree| Head { id, tree, date, reference }));
+                    heads.all.push(Head { id, tree: tree?, date, references: Vec::new() });
+                    heads.all.len().checked_sub(1)
                 }
                 // A tag that was asked for is no head.
-                Ok(RawObject { kind: ObjectKind::Tag, .. }) => {}
-                Err(_unreadable) => heads.lacks_some = true,
+                Ok(RawObject { kind: ObjectKind::Tag, .. }) => None,
+                Err(_unreadable) => {
+                    heads.lacks_some = true;
+                    None
+                }
+            });
+            if let Some(head) = place.and_then(|place| heads.all.get_mut(place)) {
+                head.references.extend(reference);
             }
         }
         Ok(heads)

@@ -107,6 +107,17 @@ impl Repository {
         self.changes_any_of(*kind, bytes, paths)
     }
 
+    /// Whether a tree has at one of `paths` what neither of two commits has there.
+    #[must_use]
+    pub fn has_of_its_own(&self, tree: ObjectId, commits: [ObjectId; 2], paths: &[String]) -> Option<bool> {
+        any(paths.iter().map(|path| {
+            let own = self.entry(tree, path).ok()?;
+            let theirs = commits.map(|commit| self.entry_at(commit, path).ok());
+            let [Some(one), Some(other)] = theirs else { return None };
+            Some(own != one && own != other)
+        }))
+    }
+
     /// The same of an object's bytes, whether the repository has it or not.
     #[must_use]
     pub fn changes_any_of(&self, kind: ObjectKind, bytes: &[u8], paths: &[String]) -> Option<bool> {
