@@ -43,6 +43,7 @@ pub use found::{FoundObject, RawObject, UnhashedObject, UnreadableObject};
 pub use hashed::Entry;
 pub use heads::{Head, Heads, Trees};
 pub use history::{FileAt, HistoryError};
+pub use merges::Unmergeable;
 pub use names::{Ambiguous, leading};
 pub use notes::{EVIDENCE_REF, EvidenceNote, NotesError};
 pub use peel::Peeled;

@@ -5,18 +5,18 @@
 //! add a common ancestor that is no base, and bases that do not agree give the merge's author no leave.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::hash_map::Entry;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use gix::ObjectId;
 
-use super::hashed::Entry;
 use super::walk::Header;
-use super::{RawObject, Repository};
+use super::{RawObject, Repository, UnreadableObject, hashed};
 
 impl Repository {
     /// Whether a commit with `own` at `path` has something else there than a clean merge of its parents gives. `None` where
     /// it takes an object that is not here, or too long to find out.
-    pub(super) fn departs_from_merge(&self, own: Entry, parents: &[ObjectId], path: &str) -> Option<bool> {
+    pub(super) fn departs_from_merge(&self, own: hashed::Entry, parents: &[ObjectId], path: &str) -> Option<bool> {
         let entries = parents.iter().map(|parent| self.entry_at(*parent, path).ok()).collect::<Option<Vec<_>>>()?;
         // The first commit of a history changes what it has.
         let Some((first, rest)) = entries.split_first() else { return Some(own.is_some()) };
@@ -46,22 +46,81 @@ impl Repository {
         Some(merged != own)
     }
 
-    /// The best common ancestors of `theirs` and a merge of `ours`; besides them, where dates lie, perhaps worse ones.
+    /// The best common ancestors of `theirs` and a merge of `ours`; besides them, where dates lie, perhaps worse ones. `None`
+    /// where nobody can tell.
     pub(super) fn merge_bases(&self, ours: &[ObjectId], theirs: ObjectId) -> Option<Vec<ObjectId>> {
-        let mut search = Search { repository: self, queue: BinaryHeap::new(), commits: HashMap::new(), open: 0 };
-        for id in ours {
-            search.paint(*id, OURS)?;
-        }
-        search.paint(theirs, THEIRS)?;
-        search.run()?;
-        let bases = search.commits.into_iter().filter(|(_, commit)| commit.colours == OURS | THEIRS);
-        Some(bases.map(|(id, _)| id).collect())
+        let mut read = |id| {
+            self.spend_on_merges()?;
+            match self.read(id).content {
+                Ok(RawObject { bytes, .. }) => Ok(Dated::of(&Header::read(&bytes))),
+                Err(unreadable) => Err(Unmergeable::Object(id, unreadable)),
+            }
+        };
+        merge_bases(ours, theirs, &self.shallow, &mut read).ok()
     }
+
+    /// Takes a commit from those that one run looks at for merges.
+    pub(super) fn spend_on_merges(&self) -> Result<(), Unmergeable> {
+        let left = self.merge_budget.get().checked_sub(1);
+        self.merge_budget.set(left.ok_or(Unmergeable::TooMuch(MAX_COMMITS_OF_ALL, "commits"))?);
+        Ok(())
+    }
+}
+
+/// What a search for merge bases wants to know of a commit.
+pub(super) struct Dated {
+    date: i64,
+    parents: Vec<ObjectId>,
+}
+
+impl Dated {
+    pub(super) fn of(commit: &Header) -> Self {
+        Self { date: commit.date, parents: commit.parents.clone() }
+    }
+}
+
+/// Why nobody can tell what a merge gives.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unmergeable {
+    /// The folder in which Git merges cannot be written.
+    #[error("the folder for merges cannot be written: {0}")]
+    Files(String),
+    /// An object on which the merge rests.
+    #[error("{0}, on which the merge rests: {1}")]
+    Object(ObjectId, UnreadableObject),
+    /// What lies behind the end of a shallow history could be a merge base.
+    #[error("the clone is shallow, and its history ends before the merge base")]
+    Shallow,
+    /// Git merges no histories that have nothing in common.
+    #[error("the two histories have nothing in common")]
+    Strangers,
+    /// More than anybody needs.
+    #[error("the merge takes more than {0} {1}")]
+    TooMuch(usize, &'static str),
+}
+
+/// The best common ancestors of `theirs` and a merge of `ours`, and perhaps worse ones; `read` reads a commit.
+pub(super) fn merge_bases(
+    ours: &[ObjectId],
+    theirs: ObjectId,
+    shallow: &HashSet<ObjectId>,
+    read: &mut dyn FnMut(ObjectId) -> Result<Dated, Unmergeable>,
+) -> Result<Vec<ObjectId>, Unmergeable> {
+    let mut search = Search { read, shallow, queue: BinaryHeap::new(), commits: HashMap::new(), open: 0 };
+    for id in ours {
+        search.paint(*id, OURS)?;
+    }
+    search.paint(theirs, THEIRS)?;
+    search.run()?;
+    let bases = search.commits.into_iter().filter(|(_, commit)| commit.colours == OURS | THEIRS);
+    Ok(bases.map(|(id, _)| id).collect())
 }
 
 /// From both sides downwards, until everything left is below a common ancestor.
 struct Search<'a> {
-    repository: &'a Repository,
+    read: &'a mut dyn FnMut(ObjectId) -> Result<Dated, Unmergeable>,
+    /// Where the history is cut off.
+    shallow: &'a HashSet<ObjectId>,
     queue: BinaryHeap<(i64, Reverse<usize>, ObjectId)>,
     commits: HashMap<ObjectId, Painted>,
     /// How many in the queue are not below a common ancestor.
@@ -76,65 +135,64 @@ struct Painted {
 }
 
 impl Search<'_> {
-    fn run(&mut self) -> Option<()> {
-        while self.open > 0 {
-            let (_, _, id) = self.queue.pop()?;
-            let commit = self.commits.get_mut(&id)?;
+    fn run(&mut self) -> Result<(), Unmergeable> {
+        while self.open > 0
+            && let Some((_, _, id)) = self.queue.pop()
+            && let Some(commit) = self.commits.get_mut(&id)
+        {
             commit.in_queue = false;
             let mut colours = commit.colours;
+            let is_cut_off = self.shallow.contains(&id);
             if colours & BELOW == 0 {
                 self.open -= 1;
-                // What lies behind the end of a shallow history could be a base too.
-                if colours != OURS | THEIRS && self.repository.shallow.contains(&id) {
-                    return None;
+                if colours != OURS | THEIRS && is_cut_off {
+                    return Err(Unmergeable::Shallow);
                 }
             }
             if colours & OURS != 0 && colours & THEIRS != 0 {
                 colours |= BELOW;
             }
-            if !self.repository.shallow.contains(&id) {
+            if !is_cut_off {
                 for parent in commit.parents.clone() {
                     self.paint(parent, colours)?;
                 }
             }
         }
-        Some(())
+        Ok(())
     }
 
     /// Adds `colours` to a commit, and queues it where they are news.
-    fn paint(&mut self, id: ObjectId, colours: u8) -> Option<()> {
-        if !self.commits.contains_key(&id) {
-            if self.commits.len() >= MAX_COMMITS {
-                return None;
+    fn paint(&mut self, id: ObjectId, colours: u8) -> Result<(), Unmergeable> {
+        let next = self.commits.len();
+        let commit = match self.commits.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(_) if next >= MAX_COMMITS => return Err(Unmergeable::TooMuch(MAX_COMMITS, "commits")),
+            Entry::Vacant(new) => {
+                let Dated { date, parents } = match (self.read)(id) {
+                    Ok(read) => read,
+                    // Below a common ancestor nothing is looked for.
+                    Err(Unmergeable::Object(..)) if colours & BELOW != 0 => Dated::of(&Header::default()),
+                    Err(error) => return Err(error),
+                };
+                new.insert(Painted { colours: 0, in_queue: false, date, parents })
             }
-            let budget = &self.repository.merge_budget;
-            budget.set(budget.get().checked_sub(1)?);
-            let header = match self.repository.read(id).content {
-                Ok(RawObject { bytes, .. }) => Header::read(&bytes),
-                // Below a common ancestor nothing is looked for.
-                Err(_unreadable) if colours & BELOW != 0 => Header::default(),
-                Err(_unreadable) => return None,
-            };
-            let (date, parents) = (header.date, header.parents);
-            self.commits.insert(id, Painted { colours: 0, in_queue: false, date, parents });
-        }
-        let commit = self.commits.get_mut(&id)?;
+        };
         if commit.colours & colours == colours {
-            return Some(());
+            return Ok(());
         }
         let was_open = commit.in_queue && commit.colours & BELOW == 0;
         commit.colours |= colours;
         let is_open = commit.colours & BELOW == 0;
         if !commit.in_queue {
             commit.in_queue = true;
-            self.queue.push((commit.date, Reverse(self.commits.len()), id));
+            self.queue.push((commit.date, Reverse(next), id));
         }
         match (was_open, is_open) {
             (false, true) => self.open += 1,
             (true, false) => self.open -= 1,
             (false, false) | (true, true) => {}
         }
-        Some(())
+        Ok(())
     }
 }
 
