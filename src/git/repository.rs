@@ -24,6 +24,9 @@ mod hashed;
 mod heads;
 mod history;
 mod joined;
+mod merge_pack;
+mod merge_store;
+mod merge_trees;
 mod merges;
 mod names;
 mod notes;
@@ -31,6 +34,7 @@ mod peel;
 mod pushed;
 mod remote;
 mod special;
+mod to_merge;
 mod walk;
 
 use super::{HashKind, ObjectKind};
@@ -43,12 +47,15 @@ pub use found::{FoundObject, RawObject, UnhashedObject, UnreadableObject};
 pub use hashed::Entry;
 pub use heads::{Head, Heads, Trees};
 pub use history::{FileAt, HistoryError};
+pub use merge_store::MergeStore;
+pub use merge_trees::Extent;
 pub use merges::Unmergeable;
 pub use names::{Ambiguous, leading};
 pub use notes::{EVIDENCE_REF, EvidenceNote, NotesError};
 pub use peel::Peeled;
 pub use pushed::{Pushed, PushedEnd};
 pub use special::SpecialFile;
+pub use to_merge::ToMerge;
 
 /// An opened repository.
 pub struct Repository {

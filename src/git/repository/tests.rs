@@ -72,6 +72,14 @@ impl Scratch {
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
+    pub(super) fn open_at(&self, folder: &str) -> Repository {
+        Repository::open(&self.path(folder)).unwrap()
+    }
+
+    pub(super) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
     pub(super) fn object_file(&self, id: &str) -> std::path::PathBuf {
         self.folder.path().join(".git/objects").join(&id[..2]).join(&id[2..])
     }
