@@ -1,10 +1,10 @@
-//! What Git's own merge makes of two commits, without anybody's configuration: `git merge-tree` in an empty repository that
-//! borrows the objects. There are no merge drivers, attributes, hooks or filters in it, and nobody's settings.
+//! What Git's own merge makes of two commits, without anybody's configuration: `git merge-tree` in a repository of its own,
+//! which has what is put there to be merged. There are no merge drivers, attributes, hooks or filters in it, nobody's settings,
+//! and no list of commits or packs that could say otherwise than the objects do.
 //!
 //! Git and not a library, because forges merge with it: a tree that differs in a rename would be another one.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use tempfile::TempDir;
 
 use crate::child_process::{self, Budget, ChildError, Output};
 
-/// An empty repository with other ones' objects.
+/// A repository that was empty.
 #[derive(Debug)]
 pub struct MergeTree {
     folder: TempDir,
 }
 
 impl MergeTree {
-    /// One that reads from these folders of objects; `format` is how they are named, `sha1` or `sha256`.
+    /// An empty one; `format` is how its objects are named, `sha1` or `sha256`.
     ///
     /// # Errors
     /// [`MergeTreeError`]
-    pub fn over(objects: &[PathBuf], format: &str) -> Result<Self, MergeTreeError> {
+    pub fn new(format: &str) -> Result<Self, MergeTreeError> {
         let mut builder = tempfile::Builder::new();
         let folder = builder.prefix("waxseal-merge-").tempdir()?;
         let this = Self { folder };
@@ -34,13 +34,13 @@ impl MergeTree {
         if child_process::output(init, Vec::new(), budget(SECONDS, None))?.exit_code != Some(0) {
             return Err(MergeTreeError::Init);
         }
-        let info = this.folder.path().join("objects/info");
-        std::fs::create_dir_all(&info)?;
-        let mut alternates = OpenOptions::new().write(true).create_new(true).open(info.join("alternates"))?;
-        for folder in objects {
-            alternates.write_all(&quoted(folder.as_os_str().as_encoded_bytes()))?;
-        }
         Ok(this)
+    }
+
+    /// Where what is to be merged belongs.
+    #[must_use]
+    pub fn objects(&self) -> PathBuf {
+        self.folder.path().join("objects")
     }
 
     /// For each pair the tree of a merge of its second commit into its first; `None` where they conflict, an error where Git
@@ -122,7 +122,7 @@ pub enum MergeTreeError {
     #[error(transparent)]
     Child(#[from] ChildError),
     /// An object is not there, or Git is older than 2.39.
-    #[error("\"git merge-tree\" failed with exit code {0}: it needs Git 2.39, and the history of both sides")]
+    #[error("\"git merge-tree\" failed with exit code {0}: it needs Git 2.39")]
     Failed(i32),
     /// The folder.
     #[error("its folder cannot be used: {0}")]
@@ -143,20 +143,6 @@ fn budget(seconds: u64, deadline: Option<Instant>) -> Budget {
     let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     let share = left.map_or(seconds, |left| (left / 3).as_secs().max(1));
     Budget { bytes: MAX_BYTES, seconds: seconds.min(share), deadline }
-}
-
-/// A line of Git's list of places: what begins with a quote is read as C has its strings, whatever is in it.
-fn quoted(path: &[u8]) -> Vec<u8> {
-    let mut line = vec![b'"'];
-    for byte in path {
-        match byte {
-            b'\n' => line.extend(b"\\n"),
-            b'"' | b'\\' => line.extend([b'\\', *byte]),
-            byte => line.push(*byte),
-        }
-    }
-    line.extend(b"\"\n");
-    line
 }
 
 /// What `git merge-tree --stdin` says, as far as it is whole: for each merge `1` or `0`, the tree, the names of files that
@@ -217,12 +203,6 @@ const SECONDS_OF_EACH: u64 = 180;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_place_may_have_any_name() {
-        assert_eq!(quoted(b"/a b/#\xff"), b"\"/a b/#\xff\"\n");
-        assert_eq!(quoted(b"/a\nb\"c\\d"), b"\"/a\\nb\\\"c\\\\d\"\n");
-    }
 
     #[test]
     fn what_git_says_of_many_merges() {

@@ -37,6 +37,7 @@ mod expectations;
 mod explain;
 mod fifos;
 mod forge_law;
+mod forge_merge_objects;
 mod forge_merges;
 mod formats;
 mod forward;

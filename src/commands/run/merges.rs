@@ -1,22 +1,36 @@
 //! What Git's merge makes of two commits: asked for many at once on the threads that verify, and for one where nobody did.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::git::HashKind;
-use crate::git::repository::{ObjectId, Repository};
-use crate::merge_tree::{MergeTree, MergeTreeError, Merged};
+use crate::git::repository::{Extent, MergeStore, ObjectId, Repository, ToMerge, Unmergeable};
+use crate::merge_tree::{MergeTree, MergeTreeError};
 
 /// The merges of a run.
 pub(in crate::commands) struct Merges {
-    objects: Vec<PathBuf>,
+    repository: Mutex<Repository>,
     deadline: Option<Instant>,
     hash: HashKind,
-    /// Made when the first merge is asked for; why not, where it could not be.
-    merge_tree: OnceLock<Result<MergeTree, Arc<MergeTreeError>>>,
+    /// Those that nobody is at.
+    workplaces: Mutex<Vec<Workplace>>,
     known: Mutex<Known>,
+}
+
+/// A tree, or none where there is a conflict. Its name is compared with that which a commit's signature covers; what stands under
+/// that name in a store of objects is not read.
+pub(in crate::commands) type Merged = Result<Option<String>, NotMerged>;
+
+/// Nobody can tell what a merge gives.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(in crate::commands) enum NotMerged {
+    /// Git could not be asked.
+    #[error(transparent)]
+    Git(Arc<MergeTreeError>),
+    /// What it rests on is not here, or is not what its name says.
+    #[error(transparent)]
+    Objects(#[from] Unmergeable),
 }
 
 /// A commit, and the one that is merged into it.
@@ -32,8 +46,8 @@ struct Known {
 impl Merges {
     /// Those of commits of a repository.
     pub(in crate::commands) fn of(repository: &Repository, hash: HashKind) -> Self {
-        let (objects, deadline) = (repository.object_folders(), repository.deadline());
-        Self { objects, deadline, hash, merge_tree: OnceLock::new(), known: Mutex::default() }
+        let (deadline, repository) = (repository.deadline(), Mutex::new(repository.for_another_thread()));
+        Self { repository, deadline, hash, workplaces: Mutex::default(), known: Mutex::default() }
     }
 
     /// Makes merges that somebody will ask for.
@@ -62,28 +76,101 @@ impl Merges {
     }
 
     fn made(&self, pairs: &[Pair]) -> Vec<Merged> {
-        if pairs.is_empty() {
-            return Vec::new();
-        }
-        let merge_tree = self.merge_tree.get_or_init(|| {
-            let format = match self.hash {
-                HashKind::Sha1 => "sha1",
-                HashKind::Sha256 => "sha256",
+        let mut answers: Vec<Option<Merged>> = vec![None; pairs.len()];
+        let mut waiting: VecDeque<_> = (0..pairs.len()).map(|number| (number, Extent::Little)).collect();
+        while !waiting.is_empty() {
+            let made = match self.workplace() {
+                Ok(mut workplace) => {
+                    let made = workplace.merged(pairs, &mut waiting, self.deadline);
+                    if !workplace.store.is_full() {
+                        lock(&self.workplaces).push(workplace);
+                    }
+                    made
+                }
+                Err(error) => {
+                    let error = NotMerged::Git(Arc::new(error));
+                    waiting.drain(..).map(|(number, _)| (number, Err(error.clone()))).collect()
+                }
             };
-            MergeTree::over(&self.objects, format).map_err(Arc::new)
-        });
-        match merge_tree {
-            Ok(merge_tree) => {
-                let names = pairs.iter().map(|(ours, theirs)| (ours.to_string(), theirs.to_string()));
-                merge_tree.merged(&names.collect::<Vec<_>>(), self.deadline)
+            for (number, merged) in made {
+                if let Some(answer) = answers.get_mut(number) {
+                    *answer = Some(merged);
+                }
             }
-            Err(error) => pairs.iter().map(|_pair| Err(Arc::clone(error))).collect(),
         }
+        answers.into_iter().flatten().collect()
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn workplace(&self) -> Result<Workplace, MergeTreeError> {
+        if let Some(idle) = lock(&self.workplaces).pop() {
+            return Ok(idle);
+        }
+        let git = MergeTree::new(match self.hash {
+            HashKind::Sha1 => "sha1",
+            HashKind::Sha256 => "sha256",
+        })?;
+        let store = MergeStore::over(&lock(&self.repository), &git.objects());
+        Ok(Workplace { git, store })
     }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        lock(&self.known)
+    }
+}
+
+/// Where one thread at a time merges.
+struct Workplace {
+    git: MergeTree,
+    store: MergeStore,
+}
+
+impl Workplace {
+    /// Makes those of `pairs` that wait, as many as there is room for; those that take more wait again.
+    fn merged(
+        &mut self,
+        pairs: &[Pair],
+        waiting: &mut VecDeque<(usize, Extent)>,
+        deadline: Option<Instant>,
+    ) -> Vec<(usize, Merged)> {
+        let Self { git, store } = self;
+        let (mut made, mut asked, mut questions) = (Vec::new(), Vec::new(), Vec::new());
+        while !store.is_full()
+            && let Some((number, extent)) = waiting.pop_front()
+        {
+            let Some((ours, theirs)) = pairs.get(number) else { continue };
+            match store.prepare(*ours, *theirs, extent) {
+                Ok(ToMerge::Tree(tree)) => made.push((number, Ok(Some(tree.to_string())))),
+                Ok(ToMerge::Commits { ours, theirs, is_whole, lacks }) => {
+                    questions.push((ours.to_string(), theirs.to_string()));
+                    asked.push((number, is_whole, lacks));
+                }
+                Err(error) => made.push((number, Err(error.into()))),
+            }
+        }
+        let answers = match store.write() {
+            Ok(()) => git.merged(&questions, deadline),
+            Err(error) => {
+                made.extend(asked.into_iter().map(|(number, ..)| (number, Err(error.clone().into()))));
+                return made;
+            }
+        };
+        for ((number, is_whole, lacks), answer) in asked.into_iter().zip(answers) {
+            match (answer, lacks) {
+                (Err(error), _) if !is_whole && matches!(*error, MergeTreeError::Failed(_)) => {
+                    waiting.push_back((number, Extent::Whole));
+                }
+                (Err(error), Some(lacks)) if matches!(*error, MergeTreeError::Failed(_)) => {
+                    made.push((number, Err(lacks.into())));
+                }
+                (answer, _) => made.push((number, answer.map_err(NotMerged::Git))),
+            }
+        }
+        made
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Known {

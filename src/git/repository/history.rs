@@ -136,16 +136,6 @@ impl Repository {
         self.departs_from_merge(own, &header.parents, path)
     }
 
-    /// Where the objects are, those of a push that nobody has admitted yet too.
-    #[must_use]
-    pub fn object_folders(&self) -> Vec<PathBuf> {
-        let mut folders =
-            vec![self.inner.objects.store_ref().path().to_owned(), self.inner.common_dir().join("objects")];
-        folders.iter_mut().for_each(|folder| *folder = folder.canonicalize().unwrap_or_else(|_| folder.clone()));
-        folders.dedup();
-        folders
-    }
-
     /// The id of the object of which Git hands a verifier `payload` and `signature`.
     #[must_use]
     pub fn id_of(&self, kind: ObjectKind, payload: &[u8], signature: &[u8]) -> Option<ObjectId> {
