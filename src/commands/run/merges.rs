@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::git::HashKind;
 use crate::git::repository::{Extent, MergeStore, ObjectId, Repository, ToMerge, Unmergeable};
@@ -138,6 +138,9 @@ impl Workplace {
             && let Some((number, extent)) = waiting.pop_front()
         {
             let Some((ours, theirs)) = pairs.get(number) else { continue };
+            // However much the histories of one take, there is time left for the next one, and for Git.
+            let left = deadline.map_or(MAX_TIME, |deadline| deadline.saturating_duration_since(Instant::now()) / 3);
+            store.read_until(Instant::now() + left.min(MAX_TIME));
             match store.prepare(*ours, *theirs, extent) {
                 Ok(ToMerge::Tree(tree)) => made.push((number, Ok(Some(tree.to_string())))),
                 Ok(ToMerge::Commits { ours, theirs, is_whole, lacks }) => {
@@ -190,3 +193,5 @@ impl Known {
 
 /// More than the threads can be ahead of whoever judges.
 const MAX_KNOWN: usize = 1 << 14;
+/// For what one merge rests on; a second or two are much.
+const MAX_TIME: Duration = Duration::from_secs(20);

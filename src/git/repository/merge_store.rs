@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use gix::ObjectId;
 use gix::objs::Kind;
@@ -57,6 +58,11 @@ impl MergeStore {
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.is_broken || self.bytes.saturating_add(self.next.len()) > MAX_BYTES || self.packs > MAX_PACKS
+    }
+
+    /// From `end` on nothing more is read.
+    pub fn read_until(&self, end: Instant) {
+        self.repository.read_until(end);
     }
 
     /// Has Git see what was copied.
