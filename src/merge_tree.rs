@@ -27,6 +27,9 @@ impl MergeTree {
     /// [`MergeTreeError`]
     pub fn new(format: &str) -> Result<Self, MergeTreeError> {
         let mut builder = tempfile::Builder::new();
+        // Files of somebody's repository come here.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
         let folder = builder.prefix("waxseal-merge-").tempdir()?;
         let this = Self { folder };
         let mut init = this.git();
@@ -52,6 +55,10 @@ impl MergeTree {
         while let Some(rest) = pairs.get(answers.len()..).filter(|rest| !rest.is_empty()) {
             let batch = rest.get(..MAX_BATCH).unwrap_or(rest);
             match self.some_of(batch, if batch.len() == 1 { SECONDS } else { SECONDS_OF_MANY }, deadline) {
+                // There are trees over which Git aborts, and then it has said nothing of the others.
+                Ok((_, Some(MergeTreeError::Killed))) if batch.len() > 1 => {
+                    answers.extend(self.each_of(batch, deadline))
+                }
                 Ok((trees, error)) => {
                     answers.extend(trees.into_iter().map(Ok));
                     // What Git cannot read it stops at; another process goes on behind it.
