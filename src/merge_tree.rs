@@ -129,7 +129,7 @@ pub enum MergeTreeError {
     #[error(transparent)]
     Child(#[from] ChildError),
     /// An object is not there, or Git is older than 2.39.
-    #[error("\"git merge-tree\" failed with exit code {0}: it needs Git 2.39")]
+    #[error("\"git merge-tree\" failed with exit code {0}: a folder is malformed, or Git is older than 2.39")]
     Failed(i32),
     /// By a signal.
     #[error("\"git merge-tree\" was killed")]

@@ -70,6 +70,8 @@ impl Run<'_> {
         match self.merges.one((*ours, *theirs)) {
             Ok(Some(merged)) if merged == tree => {}
             Ok(_) => return other,
+            // Git does not merge what has nothing in common, and no forge does.
+            Err(_) if self.repository.are_strangers(*ours, *theirs) == Some(true) => return other,
             Err(error) => return Merge::Unknown(error.to_string()),
         }
         if own_change == Some(false) {
