@@ -156,7 +156,7 @@ fn many_merges_are_made_together() {
             0 => (merge(&sandbox, &forge, &["ours", "theirs"], &right, FORGE), "true -"),
             1 => (forge.signed(&sandbox, HashKind::Sha1, &absent(round), &absent(round)), "null rule-undecided"),
             2 => (merge(&sandbox, &forge, &["ours", "contrary"], &right, FORGE), "false identity-not-allowed"),
-            _ => (merge(&sandbox, &forge, &["ours", "lone"], &right, FORGE), "null rule-undecided"),
+            _ => (merge(&sandbox, &forge, &["ours", "lone"], &right, FORGE), "false identity-not-allowed"),
         };
         expected.push((id, answer));
     }

@@ -33,6 +33,17 @@ pub(in crate::commands) enum NotMerged {
     Objects(#[from] Unmergeable),
 }
 
+impl NotMerged {
+    /// Whether it took long to see.
+    fn is_costly(&self) -> bool {
+        match self {
+            Self::Git(error) => error.is_slow(),
+            Self::Objects(Unmergeable::TooMuch(..)) => true,
+            Self::Objects(_) => false,
+        }
+    }
+}
+
 /// A commit, and the one that is merged into it.
 pub(in crate::commands) type Pair = (ObjectId, ObjectId);
 
@@ -186,8 +197,8 @@ impl Known {
 
     fn keep(&mut self, merges: impl Iterator<Item = (Pair, Merged)>) {
         for (pair, merged) in merges {
-            if let Err(error @ NotMerged::Git(git)) = &merged
-                && git.is_slow()
+            if let Err(error) = &merged
+                && error.is_costly()
             {
                 self.slow.entry(pair.1).or_insert_with(|| error.clone());
             }

@@ -126,15 +126,18 @@ impl Needed {
             _ => None,
         };
         let folders: Vec<_> = sides.iter().map(folder).collect();
-        if self.extent == Extent::Little
-            && let [Some(ours), Some(theirs), Some(base)] = folders.as_slice()
-            && [ours, theirs].contains(&base)
-        {
-            // Git takes the other one as it is, if nothing moved here from where both sides changed something.
+        if folders.iter().all(Option::is_none) {
+            return None;
+        }
+        // Git takes such a folder as it is, if nothing moved here from where both sides changed something.
+        let is_as_before =
+            matches!(folders.as_slice(), [Some(ours), Some(theirs), Some(base)] if [ours, theirs].contains(&base));
+        let is_alone = sides.iter().flatten().count() == 1;
+        if self.extent == Extent::Little && (is_as_before || is_alone) {
             self.left_out = true;
             return None;
         }
-        folders.iter().any(Option::is_some).then_some(folders)
+        Some(folders)
     }
 
     /// Whether nothing is left out on purpose.
@@ -168,9 +171,9 @@ impl Needed {
 /// What each side has at a path.
 type Sides = Vec<Option<(ObjectId, EntryKind)>>;
 
-/// A merge of two branches that each touch a third of all folders of a very large repository.
+/// Several times all folders of the kernel: whoever opens a request makes everybody read what is in it.
 const MAX_TREES: usize = 1 << 17;
-const MAX_TREE_BYTES: usize = 1 << 27;
+const MAX_TREE_BYTES: usize = 1 << 25;
 /// Git itself compares no more than some thousands that came with as many that went.
 const MAX_FILES: usize = 1 << 14;
 const MAX_BYTES: usize = 1 << 26;
