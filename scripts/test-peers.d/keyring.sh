@@ -41,10 +41,10 @@ other_keyring() {
     waxseal agent --stop
 }
 
-logged_in() { (cd repository && waxseal login) && [ "$(items)" -eq 1 ]; }
+logged_in() { (cd repository && waxseal login) && holds 1; }
 
 holds_tokens() {
-    [ "$(items)" -eq 1 ] && secret | python3 -c 'import json, sys
+    holds 1 && secret | python3 -c 'import json, sys
 kept = json.load(sys.stdin)
 assert sorted(kept) == ["asked", "refresh_token", "token", "until"], sorted(kept)
 assert kept["token"].count(".") == 2 and kept["refresh_token"]'
@@ -61,12 +61,12 @@ signs_renewed() {
     local before
     before=$(secret | refresh_token)
     secret | expired | store
-    signs_alone && [ "$(items)" -eq 1 ] && [ "$(secret | refresh_token)" != "$before" ]
+    signs_alone && holds 1 && [ "$(secret | refresh_token)" != "$before" ]
 }
 
-one_again() { logged_in && [ "$(items)" -eq 1 ]; }
+one_again() { logged_in && holds 1; }
 
-logged_out() { (cd repository && waxseal logout) && [ "$(items)" -eq 0 ]; }
+logged_out() { (cd repository && waxseal logout) && holds 0; }
 
 logged_out_alone() {
     logged_in && secret >kept && waxseal agent --stop && logged_out
@@ -77,7 +77,7 @@ put_back() {
     expired <kept | store
     signs_alone
     local code=$?
-    [ "$(items)" -eq 0 ] || return 0
+    holds 0 || return 0
     return "$code"
 }
 
@@ -90,7 +90,21 @@ signs_with_login() {
 
 items() { secret-tool search --all service waxseal 2>/dev/null | grep -c '^secret = ' || true; }
 
-secret() { secret-tool search --all service waxseal 2>/dev/null | sed -n 's/^secret = //p'; }
+# usage: holds COUNT: as many items, once the key ring and the agent have written what they were asked to
+holds() { await has "$1"; }
+
+has() { [ "$(items)" -eq "$1" ]; }
+
+# The search says nothing of an item that is being written.
+secret() {
+    local found
+    for _ in $(seq 50); do
+        found=$(secret-tool search --all service waxseal 2>/dev/null | sed -n 's/^secret = //p')
+        [ -z "$found" ] || break
+        sleep 0.1
+    done
+    printf '%s' "$found"
+}
 
 # What the item is called is kept from before.
 store() {
