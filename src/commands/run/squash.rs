@@ -43,14 +43,14 @@ impl Run<'_> {
     }
 }
 
-/// A search for one commit.
+/// What one object is judged by, and as a part of what: a search for heads asks the same of each of their commits.
 pub(super) struct Search<'r> {
     pub(super) run: &'r Run<'r>,
     pub(super) policy: &'r IdentityPolicy,
     pub(super) surroundings: &'r Surroundings,
-    /// Of the argument that named the commit.
+    /// Position of the argument that named the object, or what it is a part of.
     pub(super) position: usize,
-    /// Whether the commit changes the policy file: then all who had a part in it must be let to.
+    /// Whether what it is a part of changes the policy file: then all who had a part in that must be let to.
     pub(super) changes_policy: Option<bool>,
 }
 
@@ -310,7 +310,6 @@ impl<'h> Candidates<'h> {
             .iter()
             .filter(|head| head.id != own && head.id != parent)
             .partition(|head| head.tree == tree || claim.is_of(head));
-
         likely.sort_by_key(|head| (!claim.is_of(head), !squashes.is_selected(head.id), head.tree != tree));
         let (on_parent, mut beside): (Vec<_>, Vec<_>) =
             likely.into_iter().partition(|head| head.tree == tree && repository.stands_on(head.id, parent));
@@ -330,7 +329,7 @@ fn short(id: ObjectId) -> String {
 }
 
 fn too_deep() -> String {
-    format!("it takes more than {MAX_DEPTH} squashes of squashes")
+    format!("it takes more than {MAX_DEPTH} squashes or merges that rest on one another")
 }
 
 /// The number of a pull request behind the subject, as forges write it there: `(#123)`. A hint where to look first.

@@ -107,6 +107,12 @@ impl Repository {
         self.changes_any_of(*kind, bytes, paths)
     }
 
+    /// The same of an object's bytes, whether the repository has it or not.
+    #[must_use]
+    pub fn changes_any_of(&self, kind: ObjectKind, bytes: &[u8], paths: &[String]) -> Option<bool> {
+        any(paths.iter().map(|path| self.changes_of(kind, bytes, path)))
+    }
+
     /// Whether a tree has at one of `paths` what neither of two commits has there.
     #[must_use]
     pub fn has_of_its_own(&self, tree: ObjectId, commits: [ObjectId; 2], paths: &[String]) -> Option<bool> {
@@ -116,12 +122,6 @@ impl Repository {
             let [Some(one), Some(other)] = theirs else { return None };
             Some(own != one && own != other)
         }))
-    }
-
-    /// The same of an object's bytes, whether the repository has it or not.
-    #[must_use]
-    pub fn changes_any_of(&self, kind: ObjectKind, bytes: &[u8], paths: &[String]) -> Option<bool> {
-        any(paths.iter().map(|path| self.changes_of(kind, bytes, path)))
     }
 
     /// Whether a commit changes the file at `path`: has another one than its parent, or, of a merge, than a clean merge of
