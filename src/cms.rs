@@ -15,13 +15,13 @@ use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5911::{ID_DATA, ID_SIGNED_DATA};
 use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ID_SHA_256, RSA_ENCRYPTION};
 use der::asn1::{OctetString, SetOfVec};
-use der::{Any, AnyRef, Decode as _, Encode as _};
+use der::{Any, AnyRef, Decode as _, Encode as _, EncodeValue as _, ErrorKind, Writer};
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::attr::Attribute;
 use x509_cert::serial_number::SerialNumber;
 
 use self::attributes::{AttributesError, SignedAttributes, SignedAttributesClaims};
-use self::certificate_set::{CertificateSet, RawSignedData};
+use self::certificate_set::{CertificateSet, Member, RawContentInfo, RawSignedData};
 use crate::crypto::{DigestAlgorithm, SignatureAlgorithm};
 use crate::x509::{Certificate, MalformedCertificate};
 
@@ -51,7 +51,7 @@ impl SignedData {
     /// # Errors
     /// [`MalformedSignedData`] when it cannot be read, has not exactly one signer, or lacks the signer's certificate.
     pub fn from_der(der: &[u8]) -> Result<Self, MalformedSignedData> {
-        let content_info = ContentInfo::from_der(der).map_err(|_| MalformedSignedData::NotCms)?;
+        let content_info = RawContentInfo::from_der(der).map_err(|_| MalformedSignedData::NotCms)?;
         if content_info.content_type != ID_SIGNED_DATA {
             return Err(MalformedSignedData::NotSignedData(content_info.content_type));
         }
@@ -126,7 +126,10 @@ fn seal_parts(
         version: CmsVersion::V1,
         digest_algorithms: SetOfVec::try_from(vec![sha256])?,
         encap_content_info: EncapsulatedContentInfo { econtent_type: ID_DATA, econtent: None },
-        certificates: Some(CertificateSet(vec![CertificateChoices::Certificate(leaf)])),
+        certificates: Some(CertificateSet(vec![Member {
+            certificate: CertificateChoices::Certificate(leaf),
+            der: certificate.der().to_vec(),
+        }])),
         crls: None,
         signer_infos: SignerInfos::try_from(vec![signer])?,
     };
@@ -166,25 +169,24 @@ fn signer_certificate(
     if certificates.len() > MAX_CERTIFICATES {
         return Err(MalformedSignedData::Certificates(certificates.len()));
     }
-    let readable = certificates.into_iter().filter_map(|choice| match choice {
-        CertificateChoices::Certificate(certificate) => Some(certificate),
+    let readable = certificates.into_iter().filter_map(|member| match member.certificate {
+        CertificateChoices::Certificate(certificate) => Some((certificate, member.der)),
         CertificateChoices::Other(_) => None,
     });
-    let mut matching = readable.filter(|certificate| {
+    let mut matching = readable.filter(|(certificate, _)| {
         let tbs = certificate.tbs_certificate();
         tbs.issuer() == &signer.issuer && tbs.serial_number() == serial
     });
-    let certificate = matching.next().ok_or(MalformedSignedData::NoSignerCertificate)?;
+    let (certificate, der) = matching.next().ok_or(MalformedSignedData::NoSignerCertificate)?;
     if matching.next().is_some() {
         return Err(MalformedSignedData::SignerCertificates);
     }
-    let der = certificate.to_der().map_err(|_| MalformedSignedData::NotCms)?;
     Ok(Certificate::new(certificate, der)?)
 }
 
 fn strict_envelope(
     der: &[u8],
-    content_info: &ContentInfo,
+    content_info: &RawContentInfo<'_>,
     signed_data: &RawSignedData,
     signer: &RawSignerInfo,
 ) -> Result<(), NotStrict> {
@@ -204,17 +206,33 @@ fn strict_envelope(
     if digest.oid != signer.digest_alg.oid {
         return Err(NotStrict::DigestAlgorithms);
     }
-    let sorted = signed_data.certificates.as_ref().map_or(Ok(true), CertificateSet::is_sorted);
-    if !sorted.map_err(|_| NotStrict::NotDer)? {
-        return Err(NotStrict::NotDer);
-    }
     // What does not encode back to itself was not DER: other bytes would have had the same meaning.
-    let inner = signed_data.to_der().map_err(|_| NotStrict::NotDer)?;
-    let outer = content_info.to_der().map_err(|_| NotStrict::NotDer)?;
-    if outer != der || content_info.content.to_der().map_err(|_| NotStrict::NotDer)? != inner {
+    let certificates = signed_data.certificates.as_ref();
+    let is_der = certificates.is_none_or(CertificateSet::is_sorted)
+        && certificates
+            .is_none_or(|set| set.0.iter().all(|one| encodes_to(&one.der, |same| one.certificate.encode(same))))
+        && encodes_to(der, |same| content_info.encode(same))
+        && encodes_to(content_info.content.value(), |same| signed_data.encode_value(same));
+    if !is_der {
         return Err(NotStrict::NotDer);
     }
     Ok(())
+}
+
+/// Whether `encode` writes exactly `der`. Nothing is kept of what it writes.
+fn encodes_to(der: &[u8], encode: impl FnOnce(&mut Same<'_>) -> der::Result<()>) -> bool {
+    let mut same = Same(der);
+    encode(&mut same).is_ok() && same.0.is_empty()
+}
+
+/// Refuses whatever is not written as these bytes begin.
+struct Same<'a>(&'a [u8]);
+
+impl Writer for Same<'_> {
+    fn write(&mut self, slice: &[u8]) -> der::Result<()> {
+        self.0 = self.0.strip_prefix(slice).ok_or(ErrorKind::Failed)?;
+        Ok(())
+    }
 }
 
 /// RFC 3370 §3.2 allows `rsaEncryption` with the digest named elsewhere; S/MIME tools write that.

@@ -29,6 +29,7 @@ pub mod causes;
 pub mod clock;
 pub mod cms;
 pub mod crypto;
+pub mod encoding;
 pub mod escape;
 pub mod evidence;
 pub mod git;

@@ -9,6 +9,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::crypto::{KeyKind, Sha256Digest, UnsupportedKey, VerifyingKey};
+use crate::encoding::lower_hex;
 
 /// The parsed document, remembered with the digest of the bytes it came from.
 #[derive(Clone, Debug)]
@@ -128,7 +129,7 @@ pub struct LogId(pub [u8; 32]);
 
 impl fmt::Display for LogId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        f.write_str(&lower_hex(&self.0))
     }
 }
 

@@ -1,12 +1,11 @@
 //! The text form of a Git signature: one PEM block labelled `SIGNED MESSAGE` (RFC 7468 §2, strict, without headers).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::encoding;
 
 /// The block for `der`: lines of 64 characters, LF, one at the end too.
 #[must_use]
 pub fn encode(der: &[u8]) -> String {
-    let body = STANDARD.encode(der);
+    let body = encoding::base64(der);
     let mut armor = String::with_capacity(body.len() + body.len() / LINE + BEGIN.len() + END.len() + 3);
     armor.push_str(BEGIN);
     armor.push('\n');
@@ -30,22 +29,29 @@ pub fn decode(armor: &[u8]) -> Result<Vec<u8>, MalformedArmor> {
     if armor.len() > MAX_BYTES {
         return Err(MalformedArmor::TooLong(armor.len()));
     }
-    let text = std::str::from_utf8(armor).map_err(|_| MalformedArmor::NotBase64)?;
-    let body = text.strip_prefix(BEGIN).and_then(|rest| rest.strip_prefix('\n')).ok_or(MalformedArmor::NoBegin)?;
-    let (body, after) = body.split_once(END).ok_or(MalformedArmor::NoEnd)?;
-    if !matches!(after, "" | "\n") {
-        return Err(MalformedArmor::AfterEnd);
+    let inside = armor.strip_prefix(BEGIN.as_bytes()).and_then(|rest| rest.strip_prefix(b"\n"));
+    let inside = inside.ok_or(MalformedArmor::NoBegin)?;
+    let body = inside.strip_suffix(b"\n").unwrap_or(inside).strip_suffix(END.as_bytes());
+    let body = body.ok_or(MalformedArmor::NoEnd).and_then(|body| body.strip_suffix(b"\n").ok_or(MalformedArmor::NoEnd));
+    body.and_then(decode_lines).map_err(|error| match memchr::memmem::find(inside, END.as_bytes()) {
+        Some(end) if !matches!(inside.get(end + END.len()..), Some(b"" | b"\n")) => MalformedArmor::AfterEnd,
+        _ => error,
+    })
+}
+
+/// The lines without the line end of the last.
+fn decode_lines(lines: &[u8]) -> Result<Vec<u8>, MalformedArmor> {
+    let (whole, rest) = lines.as_chunks::<{ LINE + 1 }>();
+    let mut base64 = Vec::with_capacity(lines.len());
+    for line in whole {
+        let [line @ .., b'\n'] = line else { return Err(MalformedArmor::LineLength) };
+        base64.extend_from_slice(line);
     }
-    let body = body.strip_suffix('\n').ok_or(MalformedArmor::NoEnd)?;
-    let mut base64 = String::with_capacity(body.len());
-    let mut lines = body.split('\n').peekable();
-    while let Some(line) = lines.next() {
-        if line.is_empty() || line.len() > LINE || (lines.peek().is_some() && line.len() != LINE) {
-            return Err(MalformedArmor::LineLength);
-        }
-        base64.push_str(line);
+    if rest.is_empty() || base64.contains(&b'\n') || rest.contains(&b'\n') {
+        return Err(MalformedArmor::LineLength);
     }
-    STANDARD.decode(base64).map_err(|_| MalformedArmor::NotBase64)
+    base64.extend_from_slice(rest);
+    encoding::from_base64(base64).ok_or(MalformedArmor::NotBase64)
 }
 
 /// A signature text that is not one strict block.

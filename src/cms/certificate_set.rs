@@ -7,9 +7,16 @@ use cms::cert::CertificateChoices;
 use cms::content_info::CmsVersion;
 use cms::revocation::RevocationInfoChoices;
 use cms::signed_data::{DigestAlgorithmIdentifiers, EncapsulatedContentInfo, SignerInfos};
-use der::{
-    Decode as _, DecodeValue, Encode as _, EncodeValue, FixedTag, Header, Length, Reader, Sequence, Tag, Writer,
-};
+use const_oid::ObjectIdentifier;
+use der::{AnyRef, Decode as _, DecodeValue, EncodeValue, FixedTag, Header, Length, Reader, Sequence, Tag, Writer};
+
+/// RFC 5652 §3, over bytes that stay where they are.
+#[derive(Clone, Debug, Sequence)]
+pub(super) struct RawContentInfo<'a> {
+    pub(super) content_type: ObjectIdentifier,
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
+    pub(super) content: AnyRef<'a>,
+}
 
 /// RFC 5652 §5.1.
 #[derive(Clone, Debug, Sequence)]
@@ -26,16 +33,19 @@ pub(super) struct RawSignedData {
 
 /// `SET OF CertificateChoices`
 #[derive(Clone, Debug)]
-pub(super) struct CertificateSet(pub(super) Vec<CertificateChoices>);
+pub(super) struct CertificateSet(pub(super) Vec<Member>);
+
+/// A certificate with the bytes that it came in.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) certificate: CertificateChoices,
+    pub(super) der: Vec<u8>,
+}
 
 impl CertificateSet {
     /// Whether the encodings ascend, as DER has it.
-    pub(super) fn is_sorted(&self) -> der::Result<bool> {
-        if self.0.len() < 2 {
-            return Ok(true);
-        }
-        let encoded = self.0.iter().map(der::Encode::to_der).collect::<der::Result<Vec<_>>>()?;
-        Ok(encoded.is_sorted())
+    pub(super) fn is_sorted(&self) -> bool {
+        self.0.is_sorted_by(|one, next| one.der <= next.der)
     }
 }
 
@@ -49,7 +59,8 @@ impl<'a> DecodeValue<'a> for CertificateSet {
     fn decode_value<R: Reader<'a>>(reader: &mut R, _header: Header) -> der::Result<Self> {
         let mut certificates = Vec::new();
         while !reader.is_finished() {
-            certificates.push(CertificateChoices::decode(reader)?);
+            let der = reader.tlv_bytes()?;
+            certificates.push(Member { certificate: CertificateChoices::from_der(der)?, der: der.to_vec() });
         }
         Ok(Self(certificates))
     }
@@ -57,10 +68,10 @@ impl<'a> DecodeValue<'a> for CertificateSet {
 
 impl EncodeValue for CertificateSet {
     fn value_len(&self) -> der::Result<Length> {
-        self.0.iter().try_fold(Length::ZERO, |length, certificate| length + certificate.encoded_len()?)
+        self.0.iter().try_fold(Length::ZERO, |length, member| length + Length::try_from(member.der.len())?)
     }
 
     fn encode_value(&self, writer: &mut impl Writer) -> der::Result<()> {
-        self.0.iter().try_for_each(|certificate| certificate.encode(writer))
+        self.0.iter().try_for_each(|member| writer.write(&member.der))
     }
 }

@@ -5,12 +5,13 @@ mod met_again;
 mod parts;
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use aws_lc_rs::digest::Digest;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P256_SHA512_ASN1, ECDSA_P384_SHA256_ASN1,
     ECDSA_P384_SHA384_ASN1, ECDSA_P384_SHA512_ASN1, ECDSA_P521_SHA256_ASN1, ECDSA_P521_SHA384_ASN1,
-    ECDSA_P521_SHA512_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
+    ECDSA_P521_SHA512_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
     RSA_PKCS1_2048_8192_SHA512, UnparsedPublicKey, VerificationAlgorithm,
 };
 use const_oid::ObjectIdentifier;
@@ -28,12 +29,15 @@ use super::{DigestAlgorithm, Sha256Digest};
 pub use parts::{Curve, PublicKeyParts, ecdsa_signature};
 
 /// A public key, kept with the `SubjectPublicKeyInfo` bytes it came in.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct VerifyingKey {
     kind: KeyKind,
     spki_der: Vec<u8>,
     /// The `subjectPublicKey` bits: a SEC1 point, an `RSAPublicKey`, or 32 bytes of Ed25519.
     key: Vec<u8>,
+    /// The same, ready for the default algorithm, once a signature asks: authorities and logs sign the whole history.
+    /// `None` where it is no key of its kind.
+    ready: OnceLock<Option<ParsedPublicKey>>,
 }
 
 impl VerifyingKey {
@@ -55,7 +59,7 @@ impl VerifyingKey {
             other => return Err(UnsupportedKey::Algorithm(other)),
         };
         let key = spki.subject_public_key.as_bytes().ok_or(UnsupportedKey::Malformed)?.to_vec();
-        Ok(Self { kind, spki_der: spki_der.to_vec(), key })
+        Ok(Self { kind, spki_der: spki_der.to_vec(), key, ready: OnceLock::new() })
     }
 
     /// What kind of key this is.
@@ -119,11 +123,17 @@ impl VerifyingKey {
         signature: &[u8],
     ) -> Result<(), BadSignature> {
         let verification = self.verification(algorithm).ok_or(BadSignature)?;
-        UnparsedPublicKey::new(verification, &self.key).verify(message, signature).map_err(|_| BadSignature)
+        let held = if algorithm == self.kind.default_algorithm() {
+            let ready = self.ready.get_or_init(|| ParsedPublicKey::new(verification, &self.key).ok());
+            ready.as_ref().ok_or(BadSignature)?.verify_sig(message, signature)
+        } else {
+            UnparsedPublicKey::new(verification, &self.key).verify(message, signature)
+        };
+        held.map_err(|_| BadSignature)
     }
 
     /// The same for signatures that are met again and again, as those of an authority on a leaf and of a log on a checkpoint
-    /// are within one history. What held is remembered for a while by the thread, and not verified again.
+    /// are within one history. What held is remembered for a while, and not verified again.
     ///
     /// # Errors
     /// [`BadSignature`] when it does not verify, or `algorithm` is not one for this kind of key.
@@ -133,9 +143,8 @@ impl VerifyingKey {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), BadSignature> {
-        met_again::unless_held([&self.spki_der, message, signature], algorithm, || {
-            self.verify_with(algorithm, message, signature)
-        })
+        let held = met_again::Held { algorithm, spki_der: &self.spki_der, message };
+        met_again::unless_held(&held, signature, || self.verify_with(algorithm, message, signature))
     }
 
     /// Verifies a signature over a message of which only the digest is known, as a transparency log must.
@@ -184,6 +193,14 @@ impl VerifyingKey {
         })
     }
 }
+
+impl PartialEq for VerifyingKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.spki_der == other.spki_der
+    }
+}
+
+impl Eq for VerifyingKey {}
 
 impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -21,35 +21,12 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Verifies the note in `envelope` with the key of `log`, then reads it.
-    ///
-    /// A signature line counts when it has the log's key ID and its name fits the origin: equal, or for Rekor v1 the
-    /// origin is the name, ` - ` and the tree ID. At least one line must count, and each that does must verify. Other
-    /// lines are witnesses' and are ignored.
+    /// Reads the note in `envelope` and verifies it ([`SignedCheckpoint::verify`]).
     ///
     /// # Errors
     /// [`CheckpointError`] names the first thing that is wrong.
     pub fn verify(envelope: &str, log: &TransparencyLogInstance) -> Result<VerifiedCheckpoint, CheckpointError> {
-        let note = SignedNote::parse(envelope)?;
-        let checkpoint = Self::parse(note.text)?;
-        let key_id = key_id(&log.log_id);
-        let mut named_otherwise = None;
-        let mut verified = false;
-        for line in note.signatures.iter().filter(|line| line.key_id == key_id) {
-            if !origin_fits(&checkpoint.origin, line.name) {
-                named_otherwise = Some(line.name);
-                continue;
-            }
-            log.key
-                .verify_met_again(super::log_signature_algorithm(log.key.kind()), note.text.as_bytes(), &line.signature)
-                .map_err(|_| CheckpointError::Signature)?;
-            verified = true;
-        }
-        match named_otherwise {
-            _ if verified => Ok(VerifiedCheckpoint(checkpoint)),
-            Some(name) => Err(CheckpointError::Origin { origin: checkpoint.origin, name: name.to_owned() }),
-            None => Err(CheckpointError::NotSignedByLog(log.log_id)),
-        }
+        SignedCheckpoint::parse(envelope)?.verify(log)
     }
 
     /// Reads the text of a note.
@@ -104,7 +81,61 @@ impl Checkpoint {
     }
 }
 
-/// A checkpoint that its log signed; only [`Checkpoint::verify`] makes one.
+/// A checkpoint in its note; not verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedCheckpoint<'a> {
+    note: SignedNote<'a>,
+    checkpoint: Checkpoint,
+}
+
+impl<'a> SignedCheckpoint<'a> {
+    /// Reads both.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] when `envelope` is no note, or holds no checkpoint.
+    pub fn parse(envelope: &'a str) -> Result<Self, CheckpointError> {
+        let note = SignedNote::parse(envelope)?;
+        Ok(Self { checkpoint: Checkpoint::parse(note.text)?, note })
+    }
+
+    /// What it states.
+    #[must_use]
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Verifies the note with the key of `log`.
+    ///
+    /// A signature line counts when it has the log's key ID and its name fits the origin: equal, or for Rekor v1 the
+    /// origin is the name, ` - ` and the tree ID. At least one line must count, and each that does must verify. Other
+    /// lines are witnesses' and are ignored.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] names the first thing that is wrong.
+    pub fn verify(self, log: &TransparencyLogInstance) -> Result<VerifiedCheckpoint, CheckpointError> {
+        let Self { note, checkpoint } = self;
+        let key_id = key_id(&log.log_id);
+        let mut named_otherwise = None;
+        let mut verified = false;
+        for line in note.signatures.iter().filter(|line| line.key_id == key_id) {
+            if !origin_fits(&checkpoint.origin, line.name) {
+                named_otherwise = Some(line.name);
+                continue;
+            }
+            log.key
+                .verify_met_again(super::log_signature_algorithm(log.key.kind()), note.text.as_bytes(), &line.signature)
+                .map_err(|_| CheckpointError::Signature)?;
+            verified = true;
+        }
+        match named_otherwise {
+            _ if verified => Ok(VerifiedCheckpoint(checkpoint)),
+            Some(name) => Err(CheckpointError::Origin { origin: checkpoint.origin, name: name.to_owned() }),
+            None => Err(CheckpointError::NotSignedByLog(log.log_id)),
+        }
+    }
+}
+
+/// A checkpoint that its log signed; only [`SignedCheckpoint::verify`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedCheckpoint(Checkpoint);
 

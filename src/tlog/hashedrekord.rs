@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::entry_key::{BadEntryKey, EntryKey};
 use super::proposed::ProposedEntryError;
 use crate::crypto::{BadSignature, DigestAlgorithm, KeyKind, Sha256Digest, SignatureAlgorithm, VerifyingKey};
+use crate::encoding::{base64, lower_hex};
 
 /// `kind` of these entries.
 pub const KIND: &str = "hashedrekord";
@@ -53,11 +54,11 @@ pub fn canonical_body_over(
         r#"{"apiVersion":"0.0.1","kind":"hashedrekord","spec":{"data":{"hash":{"algorithm":""#,
         algorithm,
         r#"","value":""#,
-        &hex::encode(digest),
+        &lower_hex(digest),
         r#""}},"signature":{"content":""#,
-        &STANDARD.encode(signature),
+        &base64(signature),
         r#"","publicKey":{"content":""#,
-        &STANDARD.encode(pem(verifier)),
+        &base64(pem(verifier)),
         r#""}}}}"#,
     ];
     parts.concat().into_bytes()
@@ -75,15 +76,15 @@ pub fn canonical_body_0_0_2(digest: &[u8], signature: &[u8], verifier: Verifier<
         r#"{"apiVersion":"0.0.2","kind":"hashedrekord","spec":{"hashedRekordV002":{"data":{"algorithm":""#,
         key.digest_name(),
         r#"","digest":""#,
-        &STANDARD.encode(digest),
+        &base64(digest),
         r#""},"signature":{"content":""#,
-        &STANDARD.encode(signature),
+        &base64(signature),
         r#"","verifier":{"keyDetails":""#,
         key.name(),
         r#"",""#,
         member,
         r#"":{"rawBytes":""#,
-        &STANDARD.encode(der),
+        &base64(der),
         r#""}}}}}}"#,
     ];
     parts.concat().into_bytes()
@@ -178,7 +179,7 @@ pub fn pem(verifier: Verifier<'_>) -> String {
         Verifier::Certificate(der) => (CERTIFICATE, der),
         Verifier::PublicKey(der) => (PUBLIC_KEY, der),
     };
-    let encoded = STANDARD.encode(der);
+    let encoded = base64(der);
     let mut text = String::with_capacity(encoded.len() + encoded.len() / 64 + 64);
     text.push_str("-----BEGIN ");
     text.push_str(label);
@@ -318,9 +319,9 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let encoded = value["spec"]["signature"]["publicKey"]["content"].as_str().unwrap();
         let pem = String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap();
-        let read = changed(&body, encoded, &STANDARD.encode(pem.replace('\n', "\r\n"))).unwrap();
+        let read = changed(&body, encoded, &base64(pem.replace('\n', "\r\n"))).unwrap();
         assert_eq!(read.canonical_body(), body);
-        let twice = changed(&body, encoded, &STANDARD.encode(pem.repeat(2)));
+        let twice = changed(&body, encoded, &base64(pem.repeat(2)));
         assert_eq!(twice, Err(ProposedEntryError::Key(BadEntryKey::Pem)));
     }
 

@@ -1,17 +1,16 @@
 //! Rekor v1's inclusion promise, the signed entry timestamp: the only thing that makes an integrated time count.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use super::{InclusionPromise, TransparencyLogEntry};
 use crate::crypto::{ServiceKey, ServiceKeyError};
+use crate::encoding::base64;
 use crate::trusted_root::{LogId, TransparencyLogInstance};
 
 /// The bytes a log signs as its promise: RFC 8785 JSON of body, integrated time, log ID and log index.
 #[must_use]
 pub fn message(body: &[u8], integrated_time: i64, log_id: &LogId, log_index: u64) -> Vec<u8> {
-    let body = STANDARD.encode(body);
+    let body = base64(body);
     format!(r#"{{"body":"{body}","integratedTime":{integrated_time},"logID":"{log_id}","logIndex":{log_index}}}"#)
         .into_bytes()
 }

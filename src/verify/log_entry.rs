@@ -7,8 +7,7 @@ use super::weighing::Checked;
 use crate::crypto::{DigestAlgorithm, Sha256Digest, SignatureAlgorithm};
 use crate::instance::Instance;
 use crate::signature::VerificationMaterial;
-use crate::tlog::checkpoint::{Checkpoint, CheckpointError};
-use crate::tlog::note::SignedNote;
+use crate::tlog::checkpoint::SignedCheckpoint;
 use crate::tlog::promise::VerifiedPromise;
 use crate::tlog::{InclusionProof, TransparencyLogEntry, hashedrekord, merkle};
 use crate::trusted_root::{LogId, TimeRange, TransparencyLogInstance};
@@ -110,26 +109,27 @@ fn verify_over(
     let Some(log) = logs.iter().find(|log| log.log_id == entry.log_id) else {
         return wrong(EntryError::UnknownLog(entry.log_id));
     };
-    match version(entry) {
-        Ok(versions) => match body(versions.0) {
-            Some(body) => verify_in(log, entry, versions, &body),
-            None => wrong(EntryError::Body),
-        },
-        Err(error) => wrong(error),
+    let versions = match version(entry) {
+        Ok(versions) => versions,
+        Err(error) => return wrong(error),
+    };
+    match body(versions.version) {
+        Some(body) => verify_in(log, entry, versions, &body),
+        None => wrong(EntryError::Body),
     }
 }
 
 fn verify_in(
     log: &TransparencyLogInstance,
     entry: &TransparencyLogEntry,
-    (version, label): (RekorVersion, BodyVersion),
+    Versions { version, label, checkpoint }: Versions<'_>,
     body: &[u8],
 ) -> Checked<LoggedEntry> {
     if !entry.canonicalized_body.is_empty() && entry.canonicalized_body != body {
         return wrong(EntryError::Body);
     }
     // Each is looked at whatever becomes of the other, and a wrong one outweighs one that is not there.
-    let included = entry.inclusion_proof.as_ref().map(|proof| verify_inclusion(proof, log, body));
+    let included = entry.inclusion_proof.as_ref().map(|proof| verify_inclusion(proof, checkpoint, log, body));
     if let Some(Err(error)) = included {
         return wrong(error);
     }
@@ -154,12 +154,22 @@ fn verify_in(
     Checked::Held(LoggedEntry { log_id, log_index: entry.log_index, version, label, promise, valid_for })
 }
 
-fn verify_inclusion(proof: &InclusionProof, log: &TransparencyLogInstance, body: &[u8]) -> Result<(), EntryError> {
+/// `checkpoint` is the proof's own, where it was read already.
+fn verify_inclusion(
+    proof: &InclusionProof,
+    checkpoint: Option<SignedCheckpoint<'_>>,
+    log: &TransparencyLogInstance,
+    body: &[u8],
+) -> Result<(), EntryError> {
     if proof.checkpoint.is_empty() {
         // Whose root hash it is remains open; that the proof leads there can be seen all the same.
         return leads_to(proof, body, proof.root_hash);
     }
-    let checkpoint = Checkpoint::verify(&proof.checkpoint, log).map_err(EntryError::Checkpoint)?;
+    let checkpoint = match checkpoint {
+        Some(checkpoint) => Ok(checkpoint),
+        None => SignedCheckpoint::parse(&proof.checkpoint),
+    };
+    let checkpoint = checkpoint.and_then(|checkpoint| checkpoint.verify(log)).map_err(EntryError::Checkpoint)?;
     // They are in the checkpoint too; what the proof says must agree.
     if checkpoint.tree_size() != proof.tree_size || checkpoint.root_hash() != proof.root_hash {
         return Err(EntryError::CheckpointDiffers);
@@ -191,24 +201,30 @@ fn body(version: RekorVersion, material: &VerificationMaterial, message: &[u8]) 
     }
 }
 
+/// What an entry is, and what it calls itself.
+struct Versions<'a> {
+    version: RekorVersion,
+    label: BodyVersion,
+    /// What told.
+    checkpoint: Option<SignedCheckpoint<'a>>,
+}
+
 /// Which API an entry comes from. gitsign labels what it gets from v2 as 0.0.1 all the same; a v1 checkpoint gives
 /// itself away by the tree ID in its origin (as sigstore-go tells them apart).
-fn version(entry: &TransparencyLogEntry) -> Result<(RekorVersion, BodyVersion), EntryError> {
+fn version(entry: &TransparencyLogEntry) -> Result<Versions<'_>, EntryError> {
     let (kind, version) = (entry.kind_version.kind.as_str(), entry.kind_version.version.as_str());
-    match (kind, version) {
-        ("hashedrekord", "0.0.1") => {}
-        ("hashedrekord", "0.0.2") => return Ok((RekorVersion::V2, BodyVersion::V002)),
+    let label = match (kind, version) {
+        ("hashedrekord", "0.0.1") => BodyVersion::V001,
+        ("hashedrekord", "0.0.2") => {
+            return Ok(Versions { version: RekorVersion::V2, label: BodyVersion::V002, checkpoint: None });
+        }
         _ => return Err(EntryError::KindVersion { kind: kind.to_owned(), version: version.to_owned() }),
-    }
-    let Some(proof) = entry.inclusion_proof.as_ref().filter(|proof| !proof.checkpoint.is_empty()) else {
-        return Ok((RekorVersion::V1, BodyVersion::V001));
     };
-    let checkpoint = SignedNote::parse(&proof.checkpoint)
-        .map_err(CheckpointError::from)
-        .and_then(|note| Checkpoint::parse(note.text))
-        .map_err(EntryError::Checkpoint)?;
-    let version = if checkpoint.is_of_rekor_v1() { RekorVersion::V1 } else { RekorVersion::V2 };
-    Ok((version, BodyVersion::V001))
+    let proof = entry.inclusion_proof.as_ref().filter(|proof| !proof.checkpoint.is_empty());
+    let checkpoint = proof.map(|proof| SignedCheckpoint::parse(&proof.checkpoint)).transpose();
+    let checkpoint = checkpoint.map_err(EntryError::Checkpoint)?;
+    let of_v2 = checkpoint.as_ref().is_some_and(|signed| !signed.checkpoint().is_of_rekor_v1());
+    Ok(Versions { version: if of_v2 { RekorVersion::V2 } else { RekorVersion::V1 }, label, checkpoint })
 }
 
 fn wrong<T>(error: EntryError) -> Checked<T> {
