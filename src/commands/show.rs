@@ -108,7 +108,7 @@ fn claims_of(id: &str, raw: &RawObject, object: &SignedObject) -> Facts {
             .and("tagged", value("object"))
             .and("tagged_kind", value("type")),
     };
-    let facts = facts.and("subject", (!description.subject.is_empty()).then_some(description.subject));
+    let facts = facts.and("subject", (!description.subject().is_empty()).then_some(description.subject()));
     let (count, format) = match object.signatures.as_slice() {
         [] => return facts.and("signature", "none"),
         [one] => (None, SignatureFormat::of(one)),

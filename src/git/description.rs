@@ -10,33 +10,37 @@ pub struct Description<'a> {
     pub author: &'a [u8],
     /// Of a commit the committer, of a tag the tagger: `Name <address>`.
     pub committer: &'a [u8],
-    /// The first line of the message that is not blank.
-    pub subject: &'a [u8],
+    raw: &'a [u8],
 }
 
 impl<'a> Description<'a> {
     /// Reads what can be read; nothing here is an error.
     #[must_use]
     pub fn of(kind: ObjectKind, raw: &'a [u8]) -> Self {
-        let mut description = Self::default();
-        let mut lines = lines(raw);
+        let mut description = Self { raw, ..Self::default() };
         let committer: &[u8] = match kind {
             ObjectKind::Commit => b"committer ",
             ObjectKind::Tag => b"tagger ",
         };
-        for line in lines.by_ref().take_while(|line| !line.is_empty()) {
+        // The signature, which is most of a commit, stands behind both and is not looked through.
+        for line in lines(raw).take_while(|line| !line.is_empty()) {
             if let Some(author) = line.strip_prefix(b"author ") {
                 description.author = without_date(author);
             } else if let Some(committer) = line.strip_prefix(committer) {
                 description.committer = without_date(committer);
+                break;
             }
         }
-        description.subject = lines.map(<[u8]>::trim_ascii).find(|line| !line.is_empty()).unwrap_or_default();
         description
     }
-}
 
-impl<'a> Description<'a> {
+    /// The first line of the message that is not blank.
+    #[must_use]
+    pub fn subject(&self) -> &'a [u8] {
+        let message = lines(self.raw).skip_while(|line| !line.is_empty());
+        message.map(<[u8]>::trim_ascii).find(|line| !line.is_empty()).unwrap_or_default()
+    }
+
     /// What stands between `<` and `>` of the author.
     #[must_use]
     pub fn author_email(&self) -> Option<&'a [u8]> {
@@ -71,10 +75,12 @@ mod tests {
     fn a_commit_and_a_tag() {
         let commit = b"tree 0\nauthor A <a@x> 1 +0000\ncommitter B <b@x> 2 +0000\ngpgsig -----BEGIN\n author C <c@x>\n\n\n Subject \nbody\n";
         let description = Description::of(ObjectKind::Commit, commit);
-        assert_eq!(description, Description { author: b"A <a@x>", committer: b"B <b@x>", subject: b"Subject" });
+        assert_eq!((description.author, description.committer), (&b"A <a@x>"[..], &b"B <b@x>"[..]));
+        assert_eq!(description.subject(), b"Subject");
         let tag = b"object 0\ntype commit\ntag v1\ntagger T <t@x> 3 +0000\n\nv1\n";
         let description = Description::of(ObjectKind::Tag, tag);
-        assert_eq!(description, Description { author: b"", committer: b"T <t@x>", subject: b"v1" });
+        assert_eq!((description.author, description.committer), (&b""[..], &b"T <t@x>"[..]));
+        assert_eq!(description.subject(), b"v1");
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub(super) fn print(out: &mut impl Write, explanation: &Explanation<'_>) -> io::
 fn head(explanation: &Explanation<'_>) -> Vec<String> {
     let judged = &explanation.judged;
     let kind = judged.kind().map_or("object", |kind| kind.as_str());
-    let mut lines = vec![format!("{kind} {}  {}", judged.found.id, escape::terminal(judged.description().subject))];
+    let mut lines = vec![format!("{kind} {}  {}", judged.found.id, escape::terminal(judged.description().subject()))];
     let verdict = match &judged.verdict {
         Verdict::Verified(_) | Verdict::VerifiedByKey(_) => "verified",
         Verdict::Rejected(_) => "REJECTED",

@@ -204,7 +204,7 @@ fn line(judged: &Judged<'_>) -> String {
         Verdict::Rejected(_) | Verdict::Undecided(_) | Verdict::Unsigned | Verdict::OtherFormat(_) => String::new(),
     };
     let mut line = format!("{tag}{id} {code}: {signer}{}", judged.detail().unwrap_or_default());
-    let subject = headline(&String::from_utf8_lossy(judged.description().subject));
+    let subject = headline(&String::from_utf8_lossy(judged.description().subject()));
     if !subject.is_empty() {
         // Writing into a String cannot fail.
         write!(line, " ({subject})").unwrap_or_default();

@@ -114,7 +114,7 @@ impl fmt::Display for Who {
 
 /// Short id and subject.
 pub(super) fn named(judged: &Judged<'_>) -> (String, String) {
-    let short = headline(&escape::terminal(judged.description().subject));
+    let short = headline(&escape::terminal(judged.description().subject()));
     (judged.found.id.to_hex_with_len(SHORT_ID).to_string(), short)
 }
 

@@ -1,12 +1,15 @@
 //! Many objects on all cores, in the order in which they were found.
 //!
-//! One thread reads, one a core verifies, and the caller's own judges and prints. Objects travel in batches, each to the
-//! next worker in turn, and come back by the same turns: so the order is kept without a buffer that grows.
+//! One thread a core verifies, of which one reads, and the caller's own judges and prints. Objects travel in numbered batches,
+//! each to whoever is free; while all have enough to do, the thread that reads verifies what it has just read, which its core
+//! still has at hand. The caller's puts the batches in order again, and no more are out than it allows.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZero;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{self, SyncSender};
 use std::thread;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::by_key::Keys;
 use super::merges::{Merges, Pair};
@@ -88,21 +91,27 @@ impl Engine<'_> {
             }
         }
         thread::scope(|scope| {
-            let (mut to_workers, mut from_workers) = (Vec::new(), Vec::new());
-            let waiting = (WAITING_OF_ALL / workers).max(LEAST_WAITING);
-            for _ in 0..workers {
-                let (send_found, receive_found) = sync_channel(waiting);
-                let (send_verified, receive_verified) = sync_channel(waiting);
-                to_workers.push(send_found);
-                from_workers.push(receive_verified);
-                scope.spawn(move || self.work(&receive_found, &send_verified));
+            let (to_verify, read) = crossbeam_channel::bounded(READ_AHEAD * workers);
+            let (to_judge, verified) = mpsc::channel();
+            let (take_turn, end_turn) = mpsc::sync_channel(OUT_AT_ONCE);
+            for _ in 1..workers {
+                let (read, to_judge) = (read.clone(), to_judge.clone());
+                scope.spawn(move || self.work(&read, &to_judge));
             }
             let repository = repository.for_another_thread();
-            scope.spawn(move || hand_out(self.objects(&repository, selected), &to_workers));
-            // Whoever has nothing more to say comes last: the turns end there.
-            for batch in from_workers.iter().cycle().map_while(|worker| worker.recv().ok()) {
-                look(&batch);
-                batch.into_iter().try_for_each(&mut take)?;
+            scope.spawn(move || {
+                self.hand_out(self.objects(&repository, selected), workers, &take_turn, to_verify, &to_judge);
+                self.work(&read, &to_judge);
+            });
+            let (mut waiting, mut next) = (BTreeMap::new(), 0);
+            for (number, batch) in verified {
+                waiting.insert(number, batch);
+                while let Some(batch) = waiting.remove(&next) {
+                    look(&batch);
+                    batch.into_iter().try_for_each(&mut take)?;
+                    next += 1;
+                    let _ended = end_turn.try_recv();
+                }
             }
             // On an error the channels close, and the threads end at their next batch.
             Ok(())
@@ -127,9 +136,34 @@ impl Engine<'_> {
         each.map(|(_, position, read)| (position, read))
     }
 
-    fn work(&self, read: &Receiver<Batch>, verified: &SyncSender<Vec<Verified>>) {
-        for batch in read {
-            if verified.send(self.verify_all(batch)).is_err() {
+    /// Reads all, in batches that grow: of a short history each worker gets its share.
+    fn hand_out(
+        &self,
+        mut objects: impl Iterator<Item = (usize, UnhashedObject)>,
+        workers: usize,
+        take_turn: &SyncSender<()>,
+        to_verify: Sender<(u64, Batch)>,
+        to_judge: &mpsc::Sender<(u64, Vec<Verified>)>,
+    ) {
+        let mut size = 1;
+        for number in 0.. {
+            let batch = batch(&mut objects, size / workers + 1);
+            if batch.is_empty() || take_turn.send(()).is_err() {
+                return;
+            }
+            size = (size + 1).min(BATCH * workers);
+            let Err(refused) = to_verify.try_send((number, batch)) else { continue };
+            let (TrySendError::Full((number, batch)) | TrySendError::Disconnected((number, batch))) = refused;
+            if to_judge.send((number, self.verify_all(batch))).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Verifies what is handed out, until nothing more will be.
+    fn work(&self, read: &Receiver<(u64, Batch)>, to_judge: &mpsc::Sender<(u64, Vec<Verified>)>) {
+        for (number, batch) in read {
+            if to_judge.send((number, self.verify_all(batch))).is_err() {
                 return;
             }
         }
@@ -211,18 +245,6 @@ fn pair(keys: &Keys<'_>, found: &FoundObject, verdict: &Verdict) -> Option<Pair>
     }
 }
 
-/// Hands objects out in batches that grow: of a short history each worker gets its share.
-fn hand_out(mut objects: impl Iterator<Item = (usize, UnhashedObject)>, workers: &[SyncSender<Batch>]) {
-    let mut size = 1;
-    for worker in workers.iter().cycle() {
-        let batch = batch(&mut objects, size / workers.len().max(1) + 1);
-        if batch.is_empty() || worker.send(batch).is_err() {
-            return;
-        }
-        size = (size + 1).min(BATCH * workers.len());
-    }
-}
-
 /// The next objects, at most `size`, fewer where they are large.
 fn batch(objects: &mut impl Iterator<Item = (usize, UnhashedObject)>, size: usize) -> Batch {
     let (mut batch, mut bytes) = (Vec::new(), 0);
@@ -246,7 +268,9 @@ const BATCH: usize = 32;
 /// A hundred usual objects.
 const BATCH_BYTES: usize = 1 << 18;
 
-/// Batches that wait for the workers, and as many for whoever judges. Signatures are seldom evenly spread: where one worker has
-/// a batch full of them, the others go on behind it.
-const WAITING_OF_ALL: usize = 1 << 7;
-const LEAST_WAITING: usize = 4;
+/// Batches that wait for each worker: enough for the time in which the one that reads verifies one itself.
+const READ_AHEAD: usize = 4;
+
+/// Batches that were read and not judged yet. Signatures are seldom evenly spread: where one worker has a batch full of them,
+/// the others go on behind it.
+const OUT_AT_ONCE: usize = 1 << 8;

@@ -171,7 +171,7 @@ pub(in crate::commands) fn object_of<'a>(judged: &'a Judged<'_>) -> Object<'a> {
         certificate_sha256: verified.map(|signature| signature.certificate_sha256().to_string()),
         author: text(description.author),
         committer: text(description.committer),
-        subject: text(description.subject),
+        subject: text(description.subject()),
         findings: findings(judged),
         cached: judged.cached,
         changes_policy: judged.changes_policy,

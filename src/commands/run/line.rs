@@ -58,7 +58,7 @@ pub(in crate::commands) fn object(out: &mut impl Write, judged: &Judged<'_>) -> 
         None => what,
     };
     let what = if judged.changes_policy { format!("{what}  changes the policy file") } else { what };
-    let subject = headline(&escape::terminal(judged.description().subject));
+    let subject = headline(&escape::terminal(judged.description().subject()));
     let tag = if judged.kind() == Some(ObjectKind::Tag) { "tag: " } else { "" };
     let line = format!("{word:<11}  {id}  {}  {tag}{subject}", escape::terminal(what));
     writeln!(out, "{}", line.trim_end())

@@ -35,7 +35,7 @@ impl Judged<'_> {
             signature: json::signature(self),
             time: verified.map(|signature| signature.time()),
             author: shortened(if is_tag { description.committer } else { description.author }, MAX_TEXT),
-            subject: shortened(description.subject, MAX_TEXT),
+            subject: shortened(description.subject(), MAX_TEXT),
             changes_policy: self.changes_policy,
             cached: self.cached,
         }

@@ -321,7 +321,7 @@ impl<'h> Candidates<'h> {
 /// The number of the request that a commit says it was.
 fn request(found: &FoundObject) -> Option<u64> {
     let raw = found.content.as_ref().ok()?;
-    number(Description::of(raw.kind, &raw.bytes).subject)
+    number(Description::of(raw.kind, &raw.bytes).subject())
 }
 
 fn short(id: ObjectId) -> String {
