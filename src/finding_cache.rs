@@ -12,8 +12,11 @@
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::num::NonZero;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::crypto::Sha256Digest;
@@ -86,7 +89,8 @@ impl FindingCache {
             new.since = Instant::now();
             let records = std::mem::take(&mut new.records);
             drop(new);
-            self.write(records);
+            // The other threads have work of their own.
+            self.write(records, 1);
         }
     }
 
@@ -96,24 +100,37 @@ impl FindingCache {
     /// What kept this or an earlier finding from being written.
     pub fn finish(&self) -> Result<(), CacheError> {
         let records = std::mem::take(&mut locked(&self.new).records);
-        self.write(records);
+        self.write(records, thread::available_parallelism().map_or(1, NonZero::get));
         locked(&self.trouble).take().map_or(Ok(()), Err)
     }
 
-    fn write(&self, mut records: Vec<Record>) {
+    /// Writes on at most as many `threads`: what a file takes is the system's work with its folder, not the bytes.
+    fn write(&self, mut records: Vec<Record>, threads: usize) {
         if records.is_empty() || locked(&self.trouble).is_some() {
             return;
         }
         records.sort_by_key(|record| record.name);
+        let files: Vec<&[Record]> = records.chunk_by(|one, other| place(&one.name).0 == place(&other.name).0).collect();
+        let append = |files: &[&[Record]]| files.iter().try_for_each(|records| self.append_all(records));
         let done = make(&self.folder).and_then(|()| {
-            records.chunk_by(|one, other| place(&one.name).0 == place(&other.name).0).try_for_each(|records| {
-                let Some((file, _)) = records.first().map(|record| place(&record.name)) else { return Ok(()) };
-                self.append(file, records).map_err(|error| CacheError::Io { path: self.path(file), error })
+            thread::scope(|scope| {
+                let mut shares = files.chunks(files.len().div_ceil(threads.max(1)).max(LEAST_SHARE));
+                let own = shares.next().unwrap_or_default();
+                let others: Vec<_> = shares.map(|share| scope.spawn(move || append(share))).collect();
+                let own = append(own);
+                let others = others.into_iter().map(|other| other.join().unwrap_or_else(|bug| resume_unwind(bug)));
+                others.fold(own, Result::and)
             })
         });
         if let Err(error) = done {
             locked(&self.trouble).get_or_insert(error);
         }
+    }
+
+    /// Writes records of one file.
+    fn append_all(&self, records: &[Record]) -> Result<(), CacheError> {
+        let Some((file, _)) = records.first().map(|record| place(&record.name)) else { return Ok(()) };
+        self.append(file, records).map_err(|error| CacheError::Io { path: self.path(file), error })
     }
 
     fn append(&self, number: u8, new: &[Record]) -> io::Result<()> {
@@ -310,8 +327,11 @@ const LOCK_WAIT: Duration = Duration::from_secs(1);
 /// Of one file: half a GiB altogether, the findings of more than a million commits.
 const MAX_FILE_BYTES: u64 = 4 << 20;
 
+/// Files for which another thread is worth its while.
+const LEAST_SHARE: usize = 16;
+
 /// What a killed run may lose: less than a second's work, on however many cores.
-const MAX_UNWRITTEN: usize = 1 << 10;
+const MAX_UNWRITTEN: usize = 1 << 13;
 const MAX_UNWRITTEN_TIME: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ fn a_record_that_is_cut_off_or_damaged_is_not_there() {
 #[test]
 fn runs_side_by_side_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for start in (0..80).step_by(10) {
             let folder = folder.path();
             scope.spawn(move || (start..start + 10).for_each(|number| kept(folder, number..number + 1)));
