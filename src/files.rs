@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 mod draft;
+pub mod scratch;
 
 pub use self::draft::Draft;
 

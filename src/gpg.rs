@@ -11,15 +11,14 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use tempfile::TempDir;
-
 use crate::child_process::{self, Budget, ChildError};
+use crate::files::scratch::Scratch;
 use crate::openpgp::{Said, sections};
 
 /// A gpg with some keys.
 #[derive(Debug)]
 pub struct Gpg {
-    home: TempDir,
+    home: Scratch,
     batches: AtomicU64,
 }
 
@@ -29,11 +28,7 @@ impl Gpg {
     /// # Errors
     /// [`GpgError::Files`] when it gets no home.
     pub fn with_keys<'a>(keys: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, GpgError> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("waxseal-gpg-");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let home = builder.tempdir()?;
+        let home = Scratch::new("waxseal-gpg-")?;
         let mut keyring = create(&home.path().join(KEYRING))?;
         keys.into_iter().try_for_each(|key| keyring.write_all(key))?;
         Ok(Self { home, batches: AtomicU64::new(0) })

@@ -10,14 +10,13 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
 use crate::child_process::{self, Budget, ChildError, Output};
+use crate::files::scratch::Scratch;
 
 /// A repository that was empty.
 #[derive(Debug)]
 pub struct MergeTree {
-    folder: TempDir,
+    folder: Scratch,
 }
 
 impl MergeTree {
@@ -26,11 +25,7 @@ impl MergeTree {
     /// # Errors
     /// [`MergeTreeError`]
     pub fn new(format: &str) -> Result<Self, MergeTreeError> {
-        let mut builder = tempfile::Builder::new();
-        // Files of somebody's repository come here.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let folder = builder.prefix("waxseal-merge-").tempdir()?;
+        let folder = Scratch::new("waxseal-merge-")?;
         let this = Self { folder };
         let mut init = this.git();
         init.args(["init", "--quiet", "--bare", "--template=", "--object-format", format]).arg(this.folder.path());

@@ -135,9 +135,9 @@ const UNITS: [Unit; 46] = [
     // Which program, and what it says, is for whoever starts it.
     edge("child_process", &[]),
     // Keys and signatures are taken apart before it is asked.
-    edge("gpg", &["child_process", "openpgp"]),
+    edge("gpg", &["child_process", "files", "openpgp"]),
     // It is handed folders and ids, and gives ids.
-    edge("merge_tree", &["child_process"]),
+    edge("merge_tree", &["child_process", "files"]),
     edge("finding_cache", &["crypto", "files"]),
     // It asks logs for proofs of what it keeps.
     edge("seen_checkpoints", &["crypto", "files", "services", "settings", "tlog", "trusted_root"]),

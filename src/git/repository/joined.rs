@@ -10,14 +10,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gix::odb::memory::Proxy;
-use tempfile::TempDir;
 
 use super::{Repository, RepositoryError, special};
-use crate::files;
+use crate::files::{self, scratch::Scratch};
 
 /// The folder; it goes when the last repository that reads it does.
 pub(super) struct Joined {
-    folder: TempDir,
+    folder: Scratch,
 }
 
 impl Repository {
@@ -58,8 +57,8 @@ impl Repository {
 impl Joined {
     fn of(folders: Vec<PathBuf>, scratch: Option<&Path>) -> io::Result<Self> {
         let folder = match scratch {
-            Some(scratch) => tempfile::Builder::new().prefix(PREFIX).tempdir_in(scratch)?,
-            None => tempfile::Builder::new().prefix(PREFIX).tempdir()?,
+            Some(scratch) => Scratch::within(scratch, PREFIX)?,
+            None => Scratch::new(PREFIX)?,
         };
         let mut list = Vec::new();
         for (number, found) in with_alternates(folders)?.into_iter().enumerate() {
@@ -129,7 +128,7 @@ fn stand_in(objects: &Path, _at: &Path) -> io::Result<PathBuf> {
     Ok(objects.to_owned())
 }
 
-const PREFIX: &str = "waxseal-";
+const PREFIX: &str = "waxseal-joined-";
 const ALTERNATES: &str = "info/alternates";
 
 /// Git follows five, one behind the other; a pool has one.
