@@ -15,13 +15,13 @@ use const_oid::ObjectIdentifier;
 use const_oid::db::rfc5911::{ID_DATA, ID_SIGNED_DATA};
 use const_oid::db::rfc5912::{ECDSA_WITH_SHA_256, ID_SHA_256, RSA_ENCRYPTION};
 use der::asn1::{OctetString, SetOfVec};
-use der::{Any, AnyRef, Decode as _, Encode as _, EncodeValue as _, ErrorKind, Writer};
+use der::{Any, AnyRef, Decode as _, Encode as _, EncodeValue as _};
 use spki::AlgorithmIdentifierOwned;
 use x509_cert::attr::Attribute;
 use x509_cert::serial_number::SerialNumber;
 
 use self::attributes::{AttributesError, SignedAttributes, SignedAttributesClaims};
-use self::certificate_set::{CertificateSet, Member, RawContentInfo, RawSignedData};
+use self::certificate_set::{CertificateSet, Member, RawContentInfo, RawSignedData, encodes_to};
 use crate::crypto::{DigestAlgorithm, SignatureAlgorithm};
 use crate::x509::{Certificate, MalformedCertificate};
 
@@ -129,6 +129,7 @@ fn seal_parts(
         certificates: Some(CertificateSet(vec![Member {
             certificate: CertificateChoices::Certificate(leaf),
             der: certificate.der().to_vec(),
+            is_der: true,
         }])),
         crls: None,
         signer_infos: SignerInfos::try_from(vec![signer])?,
@@ -170,7 +171,7 @@ fn signer_certificate(
         return Err(MalformedSignedData::Certificates(certificates.len()));
     }
     let readable = certificates.into_iter().filter_map(|member| match member.certificate {
-        CertificateChoices::Certificate(certificate) => Some((certificate, member.der)),
+        CertificateChoices::Certificate(certificate) => Some((certificate, member.is_der.then_some(member.der))),
         CertificateChoices::Other(_) => None,
     });
     let mut matching = readable.filter(|(certificate, _)| {
@@ -181,6 +182,8 @@ fn signer_certificate(
     if matching.next().is_some() {
         return Err(MalformedSignedData::SignerCertificates);
     }
+    // What is not DER is rejected for that; whose certificate it was is found out by what was signed.
+    let der = der.map_or_else(|| certificate.to_der(), Ok).map_err(|_| MalformedSignedData::NotCms)?;
     Ok(Certificate::new(certificate, der)?)
 }
 
@@ -207,32 +210,13 @@ fn strict_envelope(
         return Err(NotStrict::DigestAlgorithms);
     }
     // What does not encode back to itself was not DER: other bytes would have had the same meaning.
-    let certificates = signed_data.certificates.as_ref();
-    let is_der = certificates.is_none_or(CertificateSet::is_sorted)
-        && certificates
-            .is_none_or(|set| set.0.iter().all(|one| encodes_to(&one.der, |same| one.certificate.encode(same))))
+    let is_der = signed_data.certificates.as_ref().is_none_or(CertificateSet::is_der)
         && encodes_to(der, |same| content_info.encode(same))
         && encodes_to(content_info.content.value(), |same| signed_data.encode_value(same));
     if !is_der {
         return Err(NotStrict::NotDer);
     }
     Ok(())
-}
-
-/// Whether `encode` writes exactly `der`. Nothing is kept of what it writes.
-fn encodes_to(der: &[u8], encode: impl FnOnce(&mut Same<'_>) -> der::Result<()>) -> bool {
-    let mut same = Same(der);
-    encode(&mut same).is_ok() && same.0.is_empty()
-}
-
-/// Refuses whatever is not written as these bytes begin.
-struct Same<'a>(&'a [u8]);
-
-impl Writer for Same<'_> {
-    fn write(&mut self, slice: &[u8]) -> der::Result<()> {
-        self.0 = self.0.strip_prefix(slice).ok_or(ErrorKind::Failed)?;
-        Ok(())
-    }
 }
 
 /// RFC 3370 §3.2 allows `rsaEncryption` with the digest named elsewhere; S/MIME tools write that.

@@ -8,7 +8,10 @@ use cms::content_info::CmsVersion;
 use cms::revocation::RevocationInfoChoices;
 use cms::signed_data::{DigestAlgorithmIdentifiers, EncapsulatedContentInfo, SignerInfos};
 use const_oid::ObjectIdentifier;
-use der::{AnyRef, Decode as _, DecodeValue, EncodeValue, FixedTag, Header, Length, Reader, Sequence, Tag, Writer};
+use der::{
+    AnyRef, Decode as _, DecodeValue, Encode as _, EncodeValue, ErrorKind, FixedTag, Header, Length, Reader, Sequence,
+    Tag, Writer,
+};
 
 /// RFC 5652 §3, over bytes that stay where they are.
 #[derive(Clone, Debug, Sequence)]
@@ -40,12 +43,19 @@ pub(super) struct CertificateSet(pub(super) Vec<Member>);
 pub(super) struct Member {
     pub(super) certificate: CertificateChoices,
     pub(super) der: Vec<u8>,
+    /// The certificate encodes back to them.
+    pub(super) is_der: bool,
 }
 
 impl CertificateSet {
     /// Whether the encodings ascend, as DER has it.
-    pub(super) fn is_sorted(&self) -> bool {
+    fn is_sorted(&self) -> bool {
         self.0.is_sorted_by(|one, next| one.der <= next.der)
+    }
+
+    /// Whether it is DER, each certificate in itself, and all in their order.
+    pub(super) fn is_der(&self) -> bool {
+        self.is_sorted() && self.0.iter().all(|member| member.is_der)
     }
 }
 
@@ -60,7 +70,9 @@ impl<'a> DecodeValue<'a> for CertificateSet {
         let mut certificates = Vec::new();
         while !reader.is_finished() {
             let der = reader.tlv_bytes()?;
-            certificates.push(Member { certificate: CertificateChoices::from_der(der)?, der: der.to_vec() });
+            let certificate = CertificateChoices::from_der(der)?;
+            let is_der = encodes_to(der, |same| certificate.encode(same));
+            certificates.push(Member { certificate, der: der.to_vec(), is_der });
         }
         Ok(Self(certificates))
     }
@@ -73,5 +85,21 @@ impl EncodeValue for CertificateSet {
 
     fn encode_value(&self, writer: &mut impl Writer) -> der::Result<()> {
         self.0.iter().try_for_each(|member| writer.write(&member.der))
+    }
+}
+
+/// Whether `encode` writes exactly `der`. Nothing is kept of what it writes.
+pub(super) fn encodes_to(der: &[u8], encode: impl FnOnce(&mut Same<'_>) -> der::Result<()>) -> bool {
+    let mut same = Same(der);
+    encode(&mut same).is_ok() && same.0.is_empty()
+}
+
+/// Refuses whatever is not written as these bytes begin.
+pub(super) struct Same<'a>(&'a [u8]);
+
+impl Writer for Same<'_> {
+    fn write(&mut self, slice: &[u8]) -> der::Result<()> {
+        self.0 = self.0.strip_prefix(slice).ok_or(ErrorKind::Failed)?;
+        Ok(())
     }
 }

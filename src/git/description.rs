@@ -23,12 +23,11 @@ impl<'a> Description<'a> {
             ObjectKind::Tag => b"tagger ",
         };
         // The signature, which is most of a commit, stands behind both and is not looked through.
-        for line in lines(raw).take_while(|line| !line.is_empty()) {
+        for line in lines(raw).take_while(|line| !line.is_empty() && !line.starts_with(b"gpgsig")) {
             if let Some(author) = line.strip_prefix(b"author ") {
                 description.author = without_date(author);
             } else if let Some(committer) = line.strip_prefix(committer) {
                 description.committer = without_date(committer);
-                break;
             }
         }
         description

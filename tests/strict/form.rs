@@ -4,8 +4,9 @@ use waxseal::cms::armor;
 use waxseal::crypto::Sha256Digest;
 use waxseal::git::{HashKind, ObjectKind, SignedObject};
 
-use super::der::{INTEGER, OCTET_STRING, oid, tlv, utc_time};
+use super::der::{BOOLEAN, INTEGER, OCTET_STRING, SEQUENCE, content, context, elements, explicit, oid, tlv, utc_time};
 use super::forge::{CONTENT_TYPE, DATA, ECDSA_SHA384, Forge, MESSAGE_DIGEST, PAYLOAD, Recipe, SIGNING_TIME, attribute};
+use super::parts::Parts;
 use super::{verdict_of, word};
 
 #[test]
@@ -81,10 +82,29 @@ fn ber_is_not_der() {
     signature.insert(2, 0);
     let verdict = forge.verifier().verdict(PAYLOAD, armor::encode(&signature).as_bytes());
     assert_eq!(word(&verdict), "rejected malformed-signature");
+    // A default that is written out, in the certificate. Whoever wrote it out did not make the certificate up.
+    let mut parts = Parts::of(&forge.sign(&Recipe::right(&forge)));
+    parts.signed_data[3] = tlv(context(0), &with_default(&elements(content(&parts.signed_data[3]))[0]));
+    let verdict = forge.verifier().verdict(PAYLOAD, armor::encode(&parts.der()).as_bytes());
+    assert_eq!(word(&verdict), "rejected signature-form");
     let mut trailing = forge.sign(&Recipe::right(&forge));
     trailing.push(0);
     let verdict = forge.verifier().verdict(PAYLOAD, armor::encode(&trailing).as_bytes());
     assert_eq!(word(&verdict), "rejected malformed-signature");
+}
+
+/// The certificate with `critical FALSE` in its first extension that is not critical.
+fn with_default(certificate: &[u8]) -> Vec<u8> {
+    let sequence = |elements: &[Vec<u8>]| tlv(SEQUENCE, &elements.concat());
+    let mut outer = elements(content(certificate));
+    let mut tbs = elements(content(&outer[0]));
+    let mut extensions = elements(content(content(tbs.last().unwrap())));
+    let extension = extensions.iter_mut().find(|extension| elements(content(extension)).len() == 2).unwrap();
+    let [id, value] = elements(content(extension)).try_into().unwrap();
+    *extension = sequence(&[id, tlv(BOOLEAN, &[0]), value]);
+    *tbs.last_mut().unwrap() = explicit(3, &sequence(&extensions));
+    outer[0] = sequence(&tbs);
+    sequence(&outer)
 }
 
 #[test]

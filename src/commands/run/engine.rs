@@ -113,7 +113,7 @@ impl Engine<'_> {
                     let _ended = end_turn.try_recv();
                 }
             }
-            // On an error the channels close, and the threads end at their next batch.
+            // On an error the channels close, and the threads end at their next batch. A panic ends the program.
             Ok(())
         })
     }
