@@ -77,7 +77,7 @@ impl Engine<'_> {
         mut take: impl FnMut(Verified) -> Result<(), E>,
     ) -> Result<(), E> {
         let workers = thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS);
-        let few = selected.len() <= BATCH && selected.iter().all(|one| matches!(one, Selected::Object(_)));
+        let few = selected.len() <= FEW && selected.iter().all(|one| matches!(one, Selected::Object(_)));
         if few || workers == 1 {
             let mut objects = self.objects(repository, selected);
             loop {
@@ -151,7 +151,7 @@ impl Engine<'_> {
             if batch.is_empty() || take_turn.send(()).is_err() {
                 return;
             }
-            size = (size + 1).min(BATCH * workers);
+            size = (size + size / 4 + 1).min(BATCH * workers);
             let Err(refused) = to_verify.try_send((number, batch)) else { continue };
             let (TrySendError::Full((number, batch)) | TrySendError::Disconnected((number, batch))) = refused;
             if to_judge.send((number, self.verify_all(batch))).is_err() {
@@ -262,11 +262,14 @@ type Batch = Vec<(usize, UnhashedObject)>;
 /// More threads than these wait for the one that reads.
 const MAX_WORKERS: usize = 32;
 
-/// Some milliseconds' work.
-const BATCH: usize = 32;
+/// So few named objects are not worth a thread.
+const FEW: usize = 32;
 
-/// A hundred usual objects.
-const BATCH_BYTES: usize = 1 << 18;
+/// Of objects without signatures, less work than to wake who does it.
+const BATCH: usize = 1 << 7;
+
+/// Of usual signatures, some milliseconds' work.
+const BATCH_BYTES: usize = 1 << 17;
 
 /// Batches that wait for each worker: enough for the time in which the one that reads verifies one itself.
 const READ_AHEAD: usize = 4;
