@@ -6,7 +6,7 @@
 
 pub mod armor;
 pub mod attributes;
-mod certificate_set;
+mod raw;
 
 use cms::cert::CertificateChoices;
 use cms::content_info::{CmsVersion, ContentInfo};
@@ -21,7 +21,7 @@ use x509_cert::attr::Attribute;
 use x509_cert::serial_number::SerialNumber;
 
 use self::attributes::{AttributesError, SignedAttributes, SignedAttributesClaims};
-use self::certificate_set::{CertificateSet, Member, RawContentInfo, RawSignedData, encodes_to};
+use self::raw::{CertificateSet, Member, RawContentInfo, RawSignedData, encodes_to};
 use crate::crypto::{DigestAlgorithm, SignatureAlgorithm};
 use crate::x509::{Certificate, MalformedCertificate};
 
@@ -126,11 +126,7 @@ fn seal_parts(
         version: CmsVersion::V1,
         digest_algorithms: SetOfVec::try_from(vec![sha256])?,
         encap_content_info: EncapsulatedContentInfo { econtent_type: ID_DATA, econtent: None },
-        certificates: Some(CertificateSet(vec![Member {
-            certificate: CertificateChoices::Certificate(leaf),
-            der: certificate.der().to_vec(),
-            is_der: true,
-        }])),
+        certificates: Some(CertificateSet(vec![Member::from_der(certificate.der())?])),
         crls: None,
         signer_infos: SignerInfos::try_from(vec![signer])?,
     };

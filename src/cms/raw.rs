@@ -1,7 +1,7 @@
-//! The certificates of a `SignedData` (RFC 5652 §10.2.3), in the order in which they came.
+//! What a `SignedData` (RFC 5652 §3, §5.1, §10.2.3) is read into: as it came, so that it can be held against its bytes.
 //!
-//! The `cms` crate sorts them as it reads, and not as DER does: what was DER would not encode back to itself. Here the
-//! order is kept, and [`CertificateSet::is_sorted`] compares encodings, as X.690 §11.6 has it.
+//! The `cms` crate sorts certificates as it reads, and not as DER does: what was DER would not encode back to itself. Here their
+//! order is kept, and their bytes, which X.690 §11.6 compares.
 
 use cms::cert::CertificateChoices;
 use cms::content_info::CmsVersion;
@@ -47,6 +47,14 @@ pub(super) struct Member {
     pub(super) is_der: bool,
 }
 
+impl Member {
+    pub(super) fn from_der(der: &[u8]) -> der::Result<Self> {
+        let certificate = CertificateChoices::from_der(der)?;
+        let is_der = encodes_to(der, |same| certificate.encode(same));
+        Ok(Self { certificate, der: der.to_vec(), is_der })
+    }
+}
+
 impl CertificateSet {
     /// Whether the encodings ascend, as DER has it.
     fn is_sorted(&self) -> bool {
@@ -69,10 +77,7 @@ impl<'a> DecodeValue<'a> for CertificateSet {
     fn decode_value<R: Reader<'a>>(reader: &mut R, _header: Header) -> der::Result<Self> {
         let mut certificates = Vec::new();
         while !reader.is_finished() {
-            let der = reader.tlv_bytes()?;
-            let certificate = CertificateChoices::from_der(der)?;
-            let is_der = encodes_to(der, |same| certificate.encode(same));
-            certificates.push(Member { certificate, der: der.to_vec(), is_der });
+            certificates.push(Member::from_der(reader.tlv_bytes()?)?);
         }
         Ok(Self(certificates))
     }
