@@ -1,9 +1,12 @@
 //! Folders for a run's own work, below where temporary files are, gone when it ends. What a killed run leaves, which is somebody's
 //! commits and keys, the next one removes.
 
-use std::fs::{self, File};
+#[cfg(unix)]
+use std::fs;
+use std::fs::File;
 use std::io;
 use std::path::Path;
+#[cfg(unix)]
 use std::time::Duration;
 
 use tempfile::TempDir;
