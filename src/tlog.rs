@@ -8,7 +8,6 @@ pub mod checkpoint;
 pub mod dsse;
 pub mod entry_key;
 pub mod hashedrekord;
-pub mod intoto;
 pub mod merkle;
 pub mod note;
 pub mod promise;
@@ -18,6 +17,7 @@ pub mod proto_json;
 pub mod rekor_json;
 pub mod rekor_v2;
 pub mod tiles;
+mod verifier;
 
 use crate::crypto::{DigestAlgorithm, KeyKind, Sha256Digest, SignatureAlgorithm};
 use crate::trusted_root::LogId;

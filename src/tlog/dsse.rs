@@ -1,23 +1,13 @@
-//! DSSE envelopes, and Rekor's `dsse` 0.0.1: digests of envelope and payload, the signatures, and whose.
-//!
-//! What is signed is the pre-authentication encoding of payload type and payload. The payload itself is not logged.
+//! DSSE envelopes. What is signed is the pre-authentication encoding of payload type and payload.
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use serde::Deserialize;
-use serde_json::json;
 
-use super::entry_key::{BadEntryKey, EntryKey};
-use super::proposed::ProposedEntryError;
-use crate::crypto::{BadSignature, DigestAlgorithm, KeyKind, Sha256Digest, SignatureAlgorithm, VerifyingKey};
-
-/// `kind` of these entries.
-pub const KIND: &str = "dsse";
-
-/// `apiVersion` of Rekor v1's form.
-pub const VERSION_0_0_1: &str = "0.0.1";
+use super::entry_key::EntryKey;
+use crate::crypto::{BadSignature, DigestAlgorithm, KeyKind, SignatureAlgorithm, VerifyingKey};
 
 /// The pre-authentication encoding (DSSE protocol, "Signature definition").
 #[must_use]
@@ -111,7 +101,7 @@ impl Envelope {
 }
 
 /// Base64 of the standard or the URL alphabet: DSSE wants either to be read.
-pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+fn decode(text: &str) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok().or_else(|| ANY_URL_SAFE.decode(text).ok())
 }
 
@@ -123,49 +113,6 @@ fn verify(key: &VerifyingKey, message: &[u8], signature: &[u8]) -> Result<(), Ba
         }
         KeyKind::EcdsaP256 | KeyKind::Ed25519 | KeyKind::Rsa => Err(bad),
     })
-}
-
-/// The canonical body for a proposal's `spec`, all signatures verified.
-pub(super) fn proposed_body(spec: &str) -> Result<Vec<u8>, ProposedEntryError> {
-    let spec: Spec = serde_json::from_str(spec).map_err(ProposedEntryError::spec(KIND))?;
-    let proposed = spec.proposed_content;
-    let envelope = Envelope::parse(&proposed.envelope)?;
-    let keys = proposed.verifiers.iter().map(|pem| {
-        let pem = STANDARD.decode(pem).map_err(|_| BadEntryKey::Pem)?;
-        EntryKey::from_pem(&pem)
-    });
-    let keys = keys.collect::<Result<Vec<_>, _>>()?;
-    let mut signatures: Vec<_> = envelope
-        .verify(&keys)?
-        .into_iter()
-        .zip(&envelope.signatures)
-        .map(|(key, signature)| (&signature.encoded, STANDARD.encode(key.canonical_pem())))
-        .collect();
-    signatures.sort();
-    signatures.dedup_by(|next, kept| next.0 == kept.0);
-    let signatures =
-        signatures.into_iter().map(|(signature, verifier)| json!({ "signature": signature, "verifier": verifier }));
-    canonical(
-        &json!({
-            "apiVersion": VERSION_0_0_1,
-            "kind": KIND,
-            "spec": {
-                "envelopeHash": sha256(proposed.envelope.as_bytes()),
-                "payloadHash": sha256(&envelope.payload),
-                "signatures": signatures.collect::<Vec<_>>(),
-            },
-        }),
-        KIND,
-    )
-}
-
-pub(super) fn sha256(bytes: &[u8]) -> serde_json::Value {
-    json!({ "algorithm": "sha256", "value": Sha256Digest::of(bytes).to_string() })
-}
-
-/// RFC 8785.
-pub(super) fn canonical(body: &serde_json::Value, kind: &'static str) -> Result<Vec<u8>, ProposedEntryError> {
-    serde_json_canonicalizer::to_vec(body).map_err(ProposedEntryError::spec(kind))
 }
 
 /// An envelope that a log must not take.
@@ -186,18 +133,6 @@ pub enum MalformedEnvelope {
     /// A signature without a key that verifies it, or a key that verifies none.
     #[error("could not verify envelope: every signature needs a key that verifies it, and every key a signature")]
     Unverified,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Spec {
-    proposed_content: ProposedContent,
-}
-
-#[derive(Deserialize)]
-struct ProposedContent {
-    envelope: String,
-    verifiers: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -224,55 +159,10 @@ const MAX_SIGNATURES: usize = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::{ServiceKey, ServiceKeyKind, SigningKey};
-    use crate::tlog::hashedrekord::{Verifier, pem};
-    use crate::tlog::proposed::ProposedEntry;
-
-    fn pem64(spki: &[u8]) -> String {
-        STANDARD.encode(pem(Verifier::PublicKey(spki)))
-    }
-
-    fn proposal(signatures: &[String], verifiers: &[String]) -> Vec<u8> {
-        let signatures: Vec<_> = signatures.iter().map(|sig| json!({ "sig": sig, "keyid": "x" })).collect();
-        let envelope = json!({ "payloadType": "text/plain", "payload": "aGk=", "signatures": signatures });
-        let content = json!({ "envelope": envelope.to_string(), "verifiers": verifiers });
-        json!({ "kind": KIND, "apiVersion": VERSION_0_0_1, "spec": { "proposedContent": content } })
-            .to_string()
-            .into_bytes()
-    }
 
     #[test]
     fn encoding_is_the_protocols() {
         let encoded = pre_authentication_encoding("application/vnd.in-toto+json", b"{}");
         assert_eq!(encoded, b"DSSEv1 28 application/vnd.in-toto+json 2 {}");
-    }
-
-    #[test]
-    fn every_signature_needs_a_key_and_every_key_a_signature() {
-        let message = pre_authentication_encoding("text/plain", b"hi");
-        let p256 = SigningKey::generate();
-        let ed25519 = ServiceKey::generate(ServiceKeyKind::Ed25519).unwrap();
-        let signatures = [STANDARD.encode(p256.sign(&message)), STANDARD.encode(ed25519.sign(&message).unwrap())];
-        let verifiers = [pem64(&p256.public_key_der()), pem64(ed25519.verifying_key().spki_der())];
-        let read = |signatures: &[String], verifiers: &[String]| ProposedEntry::read(&proposal(signatures, verifiers));
-
-        let body = read(&signatures, &verifiers).unwrap().into_canonical_body();
-        let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
-        let logged = value["spec"]["signatures"].as_array().unwrap();
-        assert_eq!(logged.len(), 2);
-        assert!(logged[0]["signature"].as_str() < logged[1]["signature"].as_str());
-        assert_eq!(value["spec"]["payloadHash"]["value"], Sha256Digest::of(b"hi").to_string());
-
-        let unverified = Err(ProposedEntryError::Envelope(MalformedEnvelope::Unverified));
-        assert_eq!(read(&signatures, &verifiers[..1]), unverified);
-        assert_eq!(read(&signatures[..1], &verifiers), unverified);
-        assert_eq!(read(&[STANDARD.encode(p256.sign(b"hi"))], &verifiers[..1]), unverified);
-        let none = Err(ProposedEntryError::Envelope(MalformedEnvelope::SignatureCount(0)));
-        assert_eq!(read(&[], &verifiers), none);
-        let none = Err(ProposedEntryError::Envelope(MalformedEnvelope::KeyCount(0)));
-        assert_eq!(read(&signatures, &[]), none);
-        let garbage = Err(ProposedEntryError::Envelope(MalformedEnvelope::Base64("signature")));
-        assert_eq!(read(&["*".to_owned()], &verifiers), garbage);
-        assert_eq!(read(&signatures, &["AAAA".to_owned()]), Err(ProposedEntryError::Key(BadEntryKey::Pem)));
     }
 }

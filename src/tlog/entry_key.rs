@@ -6,7 +6,7 @@ use der::{Decode as _, Encode as _};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-use super::hashedrekord::{CERTIFICATE, PUBLIC_KEY, Verifier, pem};
+use super::verifier::{CERTIFICATE, PUBLIC_KEY, Verifier, pem};
 use crate::crypto::{Sha256Digest, UnsupportedKey, VerifyingKey};
 
 /// A certificate or public key that was read, and the key in it.

@@ -7,9 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::entry_key::{BadEntryKey, EntryKey};
-use super::proposed::ProposedEntryError;
-use crate::crypto::{BadSignature, DigestAlgorithm, KeyKind, Sha256Digest, SignatureAlgorithm, VerifyingKey};
+pub use super::verifier::{Verifier, pem};
+use crate::crypto::{DigestAlgorithm, KeyKind, Sha256Digest, VerifyingKey};
 use crate::encoding::{base64, lower_hex};
 
 /// `kind` of these entries.
@@ -20,15 +19,6 @@ pub const VERSION_0_0_1: &str = "0.0.1";
 
 /// `apiVersion` of Rekor v2's form.
 pub const VERSION_0_0_2: &str = "0.0.2";
-
-/// Whose signature it is, in DER.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verifier<'a> {
-    /// An X.509 certificate.
-    Certificate(&'a [u8]),
-    /// A `SubjectPublicKeyInfo`.
-    PublicKey(&'a [u8]),
-}
 
 /// The canonical body 0.0.1 for a signature over a message with this SHA-256.
 #[must_use]
@@ -172,68 +162,12 @@ impl KeyDetails {
     }
 }
 
-/// The certificate or key in PEM (RFC 7468): 64 columns, LF, a final newline.
-#[must_use]
-pub fn pem(verifier: Verifier<'_>) -> String {
-    let (label, der) = match verifier {
-        Verifier::Certificate(der) => (CERTIFICATE, der),
-        Verifier::PublicKey(der) => (PUBLIC_KEY, der),
-    };
-    let encoded = base64(der);
-    let mut text = String::with_capacity(encoded.len() + encoded.len() / 64 + 64);
-    text.push_str("-----BEGIN ");
-    text.push_str(label);
-    text.push_str("-----\n");
-    let mut rest = encoded.as_str();
-    while let Some((line, after)) = rest.split_at_checked(64) {
-        text.push_str(line);
-        text.push('\n');
-        rest = after;
-    }
-    if !rest.is_empty() {
-        text.push_str(rest);
-        text.push('\n');
-    }
-    text.push_str("-----END ");
-    text.push_str(label);
-    text.push_str("-----\n");
-    text
-}
-
 /// The signature that a body 0.0.1 holds; `None` where it is no such body. Nothing else of it is looked at: who verifies
 /// it builds the whole body again.
 #[must_use]
 pub fn signature_in(body: &[u8]) -> Option<Vec<u8>> {
     let body: Body = serde_json::from_slice(body).ok()?;
     STANDARD.decode(&body.spec.signature.content).ok()
-}
-
-/// The canonical body for a proposal's `spec`, its signature over the digest verified.
-pub(super) fn proposed_body(spec: &str) -> Result<Vec<u8>, ProposedEntryError> {
-    let spec: Spec = serde_json::from_str(spec).map_err(ProposedEntryError::spec(KIND))?;
-    let algorithm = match spec.data.hash.algorithm.as_str() {
-        "sha256" => DigestAlgorithm::Sha256,
-        "sha384" => DigestAlgorithm::Sha384,
-        "sha512" => DigestAlgorithm::Sha512,
-        _ => return Err(ProposedEntryError::Hash),
-    };
-    let digest = hex::decode(&spec.data.hash.value).map_err(|_| ProposedEntryError::Hash)?;
-    if digest.len() != digest_length(algorithm) {
-        return Err(ProposedEntryError::Hash);
-    }
-    let signature = STANDARD.decode(&spec.signature.content).map_err(|_| ProposedEntryError::SignatureEncoding)?;
-    let pem = STANDARD.decode(&spec.signature.public_key.content).map_err(|_| BadEntryKey::Pem)?;
-    let key = EntryKey::from_pem(&pem)?;
-    let wanted = match key.key().kind().default_algorithm() {
-        SignatureAlgorithm::Ecdsa(wanted) | SignatureAlgorithm::RsaPkcs1(wanted) => wanted,
-        // Ed25519ph: pure Ed25519 signs no digest.
-        SignatureAlgorithm::Ed25519 => DigestAlgorithm::Sha512,
-    };
-    if wanted != algorithm {
-        return Err(ProposedEntryError::Signature(BadSignature));
-    }
-    key.key().verify_digest(algorithm, &digest, &signature)?;
-    Ok(canonical_body_over(algorithm, &digest, &signature, key.verifier()))
 }
 
 pub(super) fn digest_length(algorithm: DigestAlgorithm) -> usize {
@@ -249,140 +183,47 @@ struct Body {
     spec: Spec,
 }
 
+/// What 0.0.1 says, in a body or a proposal.
 #[derive(Deserialize)]
-struct Spec {
-    data: Data,
-    signature: Signature,
+pub(super) struct Spec {
+    pub(super) data: Data,
+    pub(super) signature: Signature,
 }
 
 #[derive(Deserialize)]
-struct Data {
-    hash: Hash,
+pub(super) struct Data {
+    pub(super) hash: Hash,
 }
 
 #[derive(Deserialize)]
-struct Hash {
-    algorithm: String,
-    value: String,
+pub(super) struct Hash {
+    pub(super) algorithm: String,
+    pub(super) value: String,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Signature {
-    content: String,
-    public_key: PublicKey,
+pub(super) struct Signature {
+    pub(super) content: String,
+    pub(super) public_key: PublicKey,
 }
 
 #[derive(Deserialize)]
-struct PublicKey {
-    content: String,
+pub(super) struct PublicKey {
+    pub(super) content: String,
 }
-
-pub(super) const CERTIFICATE: &str = "CERTIFICATE";
-pub(super) const PUBLIC_KEY: &str = "PUBLIC KEY";
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
     use crate::crypto::SigningKey;
-    use crate::tlog::proposed::ProposedEntry;
-
-    /// RFC 8410 §10.1: all of a public key but its 32 bytes.
-    const ED25519_SPKI_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-
-    fn proposal(message: &[u8]) -> (SigningKey, Vec<u8>) {
-        let key = SigningKey::generate();
-        let body =
-            canonical_body(&Sha256Digest::of(message), &key.sign(message), Verifier::PublicKey(&key.public_key_der()));
-        (key, body)
-    }
-
-    fn changed(body: &[u8], from: &str, to: &str) -> Result<ProposedEntry, ProposedEntryError> {
-        let text = std::str::from_utf8(body).unwrap();
-        assert!(text.contains(from), "{from}");
-        ProposedEntry::read(text.replacen(from, to, 1).as_bytes())
-    }
 
     #[test]
-    fn body_is_canonical_json_and_a_proposal() {
-        let (_, body) = proposal(b"message");
+    fn body_is_canonical_json() {
+        let key = SigningKey::generate();
+        let (message, spki) = (Sha256Digest::of(b"message"), key.public_key_der());
+        let body = canonical_body(&message, &key.sign(b"message"), Verifier::PublicKey(&spki));
         let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(serde_json_canonicalizer::to_vec(&value).unwrap(), body);
-        assert_eq!(ProposedEntry::read(&body).unwrap().canonical_body(), body);
-    }
-
-    #[test]
-    fn any_pem_is_reencoded() {
-        let (_, body) = proposal(b"message");
-        let value: serde_json::Value = serde_json::from_slice(&body).unwrap();
-        let encoded = value["spec"]["signature"]["publicKey"]["content"].as_str().unwrap();
-        let pem = String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap();
-        let read = changed(&body, encoded, &base64(pem.replace('\n', "\r\n"))).unwrap();
-        assert_eq!(read.canonical_body(), body);
-        let twice = changed(&body, encoded, &base64(pem.repeat(2)));
-        assert_eq!(twice, Err(ProposedEntryError::Key(BadEntryKey::Pem)));
-    }
-
-    #[test]
-    fn one_thing_wrong_is_named() {
-        let (_, body) = proposal(b"message");
-        let digest = Sha256Digest::of(b"message").to_string();
-        let other = Sha256Digest::of(b"other").to_string();
-        assert_eq!(changed(&body, &digest, &other), Err(ProposedEntryError::Signature(BadSignature)));
-        assert_eq!(changed(&body, &digest, "zz"), Err(ProposedEntryError::Hash));
-        assert_eq!(changed(&body, "sha256", "sha384"), Err(ProposedEntryError::Hash));
-        assert_eq!(changed(&body, "sha256", "md5"), Err(ProposedEntryError::Hash));
-        assert_eq!(changed(&body, "hashedrekord", "nope"), Err(ProposedEntryError::Kind("nope".to_owned())));
-        assert_eq!(
-            changed(&body, "0.0.1", "0.0.3"),
-            Err(ProposedEntryError::Version { kind: KIND.to_owned(), version: "0.0.3".to_owned() })
-        );
-        assert!(matches!(changed(&body, "signature", "x"), Err(ProposedEntryError::Spec { kind: KIND, .. })));
-        assert!(matches!(ProposedEntry::read(b"{"), Err(ProposedEntryError::Json(_))));
-    }
-
-    #[test]
-    fn sha512_does_not_go_with_p256() {
-        let (key, _) = proposal(b"");
-        let verifier = Verifier::PublicKey(&key.public_key_der());
-        let digest = DigestAlgorithm::Sha512.digest(b"message");
-        let proposed = canonical_body_over(DigestAlgorithm::Sha512, &digest, &key.sign(b"message"), verifier);
-        assert_eq!(ProposedEntry::read(&proposed), Err(ProposedEntryError::Signature(BadSignature)));
-    }
-
-    #[test]
-    fn ed25519_signs_as_ed25519ph() {
-        let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
-        let spki = [&ED25519_SPKI_HEAD[..], key.verifying_key().as_bytes()].concat();
-        let message = ed25519_dalek::Digest::chain_update(ed25519_dalek::Sha512::default(), b"message");
-        let signature = key.sign_prehashed(message, None).unwrap().to_bytes();
-        let digest = DigestAlgorithm::Sha512.digest(b"message");
-        let body = |signature: &[u8]| {
-            canonical_body_over(DigestAlgorithm::Sha512, &digest, signature, Verifier::PublicKey(&spki))
-        };
-        let proposed = body(&signature);
-        assert_eq!(ProposedEntry::read(&proposed).unwrap().canonical_body(), proposed);
-        let pure = ed25519_dalek::Signer::sign(&key, b"message").to_bytes();
-        assert_eq!(ProposedEntry::read(&body(&pure)), Err(ProposedEntryError::Signature(BadSignature)));
-    }
-
-    #[test]
-    fn pem_has_64_columns() {
-        let der = vec![0; 96];
-        let text = pem(Verifier::Certificate(&der));
-        assert_eq!(text.lines().map(str::len).collect::<Vec<_>>(), [27, 64, 64, 25]);
-        assert_eq!(text, der::pem::encode_string("CERTIFICATE", der::pem::LineEnding::LF, &der).unwrap());
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics(at: prop::sample::Index, byte: u8) {
-            let (_, mut body) = proposal(b"message");
-            let index = at.index(body.len());
-            body[index] = byte;
-            drop(ProposedEntry::read(&body));
-        }
     }
 }

@@ -8,15 +8,16 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::dsse::{self, Envelope, EnvelopeSignature, MalformedEnvelope};
-use super::entry_key::{BadEntryKey, EntryKey};
-use super::proposed::ProposedEntryError;
+use super::dsse::{canonical, sha256};
+use super::error::ProposedEntryError;
+use crate::tlog::dsse::{Envelope, EnvelopeSignature, MalformedEnvelope};
+use crate::tlog::entry_key::{BadEntryKey, EntryKey};
 
 /// `kind` of these entries.
-pub const KIND: &str = "intoto";
+pub(super) const KIND: &str = "intoto";
 
 /// The version that is taken.
-pub const VERSION_0_0_2: &str = "0.0.2";
+pub(super) const VERSION_0_0_2: &str = "0.0.2";
 
 /// The canonical body for a proposal's `spec`, all signatures verified.
 pub(super) fn proposed_body(spec: &str) -> Result<Vec<u8>, ProposedEntryError> {
@@ -47,10 +48,10 @@ pub(super) fn proposed_body(spec: &str) -> Result<Vec<u8>, ProposedEntryError> {
         "spec": { "content": {
             "envelope": { "payloadType": envelope.payload_type, "signatures": logged },
             "hash": hash,
-            "payloadHash": dsse::sha256(&envelope.payload),
+            "payloadHash": sha256(&envelope.payload),
         }},
     });
-    dsse::canonical(&body, KIND)
+    canonical(&body, KIND)
 }
 
 /// The outer base64, which holds base64.
@@ -106,12 +107,13 @@ struct Hash {
 mod tests {
     use super::*;
     use crate::crypto::SigningKey;
+    use crate::tlog::dsse::pre_authentication_encoding;
     use crate::tlog::hashedrekord::{Verifier, pem};
     use crate::tlog::proposed::ProposedEntry;
 
     fn proposal() -> serde_json::Value {
         let key = SigningKey::generate();
-        let signature = key.sign(&dsse::pre_authentication_encoding("text/plain", b"hi"));
+        let signature = key.sign(&pre_authentication_encoding("text/plain", b"hi"));
         json!({ "kind": KIND, "apiVersion": VERSION_0_0_2, "spec": { "content": {
             "envelope": {
                 "payloadType": "text/plain",
@@ -134,7 +136,7 @@ mod tests {
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         let mut expected = proposed["spec"].clone();
         let content = expected["content"].as_object_mut().unwrap();
-        content["payloadHash"] = dsse::sha256(b"hi");
+        content["payloadHash"] = sha256(b"hi");
         content["envelope"].as_object_mut().unwrap().remove("payload");
         content["envelope"]["signatures"][0].as_object_mut().unwrap().remove("keyid");
         assert_eq!(body["spec"], expected);
