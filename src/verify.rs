@@ -4,34 +4,41 @@
 //! entry from a tampered commit must not turn "rejected" into "undecided".
 
 pub mod by_key;
+mod checked;
+mod entry_version;
 pub mod error;
 pub mod findings;
 pub mod kept;
+mod key_signature;
 mod log_entry;
 mod outside;
 pub mod times;
+mod trusted;
 mod verdict;
 mod weighing;
 
 use jiff::Timestamp;
 
-pub use self::by_key::{KeyFormat, KeySignature};
+pub use self::entry_version::{BodyVersion, RekorVersion};
 pub use self::findings::Findings;
-pub use self::log_entry::{BodyVersion, RekorVersion};
+pub use self::key_signature::{KeyFormat, KeySignature};
 pub use self::outside::{Given, Refusal};
+pub use self::trusted::{SctRequirement, UnusableInstance};
 pub use self::verdict::{Rejection, Undecided, Verdict, VerifiedSignature};
 
+use self::checked::Checked;
 use self::error::{EntryError, Missing, VerifyError};
 use self::log_entry::LoggedEntry;
 use self::times::VerifiedTime;
-use self::weighing::{Checked, Weighing};
+use self::trusted::TrustedInstance;
+use self::weighing::Weighing;
 use crate::clock::CLOCK_TOLERANCE;
-use crate::instance::{Instance, InstanceName};
+use crate::instance::Instance;
 use crate::signature::git::{GitSignature, open};
 use crate::signature::{SignatureFormat, VerificationMaterial};
-use crate::timestamp::{TimestampAuthorities, TokenError};
+use crate::timestamp::TokenError;
 use crate::tlog::TransparencyLogEntry;
-use crate::x509::path::{Authorities, AuthorityError, IssuedBy, PathError, VerifiedPath};
+use crate::x509::path::{IssuedBy, PathError, VerifiedPath};
 use crate::x509::sct::{SctError, VerifiedSct, verify_embedded};
 use crate::x509::{Certificate, CertificateClaims, LeafError, SigningCertificate};
 
@@ -220,35 +227,6 @@ impl Verifier {
     }
 }
 
-/// An instance with its authorities read.
-#[derive(Debug)]
-struct TrustedInstance {
-    instance: Instance,
-    authorities: Authorities,
-    timestamp_authorities: TimestampAuthorities,
-}
-
-impl TrustedInstance {
-    fn new(instance: Instance) -> Result<Self, UnusableInstance> {
-        let authorities = Authorities::new(&instance.trusted_root);
-        let timestamp_authorities = TimestampAuthorities::new(&instance.trusted_root);
-        match (authorities, timestamp_authorities) {
-            (Ok(authorities), Ok(timestamp_authorities)) => Ok(Self { instance, authorities, timestamp_authorities }),
-            (Err(error), _) | (_, Err(error)) => Err(UnusableInstance { name: instance.name, error }),
-        }
-    }
-}
-
-/// Whether certificates must carry signed certificate timestamps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SctRequirement {
-    /// `--insecure-ignore-sct`: not looked at. Shown in every output.
-    InsecureIgnore,
-    /// Wherever the trusted root lists a CT log that was valid at the leaf's notBefore.
-    #[default]
-    WhereLogsAreTrusted,
-}
-
 fn verify_signature(
     leaf: &Result<SigningCertificate, LeafError>,
     message: &[u8],
@@ -278,12 +256,4 @@ fn path_at_each(
         path = path.and_then(|path| issued_by.valid_at(leaf, time.at()).map(|_| path));
     }
     path
-}
-
-/// The certificate or timestamp authorities of an instance cannot be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the trusted root of {name} cannot be used: {error}")]
-pub struct UnusableInstance {
-    name: InstanceName,
-    error: AuthorityError,
 }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::log_entry::{BodyVersion, RekorVersion};
+use super::entry_version::{BodyVersion, RekorVersion};
 use super::times::TimeSource;
 use super::verdict::{EntryFacts, LeafFacts, VerifiedSignature};
 use super::{SctRequirement, Verdict, Verifier};

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::by_key::{KeyFormat, KeySignature};
+use super::entry_version::{BodyVersion, RekorVersion, mislabelled};
 use super::error::{EntryError, Missing, VerifyError};
 use super::findings::Findings;
-use super::log_entry::{BodyVersion, LoggedEntry, RekorVersion};
+use super::key_signature::{KeyFormat, KeySignature};
+use super::log_entry::LoggedEntry;
 use super::times::{TimeSource, VerifiedTime};
 use crate::crypto::{KeyKind, Sha256Digest};
 use crate::instance::InstanceName;
@@ -243,7 +244,7 @@ impl VerifiedSignature {
     /// What to say where label and proof differ.
     #[must_use]
     pub fn mislabelled(&self) -> Option<&'static str> {
-        super::log_entry::mislabelled(self.entry.version, self.entry.label)
+        mislabelled(self.entry.version, self.entry.label)
     }
 
     /// Lower-case hex SHA-1 of the leaf certificate: what Git calls the signing key's fingerprint.

@@ -1,11 +1,13 @@
 //! What the steps found, weighed: anything wrong outweighs anything missing, and the payload comes last.
 
+use super::checked::Checked;
+use super::entry_version::mislabelled;
 use super::error::{Missing, VerifyError};
 use super::findings::{Finding, Findings, Outcome, Step};
-use super::log_entry::{LoggedEntry, mislabelled};
+use super::log_entry::LoggedEntry;
 use super::times::VerifiedTime;
+use super::trusted::{SctRequirement, TrustedInstance};
 use super::verdict::{Rejection, Undecided, Verdict, VerifiedSignature};
-use super::{SctRequirement, TrustedInstance};
 use crate::signature::git::{BindingError, GitSignature};
 use crate::x509::fulcio::BuildClaims;
 use crate::x509::path::{PathError, VerifiedPath};
@@ -172,24 +174,6 @@ impl Weighing<'_> {
             authority: Some(self.authority),
             signing_time: self.signature.signing_time,
             steps: steps.into_iter().chain(issuer.map(|outcome| step(Step::Issuer, outcome))).collect(),
-        }
-    }
-}
-
-/// How a step ended.
-#[derive(Clone, Debug)]
-pub(super) enum Checked<T> {
-    Held(T),
-    Missing(Missing),
-    Wrong(VerifyError),
-}
-
-impl<T> Checked<T> {
-    fn outcome(&self, detail: impl FnOnce(&T) -> String) -> Outcome {
-        match self {
-            Self::Held(value) => Outcome::Held(detail(value)),
-            Self::Missing(missing) => Outcome::Missing(missing.clone()),
-            Self::Wrong(error) => Outcome::Wrong(error.clone()),
         }
     }
 }
