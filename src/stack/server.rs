@@ -1,5 +1,6 @@
 //! The sockets in front of a [`Stack`]: TLS, limits, the clock of each request, and an orderly end.
 
+mod activity;
 mod body;
 mod client;
 mod connection;

@@ -2,19 +2,18 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use super::limits::Limits;
+use super::activity::{Activity, Overdue};
+use super::limits::{Limits, MAX_HEADERS};
 use super::{Door, Phase, Server, request};
 use crate::stack::routes::MAX_HEADER_BYTES;
 
@@ -107,126 +106,8 @@ fn builder(limits: &Limits, is_http_2: bool) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// What happens on a connection.
-#[derive(Debug)]
-pub(super) struct Activity(Mutex<Doing>);
-
-#[derive(Debug)]
-struct Doing {
-    /// Requests that are read or worked on; these have limits of their own.
-    handled: usize,
-    /// Answers that are on their way.
-    sent: usize,
-    /// When anything happened last.
-    last: Instant,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Overdue {
-    Idle,
-    Stalled,
-}
-
-impl Activity {
-    fn new() -> Self {
-        Self(Mutex::new(Doing { handled: 0, sent: 0, last: Instant::now() }))
-    }
-
-    /// A request has begun.
-    pub(super) fn handle(self: &Arc<Self>) -> Handling {
-        self.happens(|doing| doing.handled += 1);
-        Handling(Arc::clone(self))
-    }
-
-    fn overdue(&self, idle: Duration, stalled: Duration) -> Option<Overdue> {
-        let doing = self.lock();
-        match *doing {
-            Doing { handled: 1.., .. } => None,
-            Doing { sent: 1.., last, .. } => (last.elapsed() > stalled).then_some(Overdue::Stalled),
-            Doing { last, .. } => (last.elapsed() > idle).then_some(Overdue::Idle),
-        }
-    }
-
-    fn happens(&self, what: impl FnOnce(&mut Doing)) {
-        let mut doing = self.lock();
-        what(&mut doing);
-        doing.last = Instant::now();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Doing> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A request that is worked on.
-#[derive(Debug)]
-pub(super) struct Handling(Arc<Activity>);
-
-impl Handling {
-    /// The answer goes out, which must be done at `until`.
-    pub(super) fn send(self, bytes: Vec<u8>, until: Instant) -> Answer {
-        self.0.happens(|doing| doing.sent += 1);
-        Answer { rest: bytes.into(), activity: Arc::clone(&self.0), until }
-    }
-}
-
-impl Drop for Handling {
-    fn drop(&mut self) {
-        self.0.happens(|doing| doing.handled = doing.handled.saturating_sub(1));
-    }
-}
-
-/// The body of an answer, in pieces, so that it shows when the client takes no more of them.
-#[derive(Debug)]
-pub(super) struct Answer {
-    rest: Bytes,
-    activity: Arc<Activity>,
-    until: Instant,
-}
-
-impl Body for Answer {
-    type Data = Bytes;
-    type Error = TooSlow;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, TooSlow>>> {
-        if self.rest.is_empty() {
-            return Poll::Ready(None);
-        }
-        if Instant::now() > self.until {
-            return Poll::Ready(Some(Err(TooSlow)));
-        }
-        self.activity.happens(|_| ());
-        let length = self.rest.len().min(PIECE_BYTES);
-        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.rest.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(u64::try_from(self.rest.len()).unwrap_or(u64::MAX))
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        self.activity.happens(|doing| doing.sent = doing.sent.saturating_sub(1));
-    }
-}
-
-/// An answer that its client did not take in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the client took the answer too slowly")]
-pub(super) struct TooSlow;
-
-/// More than any client sends, and twice that.
-pub(super) const MAX_HEADERS: usize = 100;
-
 /// Requests at once on one connection (RFC 9113 §6.5.2: no less than 100 is recommended).
 const MAX_STREAMS: u32 = 100;
-
-const PIECE_BYTES: usize = 64 << 10;
 
 const SHORTEST_TICK: Duration = Duration::from_millis(20);
 

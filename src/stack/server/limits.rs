@@ -93,6 +93,9 @@ impl Drop for ClientPlace {
     }
 }
 
+/// More than any client sends, and twice that.
+pub(super) const MAX_HEADERS: usize = 100;
+
 #[cfg(test)]
 mod tests {
     use super::*;

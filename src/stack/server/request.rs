@@ -10,8 +10,9 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::activity::{Activity, Answer};
 use super::body::{self, BodyError, HeldBytes};
-use super::connection::{Activity, Answer, MAX_HEADERS};
+use super::limits::MAX_HEADERS;
 use super::{Door, Server, client};
 use crate::stack::audit::AuditEvent;
 use crate::stack::routes::{RequestClass, health, max_body_bytes, refusal, route};
