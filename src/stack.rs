@@ -11,6 +11,7 @@ mod client_network;
 mod clock;
 pub mod ct_log;
 pub mod data_folder;
+mod disk;
 pub mod external_issuers;
 pub mod log_store;
 pub mod maintenance;
@@ -37,10 +38,10 @@ use self::certificate_authority::{
     AuthorityChain, AuthorityChains, CertificateAuthority, IssueError, IssuerType, TrustedIssuer,
 };
 use self::ct_log::CtLog;
-use self::data_folder::{DataFolder, DataFolderError, FixedSettings};
-use self::external_issuers::{BadIssuers, ExternalIssuer, ISSUERS, IssuerKeys, KeyFetcher};
+use self::data_folder::{DataFolder, DataFolderError, FixedSettings, ISSUERS, REFRESH_TOKENS};
+use self::external_issuers::{BadIssuers, ExternalIssuer, IssuerKeys, KeyFetcher};
 use self::log_store::{LogStore, StoreError};
-use self::oidc_issuer::{CLIENT_ID, IssuerOptions, OidcIssuer, REFRESH_TOKENS};
+use self::oidc_issuer::{CLIENT_ID, IssuerOptions, OidcIssuer};
 use self::public_url::PublicUrl;
 use self::rekor_v2::{TileLog, TileLogError};
 use self::timestamp_authority::TimestampAuthority;

@@ -10,7 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::data_folder::{DataFolderError, create_private, readable_by_others, write_durably};
+use super::data_folder::{ACCOUNTS, DataFolderError};
+use super::disk::{create_private, readable_by_others, write_durably};
 use crate::crypto::{HashedPassword, PasswordHashError, random_bytes};
 
 /// Where accounts are kept.
@@ -206,11 +207,6 @@ pub enum AccountError {
     #[error("\"{0}\" has no account")]
     Unknown(String),
 }
-
-pub(super) const ACCOUNTS: &str = "accounts.json";
-
-/// The file's lock, which stays.
-pub(super) const ACCOUNTS_LOCK: &str = "accounts.lock";
 
 /// RFC 5321 §4.5.3.1.3, less the angle brackets.
 const MAX_EMAIL_BYTES: usize = 254;

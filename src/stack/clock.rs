@@ -8,7 +8,7 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::data_folder::write_durably;
+use super::disk::write_durably;
 
 /// Accepts that the clock says `now`, for the log or the stack in `folder`.
 pub(super) fn accept(folder: &Path, now: Timestamp) -> std::io::Result<()> {

@@ -14,15 +14,13 @@
 //! ```
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::accounts::{ACCOUNTS, ACCOUNTS_LOCK};
-use super::external_issuers::ISSUERS;
-use super::oidc_issuer::REFRESH_TOKENS;
+use super::disk::{create_private, make_private, readable_by_others, write_durably};
 use crate::crypto::{ServiceKey, ServiceKeyError, ServiceKeyKind};
 
 /// An open folder; the lock goes when it is dropped.
@@ -319,39 +317,6 @@ pub(super) fn is_own(name: &Path) -> bool {
     name == Path::new(SETTINGS) || OWN_NAMES.iter().any(|own| name == Path::new(own))
 }
 
-/// Writes a file whole and durable, or not at all: beside it (0600), synced, renamed, the folder synced. Makes the
-/// folders that are missing.
-pub(super) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    sync_folder(folder)
-}
-
-#[cfg(unix)]
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-pub(super) fn sync_folder(_folder: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(unix)]
-pub(super) fn create_private(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-pub(super) fn create_private(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
-}
-
 /// A folder that the user made before the first start is made private; one that others got access to later is not used.
 fn make_or_find_private(path: &Path, first_start: bool) -> Result<(), DataFolderError> {
     let at = |error| DataFolderError::io(path, error);
@@ -362,28 +327,9 @@ fn make_or_find_private(path: &Path, first_start: bool) -> Result<(), DataFolder
     }
 }
 
-#[cfg(unix)]
-fn make_private(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-}
-
-#[cfg(not(unix))]
-fn make_private(_path: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(unix)]
-pub(super) fn readable_by_others(path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::PermissionsExt as _;
-    Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
-}
-
-#[cfg(not(unix))]
-pub(super) fn readable_by_others(_path: &Path) -> io::Result<bool> {
-    Ok(false)
-}
-
+pub(super) const ACCOUNTS: &str = "accounts.json";
+pub(super) const ISSUERS: &str = "issuers.toml";
+pub(super) const REFRESH_TOKENS: &str = "refresh-tokens";
 const SETTINGS: &str = "stack.json";
 
 /// What an interrupted first start may have left behind.
@@ -397,7 +343,8 @@ const OWN_NAMES: [&str; 12] = [
     "rekor-v1",
     "rekor-v2",
     ACCOUNTS,
-    ACCOUNTS_LOCK,
+    // The accounts' own, which stays.
+    "accounts.lock",
     ISSUERS,
     REFRESH_TOKENS,
 ];

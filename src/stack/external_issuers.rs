@@ -309,9 +309,6 @@ fn sigstore() -> String {
     "sigstore".to_owned()
 }
 
-/// The file's name in the data folder.
-pub(super) const ISSUERS: &str = "issuers.toml";
-
 const MAX_ISSUERS: usize = 256;
 
 /// Numbers under 1.3.6.1.4.1.57264.1 and their names in Fulcio's configuration.

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::data_folder::{self, DataFolder, DataFolderError, FixedSettings};
 use super::log_store::{self, CheckedLog, CheckpointSigner, Discrepancy, StoreError};
 use super::public_url::{BadPublicUrl, PublicUrl};
-use super::{REKOR_V2, clock, ct_log, rekor_v2, transparency_log, trust};
+use super::{REKOR_V2, clock, ct_log, disk, rekor_v2, transparency_log, trust};
 use crate::crypto::ServiceKeyKind;
 
 /// One log of a stack.
@@ -72,7 +72,7 @@ pub fn back_up(
         let _left_behind = fs::remove_dir_all(&unfinished);
     })?;
     let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    data_folder::sync_folder(parent).map_err(at(parent))?;
+    disk::sync_folder(parent).map_err(at(parent))?;
     Ok(left_out)
 }
 
@@ -158,7 +158,7 @@ fn logs(data: &Path) -> Result<Vec<Log>, MaintenanceError> {
 
 /// Copies what is the stack's to the new folder `to`, and returns what is not.
 fn copy_stack(data: &Path, logs: &[Log], to: &Path) -> Result<Vec<PathBuf>, MaintenanceError> {
-    data_folder::create_private(to).map_err(at(to))?;
+    disk::create_private(to).map_err(at(to))?;
     let mut left_out = Vec::new();
     for entry in fs::read_dir(data).map_err(at(data))? {
         let entry = entry.map_err(at(data))?;
@@ -191,7 +191,7 @@ fn copy(from: &Path, to: &Path, depth: u8) -> Result<(), MaintenanceError> {
         if depth == MAX_DEPTH {
             return Err(at(from)(io::Error::other("this folder is deeper than any of a stack")));
         }
-        data_folder::create_private(to).map_err(at(to))?;
+        disk::create_private(to).map_err(at(to))?;
         for entry in fs::read_dir(from).map_err(at(from))? {
             let entry = entry.map_err(at(from))?;
             copy(&entry.path(), &to.join(entry.file_name()), depth + 1)?;
@@ -201,7 +201,7 @@ fn copy(from: &Path, to: &Path, depth: u8) -> Result<(), MaintenanceError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             read => read.map_err(at(from))?,
         };
-        data_folder::write_durably(to, &bytes).map_err(at(to))?;
+        disk::write_durably(to, &bytes).map_err(at(to))?;
     }
     Ok(())
 }

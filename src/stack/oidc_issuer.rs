@@ -24,7 +24,6 @@ use serde_json::{Value, json};
 pub use self::authorization::{AuthorizationError, RedirectError, RedirectErrorCode, RedirectUri};
 pub use self::browser::{Authorized, DeviceProblem, DeviceStep, LoginForm};
 pub use self::people::{LoginMethod, LoginProblem, Person};
-pub(super) use self::refresh::REFRESH_TOKENS;
 pub use self::token::TokenError;
 
 use self::device::DeviceRequests;

@@ -10,7 +10,7 @@ use super::published::CheckpointSigner;
 use super::sequencer::{self, CHECKPOINT};
 use super::tiles::{TILE_WIDTH, entries_path, partial_path, read_bundle, read_tile, row_bytes, tile_path};
 use super::{StoreError, beside};
-use crate::stack::data_folder::{create_private, write_durably};
+use crate::stack::disk::{create_private, write_durably};
 
 /// Copies the log in `from` to the folder `to`, which is made. The index is not copied.
 ///

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
-use crate::stack::data_folder::sync_folder;
+use crate::stack::disk::sync_folder;
 
 /// Writes files below one folder.
 #[derive(Debug)]

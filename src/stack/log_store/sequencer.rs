@@ -16,7 +16,7 @@ use super::tiles::{Edge, Grown, TILE_WIDTH, bundle_entries, read_bundle};
 use super::{Appended, KeysOf, NewEntry, StoreError, beside, check, earlier_layout};
 use crate::crypto::Sha256Digest;
 use crate::stack::clock;
-use crate::stack::data_folder::sync_folder;
+use crate::stack::disk::sync_folder;
 use crate::tlog::merkle;
 
 /// An entry that waits.

@@ -182,7 +182,7 @@ fn what_the_checkpoint_does_not_cover_is_overwritten() {
     let write = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        crate::stack::data_folder::write_durably(&path, bytes).unwrap();
+        crate::stack::disk::write_durably(&path, bytes).unwrap();
     };
     write("tile/0/000.p/255", b"half a ti");
     write("tile/0/000", &[7; 8192]);
@@ -224,7 +224,7 @@ fn an_index_that_was_torn_is_built_again() {
     let whole = std::fs::read(&path).unwrap();
     let zeroed = [&[0; 4096], &whole[4096..]].concat();
     for torn in [&whole[..0], &whole[..100], &whole[..4096], &whole[..whole.len() / 2], &zeroed] {
-        crate::stack::data_folder::write_durably(&path, torn).unwrap();
+        crate::stack::disk::write_durably(&path, torn).unwrap();
         let log = store(folder.path());
         log.assert_consistent();
     }
@@ -252,7 +252,7 @@ fn every_changed_file_is_found() {
             _ => matches!(found, Discrepancy::Store(StoreError::OtherTree { .. })),
         };
         assert!(fits, "{name}: {found}");
-        crate::stack::data_folder::write_durably(&path, &good).unwrap();
+        crate::stack::disk::write_durably(&path, &good).unwrap();
     }
     std::fs::remove_file(folder.path().join("tile/entries/000")).unwrap();
     assert!(matches!(check(folder.path(), &signer()), Err(Discrepancy::Store(StoreError::Missing("entry")))));
@@ -261,7 +261,7 @@ fn every_changed_file_is_found() {
 fn flip(path: &PathBuf) {
     let mut bytes = std::fs::read(path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
-    crate::stack::data_folder::write_durably(path, &bytes).unwrap();
+    crate::stack::disk::write_durably(path, &bytes).unwrap();
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn a_log_never_forgets_what_it_published() {
     let older = std::fs::read(folder.path().join("checkpoint")).unwrap();
     add(&log, b"b", 1).unwrap();
     drop(log);
-    crate::stack::data_folder::write_durably(&folder.path().join("checkpoint"), &older).unwrap();
+    crate::stack::disk::write_durably(&folder.path().join("checkpoint"), &older).unwrap();
     assert!(matches!(open(folder.path()), Err(StoreError::PutBack { checkpoint: 1, indexed: 2 })));
     std::fs::remove_file(folder.path().join("checkpoint")).unwrap();
     assert!(matches!(open(folder.path()), Err(StoreError::Missing("checkpoint"))));

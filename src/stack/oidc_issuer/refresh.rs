@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Person;
 use crate::crypto::{Sha256Digest, random_bytes};
-use crate::stack::data_folder::write_durably;
+use crate::stack::disk::write_durably;
 
 /// The logins that can be refreshed.
 #[derive(Debug)]
@@ -176,9 +176,6 @@ fn split(token: &str) -> Option<(String, String)> {
     let well_formed = id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     well_formed.then(|| (id.to_owned(), Sha256Digest::of(token.as_bytes()).to_string()))
 }
-
-/// Their folder.
-pub(in crate::stack) const REFRESH_TOKENS: &str = "refresh-tokens";
 
 /// Whoever signs nothing for a month logs in again.
 const IDLE_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);

@@ -6,6 +6,7 @@ use super::token::code_challenge;
 use super::*;
 use crate::crypto::ServiceKeyKind;
 use crate::identity_token::verify_rs256;
+use crate::stack::data_folder::REFRESH_TOKENS;
 
 static KEY: LazyLock<String> =
     LazyLock::new(|| ServiceKey::generate(ServiceKeyKind::Rsa2048).unwrap().to_pkcs8_pem().unwrap().to_string());

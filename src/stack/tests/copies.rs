@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::stack::data_folder::write_durably;
+use crate::stack::disk::write_durably;
 use crate::stack::maintenance::{self, MaintenanceError};
 
 fn names(folder: &Path) -> Vec<String> {
