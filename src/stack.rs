@@ -13,6 +13,7 @@ pub mod ct_log;
 pub mod data_folder;
 mod disk;
 pub mod external_issuers;
+mod issuer_keys;
 pub mod log_store;
 pub mod maintenance;
 pub mod oidc_issuer;
@@ -39,7 +40,8 @@ use self::certificate_authority::{
 };
 use self::ct_log::CtLog;
 use self::data_folder::{DataFolder, DataFolderError, FixedSettings, ISSUERS, REFRESH_TOKENS};
-use self::external_issuers::{BadIssuers, ExternalIssuer, IssuerKeys, KeyFetcher};
+use self::external_issuers::{BadIssuers, ExternalIssuer};
+use self::issuer_keys::{IssuerKeys, KeyFetcher};
 use self::log_store::{LogStore, StoreError};
 use self::oidc_issuer::{CLIENT_ID, IssuerOptions, OidcIssuer};
 use self::public_url::PublicUrl;

@@ -22,7 +22,7 @@ pub use self::template::BadTemplate;
 
 use self::profile::{CertificateIssuer, TbsCertificate};
 use super::ct_log::{BadSubmission, CtLog, CtLogError, Submission};
-use super::external_issuers::{IssuerKeys, KeyError, KeysUnavailable};
+use super::issuer_keys::{IssuerKeys, KeyError, KeysUnavailable};
 use crate::crypto::{ServiceKey, ServiceKeyError, Sha256Digest, UnsupportedKey, VerifyingKey};
 use crate::identity_token::{Claims, IdentityToken, IdentityTokenError};
 use crate::tlog::hashedrekord::{Verifier, pem};

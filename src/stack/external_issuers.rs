@@ -9,14 +9,12 @@
 //! ci-provider = "github-workflow"
 //! ```
 
-mod keys;
-
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use url::{Host, Url};
 
-pub use self::keys::{FetchedKeys, IssuerKeys, KeyError, KeyFetcher, KeysUnavailable};
+pub use super::issuer_keys::{FetchedKeys, IssuerKeys, KeyError, KeyFetcher, KeysUnavailable};
 
 use super::certificate_authority::{BadTemplate, CiProvider, IssuerType, TrustedIssuer, is_trust_domain};
 use super::public_url::is_loopback;

@@ -11,7 +11,7 @@ use crate::crypto::{ServiceKeyError, Sha256Digest, UnsupportedKey};
 use crate::identity_token::IdentityTokenError;
 use crate::stack::certificate_authority::IdentityError;
 use crate::stack::ct_log::{BadQuery, BadSubmission};
-use crate::stack::external_issuers::KeysUnavailable;
+use crate::stack::issuer_keys::KeysUnavailable;
 use crate::stack::transparency_log::Invalid;
 use crate::tlog::checkpoint::CheckpointError;
 use crate::tlog::dsse::MalformedEnvelope;
