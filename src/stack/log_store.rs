@@ -13,15 +13,20 @@
 //! One thread appends. It takes all entries that wait as one batch: files are written and synced, then the checkpoint,
 //! then everybody in the batch is answered. Memory does not grow with the log.
 
+mod append;
 mod beside;
 mod check;
 mod copy;
 mod earlier_layout;
+mod entry_time;
 mod error;
 mod files;
 mod index;
 mod published;
 mod sequencer;
+mod shared;
+mod signer;
+mod snapshot;
 mod tiles;
 
 use std::path::Path;
@@ -31,15 +36,19 @@ use std::thread::JoinHandle;
 
 use jiff::Timestamp;
 
+pub use self::append::{Appended, NewEntry};
 pub use self::check::{CheckedLog, Discrepancy, check};
 pub use self::copy::{copy, last_time};
 pub use self::error::StoreError;
-pub use self::published::{CheckpointSigner, Snapshot, StoredEntry};
+pub use self::index::KeysOf;
+pub use self::shared::{StoreCounts, StoreState};
+pub use self::signer::CheckpointSigner;
+pub use self::snapshot::{Snapshot, StoredEntry};
 
-use self::published::Shared;
-use self::sequencer::{Append, Sequencer};
-use crate::crypto::Sha256Digest;
-use crate::stack::clock;
+use self::append::Append;
+use self::entry_time::is_believed;
+use self::sequencer::Sequencer;
+use self::shared::Shared;
 use crate::tlog::merkle;
 
 /// A log that is open for appending.
@@ -51,58 +60,11 @@ pub struct LogStore {
     sequencer: Option<JoinHandle<()>>,
 }
 
-/// What to append.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NewEntry {
-    /// The leaf: at most 65,535 bytes.
-    pub bytes: Vec<u8>,
-    /// What is kept with it without being in the leaf: at most a megabyte.
-    pub beside: Vec<u8>,
-}
-
-/// Where an entry is.
-#[derive(Clone, Debug)]
-pub struct Appended {
-    /// Its leaf index.
-    pub index: u64,
-    /// When it came in: the caller's clock, but never before an earlier entry's time.
-    pub time: Timestamp,
-    /// Whether the very same leaf had been appended before.
-    pub is_duplicate: bool,
-    /// The log with the entry in it, as it was published.
-    pub log: Snapshot,
-}
-
-/// The digests by which a leaf is found with [`Snapshot::with_key`].
-pub type KeysOf = fn(&[u8]) -> Vec<Sha256Digest>;
-
-/// What a log's owner is told of its state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreState {
-    /// It can be read only, until the clock has caught up with the last entry, or somebody accepts it.
-    ClockBehind,
-    /// It can be read only, until there is room on the disk again.
-    Full,
-    /// It takes entries.
-    Open,
-    /// It can be read only, until it is opened again; why.
-    Stopped(String),
-}
-
-/// What a log did since it was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StoreCounts {
-    /// Entries appended.
-    pub entries: u64,
-    /// Batches they came in.
-    pub batches: u64,
-}
-
 /// Whether `folder` has a log, or what is left of one; opening it would begin another.
 #[must_use]
 pub fn is_there(folder: &Path) -> bool {
     // A log of the earlier layout has its index only.
-    [sequencer::CHECKPOINT, index::FILE].iter().any(|file| folder.join(file).exists())
+    [published::CHECKPOINT, index::FILE].iter().any(|file| folder.join(file).exists())
 }
 
 impl LogStore {
@@ -169,7 +131,7 @@ impl LogStore {
     /// Whether an entry that comes in at `now` is not too long before the last one, or the operator has accepted this clock.
     #[must_use]
     pub fn believes(&self, now: Timestamp) -> bool {
-        sequencer::not_before(self.last_time(), now).is_ok() || clock::is_accepted(&self.shared.folder, now)
+        is_believed(&self.shared.folder, self.last_time(), now)
     }
 
     /// What it did since it was opened.

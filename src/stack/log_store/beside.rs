@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::StoreError;
+use super::error::StoreError;
 use super::files::open_in_place;
 
 /// The two files, for the one who appends.

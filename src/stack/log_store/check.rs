@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use super::error::StoreError;
 use super::files::read_if_there;
-use super::published::CheckpointSigner;
-use super::tiles::{Edge, Grown, TILE_WIDTH, bundle_entries, read_bundle, read_tile, tile_path};
-use super::{StoreError, beside, sequencer};
+use super::signer::CheckpointSigner;
+use super::tiles::{Edge, Grown, TILE_WIDTH, bundle_entries, entries_path, read_bundle, read_tile, tile_path};
+use super::{beside, published};
 use crate::crypto::Sha256Digest;
 use crate::tlog::merkle;
 
@@ -45,7 +46,7 @@ pub enum Discrepancy {
 /// # Errors
 /// [`Discrepancy`] names the first thing that is wrong.
 pub fn check(folder: &Path, signer: &CheckpointSigner) -> Result<CheckedLog, Discrepancy> {
-    let (edge, published) = sequencer::load(folder, signer)?;
+    let (edge, published) = published::load(folder, signer)?;
     let computed = recompute(folder, edge.size, &mut |_| {})?;
     if computed != published.root {
         return Err(Discrepancy::Root { computed, stated: published.root });
@@ -75,7 +76,7 @@ fn recompute(folder: &Path, size: u64, progress: &mut dyn FnMut(u64)) -> Result<
             edge.push(entry, merkle::leaf_hash(entry), &mut grown)?;
         }
         if edge.size != index * TILE_WIDTH + width {
-            return Err(Discrepancy::Bundle(super::tiles::entries_path(index)));
+            return Err(Discrepancy::Bundle(entries_path(index)));
         }
         for (path, expected) in grown.files {
             if read_if_there(&folder.join(&path))?.as_ref() != Some(&expected) {

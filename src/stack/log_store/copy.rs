@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::published::CheckpointSigner;
-use super::sequencer::{self, CHECKPOINT};
+use super::beside;
+use super::error::StoreError;
+use super::published::{self, CHECKPOINT};
+use super::signer::CheckpointSigner;
 use super::tiles::{TILE_WIDTH, entries_path, partial_path, read_bundle, read_tile, row_bytes, tile_path};
-use super::{StoreError, beside};
 use crate::stack::disk::{create_private, write_durably};
 
 /// Copies the log in `from` to the folder `to`, which is made. The index is not copied.
@@ -17,7 +18,7 @@ use crate::stack::disk::{create_private, write_durably};
 /// # Errors
 /// [`StoreError`] when something cannot be read or written.
 pub fn copy(from: &Path, signer: &CheckpointSigner, to: &Path) -> Result<(), StoreError> {
-    let (edge, published) = sequencer::load(from, signer)?;
+    let (edge, published) = published::load(from, signer)?;
     create_private(to).map_err(|error| StoreError::io(to, error))?;
     let write = |path: &Path, bytes: &[u8]| {
         let path = to.join(path);
@@ -53,7 +54,7 @@ pub fn copy(from: &Path, signer: &CheckpointSigner, to: &Path) -> Result<(), Sto
 /// # Errors
 /// [`StoreError`] when it cannot be read.
 pub fn last_time(folder: &Path, signer: &CheckpointSigner) -> Result<Option<Timestamp>, StoreError> {
-    let (edge, _) = sequencer::load(folder, signer)?;
+    let (edge, _) = published::load(folder, signer)?;
     edge.size.checked_sub(1).map(|last| beside::time(folder, last)).transpose()
 }
 

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use redb::{Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
-use super::StoreError;
 use super::beside::BesideWriter;
+use super::error::StoreError;
 use super::files::Files;
 use super::index::FILE;
-use super::published::CheckpointSigner;
-use super::sequencer::CHECKPOINT;
+use super::published::CHECKPOINT;
+use super::signer::CheckpointSigner;
 use super::tiles::{Edge, Grown, Row, TILE_WIDTH};
 use crate::crypto::Sha256Digest;
 

@@ -115,26 +115,6 @@ impl StoreError {
     }
 }
 
-impl From<redb::Error> for StoreError {
-    fn from(error: redb::Error) -> Self {
-        match error {
-            redb::Error::Io(error) => Self::io(Path::new(super::index::FILE), error),
-            error => Self::Index(Arc::new(error)),
-        }
-    }
-}
-
-macro_rules! from_redb {
-    ($($error:ty),*) => {$(
-        impl From<$error> for StoreError {
-            fn from(error: $error) -> Self {
-                redb::Error::from(error).into()
-            }
-        }
-    )*};
-}
-from_redb!(redb::CommitError, redb::DatabaseError, redb::StorageError, redb::TableError, redb::TransactionError);
-
 /// ENFILE and EMFILE.
 #[cfg(unix)]
 const OUT_OF_DESCRIPTORS: [i32; 2] = [23, 24];

@@ -3,13 +3,13 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{
     Builder, Database, Durability, MultimapTableDefinition, ReadableDatabase as _, ReadableTable as _, TableDefinition,
 };
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::crypto::Sha256Digest;
 
 /// The open index. `None` while it is broken.
@@ -18,6 +18,9 @@ pub(super) struct Index {
     path: PathBuf,
     database: RwLock<Option<Database>>,
 }
+
+/// The digests by which a leaf is found with [`Snapshot::with_key`](super::Snapshot::with_key).
+pub type KeysOf = fn(&[u8]) -> Vec<Sha256Digest>;
 
 /// What an entry is found by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +139,26 @@ impl Index {
         ask(slot.as_ref().ok_or(StoreError::IndexBroken)?)
     }
 }
+
+impl From<redb::Error> for StoreError {
+    fn from(error: redb::Error) -> Self {
+        match error {
+            redb::Error::Io(error) => Self::io(Path::new(FILE), error),
+            error => Self::Index(Arc::new(error)),
+        }
+    }
+}
+
+macro_rules! from_redb {
+    ($($error:ty),*) => {$(
+        impl From<$error> for StoreError {
+            fn from(error: $error) -> Self {
+                redb::Error::from(error).into()
+            }
+        }
+    )*};
+}
+from_redb!(redb::CommitError, redb::DatabaseError, redb::StorageError, redb::TableError, redb::TransactionError);
 
 /// Index of every entry, by leaf hash.
 pub(super) const LEAVES: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("indexes");

@@ -3,32 +3,26 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::append::{Append, Appended};
 use super::beside::BesideWriter;
+use super::entry_time::not_before;
+use super::error::StoreError;
 use super::files::{Files, read_if_there};
-use super::index::{Index, Indexed};
-use super::published::{CheckpointSigner, Published, Shared, Snapshot};
+use super::index::{Index, Indexed, KeysOf};
+use super::published::{CHECKPOINT, Published, load};
+use super::shared::Shared;
+use super::signer::CheckpointSigner;
+use super::snapshot::Snapshot;
 use super::tiles::{Edge, Grown, TILE_WIDTH, bundle_entries, read_bundle};
-use super::{Appended, KeysOf, NewEntry, StoreError, beside, check, earlier_layout};
-use crate::crypto::Sha256Digest;
+use super::{beside, check, earlier_layout};
 use crate::stack::clock;
 use crate::stack::disk::sync_folder;
 use crate::tlog::merkle;
-
-/// An entry that waits.
-#[derive(Debug)]
-pub(super) struct Append {
-    pub(super) entry: NewEntry,
-    pub(super) leaf: Sha256Digest,
-    /// What it is found by.
-    pub(super) keys: Vec<Sha256Digest>,
-    pub(super) now: Timestamp,
-    pub(super) answer: SyncSender<Result<Appended, StoreError>>,
-}
 
 /// The one who appends.
 #[derive(Debug)]
@@ -313,37 +307,6 @@ fn begin(folder: &Path, signer: &CheckpointSigner, files: &mut Files) -> Result<
     let checkpoint = signer.sign(0, Edge::default().root(folder)?)?;
     files.write(&[(PathBuf::from(CHECKPOINT), checkpoint.into_bytes())])
 }
-
-/// The tree that the checkpoint covers, from files that give the same root hash.
-pub(super) fn load(folder: &Path, signer: &CheckpointSigner) -> Result<(Edge, Published), StoreError> {
-    let envelope = read_if_there(&folder.join(CHECKPOINT))?.ok_or(StoreError::Missing("checkpoint"))?;
-    let verified = signer.verify(&envelope)?;
-    if verified.origin() != signer.origin {
-        return Err(StoreError::OtherLog { found: verified.origin().to_owned(), expected: signer.origin.clone() });
-    }
-    let edge = Edge::load(folder, verified.tree_size())?;
-    let root = edge.root(folder)?;
-    if verified.root_hash() != root {
-        return Err(StoreError::OtherTree { tree_size: verified.tree_size() });
-    }
-    let without_bundle = Edge { size: edge.size, rows: edge.rows.clone(), bundle: Vec::new() };
-    let checkpoint = String::from_utf8_lossy(&envelope).into_owned();
-    Ok((edge, Published { edge: without_bundle, root, checkpoint }))
-}
-
-/// The time of an entry that comes in at `now` after one that came in at `last`.
-pub(super) fn not_before(last: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, StoreError> {
-    match last {
-        Some(last) if last.duration_since(now) > MAX_CLOCK_STEP_BACK => Err(StoreError::ClockWentBack { now, last }),
-        Some(last) => Ok(now.max(last)),
-        None => Ok(now),
-    }
-}
-
-pub(super) const CHECKPOINT: &str = "checkpoint";
-
-/// An adjusted clock steps back by less.
-const MAX_CLOCK_STEP_BACK: SignedDuration = SignedDuration::from_secs(5);
 
 /// How often a log on a full disk tries whether there is room.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

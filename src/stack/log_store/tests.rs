@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::crypto::{ServiceKey, ServiceKeyKind};
+use crate::crypto::{ServiceKey, ServiceKeyKind, Sha256Digest};
 use crate::stack::clock;
 use crate::tlog::note;
 

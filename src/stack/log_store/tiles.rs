@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::StoreError;
+use super::error::StoreError;
 use super::files::read_if_there;
 use crate::crypto::Sha256Digest;
 use crate::tlog::merkle;
