@@ -2,6 +2,7 @@
 
 mod chains;
 mod ci_provider;
+mod error;
 mod identity;
 mod profile;
 mod request;
@@ -15,19 +16,20 @@ use x509_cert::name::Name;
 pub use self::chains::{AuthorityChain, AuthorityChains};
 pub(super) use self::chains::{ROOT_NAME, TIMESTAMP_ROOT_NAME};
 pub use self::ci_provider::CiProvider;
+pub use self::error::IssueError;
 pub(in crate::stack) use self::identity::is_trust_domain;
 pub use self::identity::{CertificateIdentity, IdentityError, IssuerType};
 pub use self::request::CertificateRequest;
 pub use self::template::BadTemplate;
 
 use self::profile::{CertificateIssuer, TbsCertificate};
-use super::ct_log::{BadSubmission, CtLog, CtLogError, Submission};
-use super::issuer_keys::{IssuerKeys, KeyError, KeysUnavailable};
-use crate::crypto::{ServiceKey, ServiceKeyError, Sha256Digest, UnsupportedKey, VerifyingKey};
+use super::ct_log::{CtLog, Submission};
+use super::issuer_keys::IssuerKeys;
+use crate::crypto::{ServiceKey, Sha256Digest, VerifyingKey};
 use crate::identity_token::{Claims, IdentityToken, IdentityTokenError};
 use crate::tlog::hashedrekord::{Verifier, pem};
 use crate::x509::MalformedCertificate;
-use crate::x509::sct::{SctError, SignedCertificateTimestamp};
+use crate::x509::sct::SignedCertificateTimestamp;
 
 /// The actor.
 #[derive(Debug)]
@@ -139,11 +141,11 @@ impl CertificateAuthority {
     ) -> Result<Vec<u8>, IssueError> {
         let by = CertificateIssuer { name: &self.name, key: self.key.verifying_key() };
         let mut tbs = TbsCertificate::leaf(identity, key, by, now)?;
-        let precertificate = sign(tbs.poisoned()?, &self.key)?;
+        let precertificate = tbs.poisoned()?.signed(&self.key)?;
         let submission = Submission::precertificate(self.key_hash, tbs.to_der()?, &precertificate, &self.chain.der())?;
         let sct = ct_log.add(&submission, now)?;
         tbs.push_sct_list(&SignedCertificateTimestamp::extension_value(vec![sct])?)?;
-        sign(tbs, &self.key)
+        tbs.signed(&self.key)
     }
 
     fn verify_token(&self, token: &str, now: Timestamp) -> Result<(&TrustedIssuer, Claims), IssueError> {
@@ -152,74 +154,4 @@ impl CertificateAuthority {
         let issuer = issuer.ok_or(IssueError::UnknownIssuer)?;
         Ok((issuer, issuer.keys.verify(token, &issuer.issuer, &issuer.audience, now)?))
     }
-}
-
-/// A certificate that was not issued.
-#[derive(Debug, thiserror::Error)]
-pub enum IssueError {
-    /// A certificate of the authority's own cannot be read.
-    #[error(transparent)]
-    Certificate(#[from] MalformedCertificate),
-    /// The CT log did not take it.
-    #[error(transparent)]
-    CtLog(#[from] CtLogError),
-    /// It cannot be encoded.
-    #[error("a certificate cannot be encoded: {0}")]
-    Encoding(#[from] der::Error),
-    /// The token does not name anyone whom a certificate can name.
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
-    /// RSA of a size that Fulcio does not take.
-    #[error("the public key is insecure")]
-    InsecureKey,
-    /// Not JSON of this shape; whether it ended too early.
-    #[error("the request is not JSON of a certificate request")]
-    Json(bool),
-    /// The identity token's issuer does not say what its keys are.
-    #[error("an identity token cannot be verified: {0}")]
-    IssuerKeys(#[from] KeysUnavailable),
-    /// A key of no supported kind.
-    #[error(transparent)]
-    Key(#[from] UnsupportedKey),
-    /// A root's key that is not the one of this authority's root.
-    #[error("this is not the key of the authority's root")]
-    OtherRootKey,
-    /// Whoever asks does not have the key.
-    #[error("the proof of possession does not verify")]
-    ProofOfPossession,
-    /// The SCT cannot be embedded.
-    #[error(transparent)]
-    Sct(#[from] SctError),
-    /// A signing request signed in another way than its kind of key signs by default.
-    #[error("signing algorithm {0} is not permitted for this kind of key")]
-    SigningAlgorithm(const_oid::ObjectIdentifier),
-    /// The authority's key cannot sign.
-    #[error(transparent)]
-    Signing(#[from] ServiceKeyError),
-    /// The precertificate does not fit a CT log's entry.
-    #[error(transparent)]
-    Submission(#[from] BadSubmission),
-    /// Not base64 of a PKCS #10 request in PEM.
-    #[error("the certificate signing request cannot be read")]
-    SigningRequest,
-    /// The identity token is not to be believed.
-    #[error(transparent)]
-    Token(#[from] IdentityTokenError),
-    /// The identity token's issuer is not one that is believed.
-    #[error("the identity token's issuer is not trusted")]
-    UnknownIssuer,
-}
-
-impl From<KeyError> for IssueError {
-    fn from(error: KeyError) -> Self {
-        match error {
-            KeyError::Token(error) => Self::Token(error),
-            KeyError::Unavailable(error) => Self::IssuerKeys(error),
-        }
-    }
-}
-
-fn sign(tbs: TbsCertificate, key: &ServiceKey) -> Result<Vec<u8>, IssueError> {
-    let signature = key.sign(&tbs.to_der()?)?;
-    Ok(tbs.signed(&signature)?)
 }

@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::error::IssueError;
 use super::profile::{self, CertificateIssuer, TbsCertificate};
-use super::{IssueError, sign};
 use crate::crypto::{ServiceKey, ServiceKeyKind, VerifyingKey};
 use crate::tlog::hashedrekord::{Verifier, pem};
 use crate::trusted_root::TimeRange;
@@ -97,6 +97,11 @@ impl AuthorityChains {
         self.0.len()
     }
 
+    /// Each intermediate with the root above it, the newest first.
+    pub fn pairs(&self) -> impl Iterator<Item = [&Certificate; 2]> {
+        self.0.iter().map(|chain| [&chain.intermediate, &chain.root])
+    }
+
     /// Each chain with the time in which what it issued is to be believed: from its intermediate's first instant until
     /// the last leaf issued before its successor came has expired.
     pub fn with_validity(&self) -> impl Iterator<Item = (&AuthorityChain, TimeRange)> {
@@ -144,7 +149,7 @@ impl AuthorityChain {
         let name = profile::name(organization, TIMESTAMP_SIGNER_NAME)?;
         let by = CertificateIssuer { name: root.subject(), key: root_key.verifying_key() };
         let signer = TbsCertificate::timestamp_signer(&name, key, by, (from, root.not_after()))?;
-        Ok(Self { intermediate: Certificate::from_der(&sign(signer, &root_key)?)?, root })
+        Ok(Self { intermediate: Certificate::from_der(&signer.signed(&root_key)?)?, root })
     }
 
     fn under(
@@ -156,14 +161,15 @@ impl AuthorityChain {
     ) -> Result<Self, IssueError> {
         let name = profile::name(organization, INTERMEDIATE_NAME)?;
         let by = CertificateIssuer { name: root.subject(), key: root_key.verifying_key() };
-        let intermediate = sign(TbsCertificate::intermediate(&name, key, by, from, root.not_after())?, root_key)?;
+        let intermediate = TbsCertificate::intermediate(&name, key, by, from, root.not_after())?.signed(root_key)?;
         Ok(Self { intermediate: Certificate::from_der(&intermediate)?, root })
     }
 }
 
 fn root(organization: &str, name: &str, key: &ServiceKey, from: Timestamp) -> Result<Certificate, IssueError> {
     let name = profile::name(organization, name)?;
-    Ok(Certificate::from_der(&sign(TbsCertificate::root(&name, key.verifying_key(), from)?, key)?)?)
+    let root = TbsCertificate::root(&name, key.verifying_key(), from)?.signed(key)?;
+    Ok(Certificate::from_der(&root)?)
 }
 
 pub(in crate::stack) const ROOT_NAME: &str = "waxseal root";

@@ -23,8 +23,9 @@ use x509_cert::name::{Name, RdnSequence, RelativeDistinguishedName};
 use x509_cert::serial_number::SerialNumber;
 use x509_cert::time::{Time, Validity};
 
-use super::CertificateIdentity;
-use crate::crypto::{KeyKind, VerifyingKey, random_bytes, sha1_name};
+use super::error::IssueError;
+use super::identity::CertificateIdentity;
+use crate::crypto::{KeyKind, ServiceKey, VerifyingKey, random_bytes, sha1_name};
 use crate::x509::SubjectAlternativeName;
 use crate::x509::fulcio::{FULCIO, OTHER_NAME};
 use crate::x509::sct::{POISON, SCT_LIST};
@@ -144,11 +145,11 @@ impl TbsCertificate {
         Ok(())
     }
 
-    /// The whole certificate, once `signature` over this part's DER is there.
-    pub(super) fn signed(self, signature: &[u8]) -> der::Result<Vec<u8>> {
+    /// The whole certificate, DER: `key` signs this part of it.
+    pub(super) fn signed(self, key: &ServiceKey) -> Result<Vec<u8>, IssueError> {
         let signature_algorithm = self.signature.clone();
-        let signature = BitString::from_bytes(signature)?;
-        SignedCertificate { tbs_certificate: self, signature_algorithm, signature }.to_der()
+        let signature = BitString::from_bytes(&key.sign(&self.to_der()?)?)?;
+        Ok(SignedCertificate { tbs_certificate: self, signature_algorithm, signature }.to_der()?)
     }
 
     fn new(

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use zeroize::Zeroizing;
 
-use super::IssueError;
+use super::error::IssueError;
 use crate::crypto::{KeyKind, SignatureAlgorithm, UnsupportedKey, VerifyingKey};
 
 /// A request, read as far as JSON goes: the token is judged before the rest is.

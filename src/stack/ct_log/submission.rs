@@ -5,7 +5,6 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::crypto::Sha256Digest;
-use crate::stack::certificate_authority::AuthorityChains;
 use crate::x509::Certificate;
 use crate::x509::path::chain::signed_by;
 use crate::x509::sct::{LoggedCertificate, POISON, SCT_LIST, tbs_without_poison};
@@ -42,11 +41,15 @@ impl Submission {
         Ok(Self { kind: Kind::Precertificate { issuer_key_hash, tbs }, extra_data, fingerprint })
     }
 
-    /// Reads the body of `add-chain`: a certificate that the authority issued, and what stands above it.
+    /// Reads the body of `add-chain`: a certificate that the authority issued, and what stands above it. `authority` is
+    /// each intermediate that it has had, with its root.
     ///
     /// # Errors
     /// [`BadSubmission`] names what is wrong.
-    pub fn read_chain(json: &[u8], authority: &AuthorityChains) -> Result<Self, BadSubmission> {
+    pub fn read_chain<'a>(
+        json: &[u8],
+        authority: impl IntoIterator<Item = [&'a Certificate; 2]>,
+    ) -> Result<Self, BadSubmission> {
         let Submitted { leaf, chain, .. } = Submitted::read(json, authority)?;
         if leaf.extensions().iter().any(|extension| extension.extn_id == POISON) {
             return Err(BadSubmission::Poison);
@@ -57,11 +60,15 @@ impl Submission {
         Ok(Self { kind: Kind::Certificate(leaf.der().to_vec()), extra_data, fingerprint })
     }
 
-    /// Reads the body of `add-pre-chain`: a precertificate that the authority signed, and what stands above it.
+    /// Reads the body of `add-pre-chain`: a precertificate that the authority signed, and what stands above it. `authority`
+    /// as in [`read_chain`](Self::read_chain).
     ///
     /// # Errors
     /// [`BadSubmission`] names what is wrong.
-    pub fn read_pre_chain(json: &[u8], authority: &AuthorityChains) -> Result<Self, BadSubmission> {
+    pub fn read_pre_chain<'a>(
+        json: &[u8],
+        authority: impl IntoIterator<Item = [&'a Certificate; 2]>,
+    ) -> Result<Self, BadSubmission> {
         let Submitted { leaf, chain, issuer_key_hash } = Submitted::read(json, authority)?;
         let poison = leaf.extensions().iter().find(|extension| extension.extn_id == POISON);
         let is_poisoned = poison.is_some_and(|poison| poison.critical && poison.extn_value.as_bytes() == NULL);
@@ -102,7 +109,7 @@ struct Submitted<'a> {
 }
 
 impl<'a> Submitted<'a> {
-    fn read(json: &[u8], authority: &'a AuthorityChains) -> Result<Self, BadSubmission> {
+    fn read(json: &[u8], authority: impl IntoIterator<Item = [&'a Certificate; 2]>) -> Result<Self, BadSubmission> {
         let body: Body = serde_json::from_slice(json).map_err(|_| BadSubmission::Json)?;
         if body.chain.is_empty() || body.chain.len() > MAX_CHAIN {
             return Err(BadSubmission::Json);
@@ -113,12 +120,12 @@ impl<'a> Submitted<'a> {
         });
         let mut certificates = certificates.collect::<Result<Vec<_>, _>>()?.into_iter();
         let leaf = certificates.next().ok_or(BadSubmission::Json)?;
-        for (above, _) in authority.with_validity() {
-            let Ok(key) = above.intermediate.public_key() else { continue };
-            if leaf.issuer() != above.intermediate.subject() || signed_by(&leaf, &key).is_err() {
+        for above @ [intermediate, _] in authority {
+            let Ok(key) = intermediate.public_key() else { continue };
+            if leaf.issuer() != intermediate.subject() || signed_by(&leaf, &key).is_err() {
                 continue;
             }
-            let chain = above.der();
+            let chain = above.map(Certificate::der);
             if certificates.as_slice().iter().map(Certificate::der).ne(chain.into_iter().take(certificates.len())) {
                 return Err(BadSubmission::Chain);
             }

@@ -19,8 +19,10 @@ pub(super) fn routes(stack: &Stack, request: &Request<Vec<u8>>, path: &str, now:
     let read = ReadQuery::parse(name, request.uri().query().unwrap_or_default());
     let is_known = read.is_some() || ["add-chain", "add-pre-chain", "get-roots"].contains(&name);
     let outcome = match (request.method(), name, read) {
-        (&Method::POST, "add-chain", _) => add(stack, Submission::read_chain(request.body(), authority), now),
-        (&Method::POST, "add-pre-chain", _) => add(stack, Submission::read_pre_chain(request.body(), authority), now),
+        (&Method::POST, "add-chain", _) => add(stack, Submission::read_chain(request.body(), authority.pairs()), now),
+        (&Method::POST, "add-pre-chain", _) => {
+            add(stack, Submission::read_pre_chain(request.body(), authority.pairs()), now)
+        }
         (&Method::GET, "get-roots", _) => Ok((json!({ "certificates": roots(stack) }), None)),
         (&Method::GET, _, Some(read)) => {
             read.map_err(CtLogError::from).and_then(|query| Ok((stack.ct_log.read(&query, now)?, None)))
@@ -48,8 +50,8 @@ fn add(
 
 /// Each once: a rotation keeps the root.
 fn roots(stack: &Stack) -> Vec<String> {
-    let chains = stack.certificate_authority.chains().with_validity();
-    let mut roots: Vec<String> = chains.map(|(chain, _)| STANDARD.encode(chain.root.der())).collect();
+    let pairs = stack.certificate_authority.chains().pairs();
+    let mut roots: Vec<String> = pairs.map(|[_, root]| STANDARD.encode(root.der())).collect();
     roots.dedup();
     roots
 }
