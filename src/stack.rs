@@ -12,11 +12,13 @@ mod clock;
 pub mod ct_log;
 pub mod data_folder;
 mod disk;
+mod error;
 pub mod external_issuers;
 mod issuer_keys;
 pub mod log_store;
 pub mod maintenance;
 pub mod oidc_issuer;
+mod paths;
 pub mod public_url;
 pub mod rekor_v2;
 mod rotate;
@@ -29,31 +31,28 @@ pub mod tuf;
 
 use std::path::Path;
 
-use http::{Request, Response};
 use jiff::{SignedDuration, Timestamp};
 
+pub use self::error::StackError;
 pub use self::routes::Fault;
 
 use self::accounts::AccountFile;
-use self::certificate_authority::{
-    AuthorityChain, AuthorityChains, CertificateAuthority, IssueError, IssuerType, TrustedIssuer,
-};
+use self::certificate_authority::{AuthorityChain, AuthorityChains, CertificateAuthority, IssuerType, TrustedIssuer};
 use self::ct_log::CtLog;
-use self::data_folder::{DataFolder, DataFolderError, FixedSettings, ISSUERS, REFRESH_TOKENS};
-use self::external_issuers::{BadIssuers, ExternalIssuer};
+use self::data_folder::{CHAINS, DataFolder, FixedSettings, ISSUERS, REFRESH_TOKENS, authority_key_name};
+use self::external_issuers::ExternalIssuer;
 use self::issuer_keys::{IssuerKeys, KeyFetcher};
-use self::log_store::{LogStore, StoreError};
+use self::log_store::LogStore;
 use self::oidc_issuer::{CLIENT_ID, IssuerOptions, OidcIssuer};
+use self::paths::OIDC;
 use self::public_url::PublicUrl;
-use self::rekor_v2::{TileLog, TileLogError};
+use self::rekor_v2::TileLog;
 use self::timestamp_authority::TimestampAuthority;
-use self::transparency_log::{LogError, TransparencyLog};
+use self::transparency_log::TransparencyLog;
 use self::trust::TrustDocuments;
-use self::tuf::{TufError, TufRepository};
-use crate::crypto::{ServiceKey, ServiceKeyError, ServiceKeyKind, Sha256Digest};
-use crate::identity_token::MalformedJsonWebKeySet;
+use self::tuf::TufRepository;
+use crate::crypto::{ServiceKey, ServiceKeyKind, Sha256Digest};
 use crate::trust_digest::trust_digest;
-use crate::x509::MalformedCertificate;
 
 /// The actors, open for requests.
 #[derive(Debug)]
@@ -115,7 +114,7 @@ impl Stack {
         now: Timestamp,
     ) -> Result<Self, StackError> {
         // An interrupted first start may have chosen a root already.
-        if DataFolder::peek(data_folder)?.is_some() || data_folder.join(rotate::CHAINS).exists() {
+        if DataFolder::peek(data_folder)?.is_some() || data_folder.join(CHAINS).exists() {
             return Err(StackError::MadeAlready);
         }
         Self::open_with(data_folder, public_url, StackOptions::default(), Some(root_key), now)
@@ -145,8 +144,8 @@ impl Stack {
         if settings.created.duration_since(now) > MAX_CLOCK_STEP_BACK {
             return Err(StackError::BeforeItsTime { created: settings.created, now });
         }
-        let certificates = folder.file(rotate::CHAINS, || {
-            let ca_key = folder.key(&rotate::authority_key_name(1), ServiceKeyKind::EcdsaP384)?;
+        let certificates = folder.file(CHAINS, || {
+            let ca_key = folder.key(&authority_key_name(1), ServiceKeyKind::EcdsaP384)?;
             let forgotten = ServiceKey::generate(ServiceKeyKind::EcdsaP384)?;
             let root_key = root_key.unwrap_or(&forgotten);
             let from = trust::vouches_from(settings.created);
@@ -154,7 +153,7 @@ impl Stack {
             Ok::<_, StackError>(made.to_pem().into_bytes())
         })?;
         let certificates = AuthorityChains::from_pem(&String::from_utf8_lossy(&certificates))?;
-        let ca_key = folder.key(&rotate::authority_key_name(certificates.count()), ServiceKeyKind::EcdsaP384)?;
+        let ca_key = folder.key(&authority_key_name(certificates.count()), ServiceKeyKind::EcdsaP384)?;
         let timestamp_authority = timestamp_authority(&folder, public_url, now)?;
         trust::no_log_is_lost(data_folder, public_url)?;
         let ct_key = folder.key("ct-log", ServiceKeyKind::EcdsaP256)?;
@@ -222,11 +221,6 @@ impl Stack {
             has_other_issuers,
             folder,
         })
-    }
-
-    /// Answers one request. Faults of the stack's own travel with the answer as [`Fault`], for the log of the server.
-    pub fn handle(&self, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
-        routes::handle(self, request, now)
     }
 
     /// What the logs are called, and their entries.
@@ -342,90 +336,11 @@ fn login_addresses(own: String, external: &[ExternalIssuer]) -> Vec<String> {
     if addresses.is_empty() { vec![own] } else { addresses }
 }
 
-/// A stack that cannot be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum StackError {
-    /// The authority's own certificates cannot be made.
-    #[error(transparent)]
-    Authority(#[from] IssueError),
-    /// The clock is before the stack was made.
-    #[error("the clock says {now:.0}, but this stack was made at {created}")]
-    BeforeItsTime {
-        /// When it was made.
-        created: Timestamp,
-        /// The caller's clock.
-        now: Timestamp,
-    },
-    /// The authority's own certificates cannot be read.
-    #[error("the authority's own certificates: {0}")]
-    Certificates(#[from] MalformedCertificate),
-    /// The data folder.
-    #[error(transparent)]
-    Folder(#[from] DataFolderError),
-    /// The list of other issuers.
-    #[error("issuers.toml: {0}")]
-    Issuers(#[from] BadIssuers),
-    /// A key cannot be made.
-    #[error(transparent)]
-    Key(#[from] ServiceKeyError),
-    /// A log cannot be opened.
-    #[error(transparent)]
-    Log(#[from] LogError),
-    /// The issuer's key is no RSA key.
-    #[error("keys/oidc-issuer.pem: {0}")]
-    OidcKey(#[from] MalformedJsonWebKeySet),
-    /// A log that users were told to trust is not begun again.
-    #[error("the log {0} is not in this folder any more")]
-    LostLog(&'static str),
-    /// A folder that has a stack cannot be given another root.
-    #[error("there is a stack in this folder already")]
-    MadeAlready,
-    /// Nothing to look after.
-    #[error("there is no stack in this folder")]
-    NotMade,
-    /// One of the logs.
-    #[error("{name}: {error}")]
-    OpenLog {
-        /// Which.
-        name: &'static str,
-        /// Why.
-        error: Box<Self>,
-    },
-    /// Names and addresses were fixed at the first start.
-    #[error("this stack was made for {fixed}, and cannot become {asked}")]
-    OtherPublicUrl {
-        /// What it was made for.
-        fixed: String,
-        /// What is asked for now.
-        asked: String,
-    },
-    /// A log's files cannot be opened.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The trust documents on disk.
-    #[error("trust/{0} is not what waxseal wrote there")]
-    Trust(&'static str),
-    /// The TUF repository.
-    #[error(transparent)]
-    Tuf(#[from] TufError),
-    /// The v2 log cannot be opened.
-    #[error(transparent)]
-    TileLog(#[from] TileLogError),
-}
-
 /// A positive `int64`, as random as the key.
 fn tree_id(key: &ServiceKey) -> u64 {
     let digest = key.verifying_key().spki_sha256();
     digest.0.first_chunk().map_or(1, |bytes| u64::from_be_bytes(*bytes) >> 1 | 1)
 }
-
-/// Paths under the public URL. The authority is at the root: sigstore-python replaces the whole path of its address.
-const CT_LOG: &str = "/ct";
-const OIDC: &str = "/oidc";
-const REKOR: &str = "/rekor";
-const TIMESTAMPS: &str = "/tsa";
-const TUF: &str = "/tuf";
-const REKOR_V2: &str = "/rekor2";
 
 /// As in the logs.
 const MAX_CLOCK_STEP_BACK: SignedDuration = SignedDuration::from_secs(5);

@@ -317,6 +317,14 @@ pub(super) fn is_own(name: &Path) -> bool {
     name == Path::new(SETTINGS) || OWN_NAMES.iter().any(|own| name == Path::new(own))
 }
 
+/// The key of the certificate authority's intermediate that is the `count`th.
+pub(super) fn authority_key_name(count: usize) -> String {
+    match count {
+        1 => "certificate-authority".to_owned(),
+        _ => format!("certificate-authority-{count}"),
+    }
+}
+
 /// A folder that the user made before the first start is made private; one that others got access to later is not used.
 fn make_or_find_private(path: &Path, first_start: bool) -> Result<(), DataFolderError> {
     let at = |error| DataFolderError::io(path, error);
@@ -328,6 +336,8 @@ fn make_or_find_private(path: &Path, first_start: bool) -> Result<(), DataFolder
 }
 
 pub(super) const ACCOUNTS: &str = "accounts.json";
+/// The certificate authority's, the newest first.
+pub(super) const CHAINS: &str = "certificates/chain.pem";
 pub(super) const ISSUERS: &str = "issuers.toml";
 pub(super) const REFRESH_TOKENS: &str = "refresh-tokens";
 const SETTINGS: &str = "stack.json";

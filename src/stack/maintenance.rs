@@ -10,8 +10,9 @@ use jiff::Timestamp;
 
 use super::data_folder::{self, DataFolder, DataFolderError, FixedSettings};
 use super::log_store::{self, CheckedLog, CheckpointSigner, Discrepancy, StoreError};
+use super::paths::REKOR_V2;
 use super::public_url::{BadPublicUrl, PublicUrl};
-use super::{REKOR_V2, clock, ct_log, disk, rekor_v2, transparency_log, trust};
+use super::{clock, ct_log, disk, rekor_v2, transparency_log, trust};
 use crate::crypto::ServiceKeyKind;
 
 /// One log of a stack.

@@ -5,7 +5,7 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::certificate_authority::AuthorityChains;
-use super::data_folder::DataFolder;
+use super::data_folder::{CHAINS, DataFolder, authority_key_name};
 use super::public_url::PublicUrl;
 use super::{Stack, StackError, StackOptions, trust};
 use crate::crypto::{ServiceKey, ServiceKeyError, ServiceKeyKind};
@@ -60,14 +60,3 @@ impl Stack {
         ServiceKey::from_pkcs8_pem(ServiceKeyKind::EcdsaP384, pem)
     }
 }
-
-/// The key of the intermediate that is the `count`th.
-pub(super) fn authority_key_name(count: usize) -> String {
-    match count {
-        1 => "certificate-authority".to_owned(),
-        _ => format!("certificate-authority-{count}"),
-    }
-}
-
-/// The newest first.
-pub(super) const CHAINS: &str = "certificates/chain.pem";

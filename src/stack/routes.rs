@@ -22,7 +22,54 @@ pub(super) use self::class::{RequestClass, route};
 pub(super) use self::health::health;
 
 use self::answers::{fulcio, json, rekor, text};
-use super::{OIDC, REKOR, REKOR_V2, Stack, TIMESTAMPS};
+use super::Stack;
+use super::paths::{OIDC, REKOR, REKOR_V2, TIMESTAMPS};
+
+impl Stack {
+    /// Answers one request. Faults of the stack's own travel with the answer as [`Fault`], for the log of the server.
+    pub fn handle(&self, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
+        let headers = request.headers();
+        let header_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        if header_bytes > MAX_HEADER_BYTES {
+            return text(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the header is too large");
+        }
+        if request.body().len() > max_body_bytes(request.uri().path()) {
+            return text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+        }
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
+        if !host.is_some_and(|host| self.public_url.admits_host(host)) {
+            let path = request.uri().path();
+            return refusal(path, StatusCode::MISDIRECTED_REQUEST, "this is not the host that you asked for");
+        }
+        let path = request.uri().path();
+        let get = request.method() == Method::GET;
+        if let Some(path) = below(REKOR_V2, path) {
+            return rekor_v2::routes(self, request, path, now);
+        }
+        if let Some(path) = below(REKOR, path) {
+            return rekor_v1::routes(self, request, path, now);
+        }
+        // Whoever has the log's own address from the trusted root adds `/ct/v1` to it; whoever has the stack's, too.
+        if let Some(path) = below("/ct/ct/v1", path).or_else(|| below("/ct/v1", path)) {
+            return ct_log::routes(self, request, path, now);
+        }
+        if let Some(path) = below(OIDC, path) {
+            return oidc::routes(self, request, path, now);
+        }
+        let timestamp_path = path.strip_prefix(TIMESTAMPS).unwrap_or(path);
+        if timestamp_path != path || timestamp_path.starts_with(timestamp::STAMP) {
+            return timestamp::routes(self, request, timestamp_path, now);
+        }
+        match path {
+            "/healthz" if get || request.method() == Method::HEAD => health(self, now),
+            "/healthz" => text(StatusCode::METHOD_NOT_ALLOWED, "another method is needed"),
+            _ if path.starts_with("/trust/") || path.starts_with("/tuf/") => trust::routes(self, request, now),
+            _ if path.starts_with("/api/") => fulcio::routes(self, request, now),
+            _ => text(StatusCode::NOT_FOUND, "nothing is here"),
+        }
+    }
+}
 
 /// The largest body that is read of a request for `path`: 4 MiB, as by Rekor v2, where envelopes come with their
 /// payload; elsewhere a Rekor entry of 64 KiB, in base64 and with room around it.
@@ -33,49 +80,6 @@ pub(super) fn max_body_bytes(path: &str) -> usize {
 
 /// An ID token of the greatest length, and as much again.
 pub(super) const MAX_HEADER_BYTES: usize = 128 * 1024;
-
-pub(super) fn handle(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {
-    let headers = request.headers();
-    let header_bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if header_bytes > MAX_HEADER_BYTES {
-        return text(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the header is too large");
-    }
-    if request.body().len() > max_body_bytes(request.uri().path()) {
-        return text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
-    }
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
-    if !host.is_some_and(|host| stack.public_url.admits_host(host)) {
-        let path = request.uri().path();
-        return refusal(path, StatusCode::MISDIRECTED_REQUEST, "this is not the host that you asked for");
-    }
-    let path = request.uri().path();
-    let get = request.method() == Method::GET;
-    if let Some(path) = below(REKOR_V2, path) {
-        return rekor_v2::routes(stack, request, path, now);
-    }
-    if let Some(path) = below(REKOR, path) {
-        return rekor_v1::routes(stack, request, path, now);
-    }
-    // Whoever has the log's own address from the trusted root adds `/ct/v1` to it; whoever has the stack's, too.
-    if let Some(path) = below("/ct/ct/v1", path).or_else(|| below("/ct/v1", path)) {
-        return ct_log::routes(stack, request, path, now);
-    }
-    if let Some(path) = below(OIDC, path) {
-        return oidc::routes(stack, request, path, now);
-    }
-    let timestamp_path = path.strip_prefix(TIMESTAMPS).unwrap_or(path);
-    if timestamp_path != path || timestamp_path.starts_with(timestamp::STAMP) {
-        return timestamp::routes(stack, request, timestamp_path, now);
-    }
-    match path {
-        "/healthz" if get || request.method() == Method::HEAD => health(stack, now),
-        "/healthz" => text(StatusCode::METHOD_NOT_ALLOWED, "another method is needed"),
-        _ if path.starts_with("/trust/") || path.starts_with("/tuf/") => trust::routes(stack, request, now),
-        _ if path.starts_with("/api/") => fulcio::routes(stack, request, now),
-        _ => text(StatusCode::NOT_FOUND, "nothing is here"),
-    }
-}
 
 /// What is answered in the place of the service that `path` belongs to, in its words.
 pub(super) fn refusal(path: &str, status: StatusCode, sentence: &str) -> Response<Vec<u8>> {

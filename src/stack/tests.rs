@@ -14,6 +14,7 @@ mod world;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, HOST, LOCATION};
+use http::{Request, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::below;
-use crate::stack::{OIDC, REKOR, REKOR_V2, TIMESTAMPS};
+use crate::stack::paths::{OIDC, REKOR, REKOR_V2, TIMESTAMPS};
 
 /// Requests that are limited together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

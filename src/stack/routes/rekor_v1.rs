@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use super::answers::{json, log_error, rekor, text};
 use super::{REKOR_CACHE_CONTROL, media_type};
+use crate::stack::Stack;
 use crate::stack::audit::AuditEvent;
+use crate::stack::paths::REKOR;
 use crate::stack::transparency_log::{
     LogError, ProofQuery, RetrieveQuery, SearchQuery, log_index, path_entry_id, tree_id,
 };
-use crate::stack::{REKOR, Stack};
 use crate::tlog::TransparencyLogEntry;
 use crate::tlog::rekor_json::{self, EntryId};
 

@@ -5,7 +5,8 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 
 use super::answers::{Fault, text};
-use crate::stack::{Stack, TUF};
+use crate::stack::Stack;
+use crate::stack::paths::TUF;
 
 /// `/trust/…` and `/tuf/…`.
 pub(super) fn routes(stack: &Stack, request: &Request<Vec<u8>>, now: Timestamp) -> Response<Vec<u8>> {

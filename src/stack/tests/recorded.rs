@@ -3,6 +3,7 @@
 use der::Decode as _;
 
 use super::*;
+use crate::stack::paths::{REKOR, REKOR_V2, TIMESTAMPS};
 
 /// What the real Fulcio, CT log, Rekor v1 and v2 and timestamp authority answered: same status, same error, same members,
 /// same headers, but for what is listed in `recorded-differences.tsv`.

@@ -1,6 +1,8 @@
 //! What users are given to trust, and how it follows a rotation or an older folder.
 
 use super::*;
+use crate::stack::certificate_authority::IssueError;
+use crate::stack::data_folder::DataFolderError;
 use crate::x509::path::Authorities;
 
 fn tuf_targets(world: &World) -> serde_json::Map<String, Value> {
