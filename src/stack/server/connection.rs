@@ -14,7 +14,8 @@ use tokio::sync::watch;
 
 use super::activity::{Activity, Overdue};
 use super::limits::{Limits, MAX_HEADERS};
-use super::{Door, Phase, Server, request};
+use super::request;
+use super::shared::{Door, Phase, Server};
 use crate::stack::routes::MAX_HEADER_BYTES;
 
 /// Serves requests until the client goes, nothing happens for too long, or the server ends.

@@ -13,7 +13,8 @@ use serde_json::json;
 use super::activity::{Activity, Answer};
 use super::body::{self, BodyError, HeldBytes};
 use super::limits::MAX_HEADERS;
-use super::{Door, Server, client};
+use super::shared::{Door, Server, now};
+use super::{client, metrics_page};
 use crate::stack::audit::AuditEvent;
 use crate::stack::routes::{RequestClass, health, max_body_bytes, refusal, route};
 use crate::stack::{ClientAddress, Fault};
@@ -157,7 +158,7 @@ fn monitoring(server: &Server, request: &Request<Vec<u8>>) -> Response<Vec<u8>> 
     let path = request.uri().path();
     match (request.method(), path) {
         (&Method::GET | &Method::HEAD, METRICS) => {
-            let mut response = Response::new(server.metrics.page(server, now()).into_bytes());
+            let mut response = Response::new(metrics_page::page(server, now()).into_bytes());
             let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
             response.headers_mut().insert(CONTENT_TYPE, content_type);
             response
@@ -179,13 +180,6 @@ fn come_again(path: &str, status: StatusCode, sentence: &str, wait: Duration) ->
     let seconds = HeaderValue::from(wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
     response.headers_mut().insert(RETRY_AFTER, seconds);
     response
-}
-
-/// The server's clock.
-pub(super) fn now() -> Timestamp {
-    #[expect(clippy::disallowed_methods, reason = "the server reads the clock, once a request")]
-    let now = Timestamp::now();
-    now
 }
 
 const METRICS: &str = "/metrics";
