@@ -13,7 +13,7 @@ pub struct Budget {
     /// Of what it says; the rest is read and thrown away, so that it can end.
     pub bytes: u64,
     /// Its own time.
-    pub seconds: u64,
+    pub time: Duration,
     /// When the time of the whole run is spent.
     pub deadline: Option<Instant>,
 }
@@ -34,9 +34,8 @@ pub struct Output {
 pub fn output(mut command: Command, input: Vec<u8>, budget: Budget) -> Result<Output, ChildError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let begun = Instant::now();
-    let own = Duration::from_secs(budget.seconds);
     let left = budget.deadline.map(|deadline| deadline.saturating_duration_since(begun));
-    let time = left.map_or(own, |left| left.min(own));
+    let time = left.map_or(budget.time, |left| left.min(budget.time));
     if time.is_zero() {
         return Err(ChildError::OutOfTime(program));
     }
@@ -53,8 +52,8 @@ pub fn output(mut command: Command, input: Vec<u8>, budget: Budget) -> Result<Ou
     }
     match ended {
         Ok(Some(output)) => Ok(output),
-        Ok(None) if time < own => Err(ChildError::OutOfTime(program)),
-        Ok(None) => Err(ChildError::TooSlow(program, budget.seconds)),
+        Ok(None) if time < budget.time => Err(ChildError::OutOfTime(program)),
+        Ok(None) => Err(ChildError::TooSlow { program, time: budget.time }),
         Err(error) => Err(ChildError::Pipe(program, error)),
     }
 }
@@ -115,9 +114,14 @@ pub enum ChildError {
     /// It cannot be started.
     #[error("{0} cannot be started: {1}")]
     Start(String, io::Error),
-    /// It did not end.
-    #[error("{0} took longer than {1} seconds")]
-    TooSlow(String, u64),
+    /// It did not end in its own time.
+    #[error("{program} has not answered within {} s", .time.as_secs_f32())]
+    TooSlow {
+        /// Its name.
+        program: String,
+        /// How long it was waited for.
+        time: Duration,
+    },
 }
 
 /// A merge takes some milliseconds in all.
@@ -135,7 +139,7 @@ mod tests {
         output.map(|output| (output.said, output.exit_code)).map_err(|error| error.to_string())
     }
 
-    const BUDGET: Budget = Budget { bytes: 1 << 20, seconds: 30, deadline: None };
+    const BUDGET: Budget = Budget { bytes: 1 << 20, time: Duration::from_secs(30), deadline: None };
 
     #[test]
     fn it_is_fed_and_read_at_once() {
@@ -152,13 +156,13 @@ mod tests {
     #[test]
     fn it_is_not_waited_for_longer_than_there_is_time() {
         let begun = Instant::now();
-        let short = Budget { seconds: 1, ..BUDGET };
+        let short = Budget { time: Duration::from_secs(1), ..BUDGET };
         let soon = |millis| Some(begun + Duration::from_millis(millis));
         let no_time = || Err("there was no time left for sh".to_owned());
         for (script, budget, expected) in [
-            ("exec sleep 60", short, Err("sh took longer than 1 seconds".to_owned())),
+            ("exec sleep 60", short, Err("sh has not answered within 1 s".to_owned())),
             // It says that it has nothing more to say.
-            ("exec sleep 60 >&-", short, Err("sh took longer than 1 seconds".to_owned())),
+            ("exec sleep 60 >&-", short, Err("sh has not answered within 1 s".to_owned())),
             ("exec sleep 60", Budget { deadline: soon(2_500), ..BUDGET }, no_time()),
             ("exec true", Budget { deadline: soon(0), ..BUDGET }, no_time()),
         ] {

@@ -1,10 +1,10 @@
 //! Which Git is installed. The one place that starts it: for `waxseal doctor`, never for signing or verifying.
 
 use std::fmt;
-use std::io::Read as _;
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use crate::child_process::{self, Budget, ChildError};
 
 /// Git's version, as far as it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,12 +18,9 @@ pub struct GitVersion {
 /// Why the version is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum GitVersionError {
-    /// It cannot be started.
-    #[error("git cannot be started: {0}")]
-    NotStarted(std::io::Error),
-    /// It does not come to an end.
-    #[error("\"git --version\" has not answered within {} seconds", WAIT.as_secs())]
-    Silent,
+    /// It does not start, or not end.
+    #[error(transparent)]
+    Child(#[from] ChildError),
     /// It says something else.
     #[error("\"git --version\" does not say a version")]
     Unclear,
@@ -36,22 +33,9 @@ impl GitVersion {
     /// [`GitVersionError`] after [`WAIT`] at the latest.
     pub fn installed() -> Result<Self, GitVersionError> {
         let mut git = Command::new("git");
-        git.arg("--version").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = git.spawn().map_err(GitVersionError::NotStarted)?;
-        let began = Instant::now();
-        // So few bytes fit into the pipe: nobody has to read before the end.
-        while child.try_wait().map_err(GitVersionError::NotStarted)?.is_none() {
-            if began.elapsed() > WAIT {
-                drop(child.kill());
-                drop(child.wait());
-                return Err(GitVersionError::Silent);
-            }
-            thread::sleep(PAUSE);
-        }
-        let mut said = String::new();
-        let stdout = child.stdout.take().ok_or(GitVersionError::Unclear)?;
-        stdout.take(MAX_BYTES).read_to_string(&mut said).map_err(|_error| GitVersionError::Unclear)?;
-        Self::parse(&said).ok_or(GitVersionError::Unclear)
+        git.arg("--version").stderr(Stdio::null());
+        let output = child_process::output(git, Vec::new(), Budget { bytes: MAX_BYTES, time: WAIT, deadline: None })?;
+        Self::parse(&String::from_utf8_lossy(&output.said)).ok_or(GitVersionError::Unclear)
     }
 
     /// `git version 2.39.3 (Apple Git-145)`
@@ -69,7 +53,6 @@ impl fmt::Display for GitVersion {
 
 /// Git answers in milliseconds; a file system over the network may not.
 const WAIT: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(2);
 /// A line.
 const MAX_BYTES: u64 = 1024;
 

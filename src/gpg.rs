@@ -9,7 +9,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::child_process::{self, Budget, ChildError};
 use crate::files::scratch::Scratch;
@@ -40,10 +40,10 @@ impl Gpg {
     /// [`GpgError`] when it says nothing that can be relied upon.
     pub fn verify(&self, messages: &[&[u8]], deadline: Option<Instant>) -> Result<Vec<Said>, GpgError> {
         let count = u64::try_from(messages.len()).unwrap_or(u64::MAX);
-        let (bytes, seconds) = (count.saturating_mul(MAX_STATUS), SECONDS.saturating_add(count));
+        let (bytes, time) = (count.saturating_mul(MAX_STATUS), TIME + Duration::from_secs(count));
         let folder = self.home.path().join(self.batches.fetch_add(1, Ordering::Relaxed).to_string());
         fs::create_dir(&folder)?;
-        let said = self.verify_in(&folder, messages, Budget { bytes, seconds, deadline });
+        let said = self.verify_in(&folder, messages, Budget { bytes, time, deadline });
         fs::remove_dir_all(&folder)?;
         said
     }
@@ -129,4 +129,4 @@ const MAX_STATUS: u64 = 1 << 14;
 const MAX_COMPLAINT: u64 = 1 << 10;
 
 /// Until it is given up, and one more for each message.
-const SECONDS: u64 = 20;
+const TIME: Duration = Duration::from_secs(20);

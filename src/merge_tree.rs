@@ -29,7 +29,7 @@ impl MergeTree {
         let this = Self { folder };
         let mut init = this.git();
         init.args(["init", "--quiet", "--bare", "--template=", "--object-format", format]).arg(this.folder.path());
-        if child_process::output(init, Vec::new(), budget(SECONDS, None))?.exit_code != Some(0) {
+        if child_process::output(init, Vec::new(), budget(TIME, None))?.exit_code != Some(0) {
             return Err(MergeTreeError::Init);
         }
         Ok(this)
@@ -49,15 +49,15 @@ impl MergeTree {
         let mut answers: Vec<Merged> = Vec::with_capacity(pairs.len());
         while let Some(rest) = pairs.get(answers.len()..).filter(|rest| !rest.is_empty()) {
             let batch = rest.get(..MAX_BATCH).unwrap_or(rest);
-            match self.some_of(batch, if batch.len() == 1 { SECONDS } else { SECONDS_OF_MANY }, deadline) {
+            match self.some_of(batch, if batch.len() == 1 { TIME } else { TIME_OF_MANY }, deadline) {
                 // There are trees over which Git aborts, and then it has said nothing of the others.
-                Ok((_, Some(MergeTreeError::Killed))) if batch.len() > 1 => {
+                Ok(Answers { stopped: Some(MergeTreeError::Killed), .. }) if batch.len() > 1 => {
                     answers.extend(self.each_of(batch, deadline))
                 }
-                Ok((trees, error)) => {
+                Ok(Answers { trees, stopped }) => {
                     answers.extend(trees.into_iter().map(Ok));
                     // What Git cannot read it stops at; another process goes on behind it.
-                    answers.extend(error.map(|error| Err(Arc::new(error))));
+                    answers.extend(stopped.map(|error| Err(Arc::new(error))));
                 }
                 // Git says nothing before it has some kilobytes to say.
                 Err(error) if batch.len() > 1 && error.is_slow() => answers.extend(self.each_of(batch, deadline)),
@@ -72,34 +72,34 @@ impl MergeTree {
 
     /// Each by a process of its own.
     fn each_of(&self, pairs: &[(String, String)], deadline: Option<Instant>) -> Vec<Merged> {
-        let end = Instant::now() + Duration::from_secs(SECONDS_OF_EACH);
+        let end = Instant::now() + TIME_OF_EACH;
         let end = deadline.map_or(end, |deadline| deadline.min(end));
         let alone = |pair| {
-            let (trees, error) = self.some_of(std::slice::from_ref(pair), SECONDS, Some(end)).map_err(Arc::new)?;
+            let Answers { trees, stopped } =
+                self.some_of(std::slice::from_ref(pair), TIME, Some(end)).map_err(Arc::new)?;
             let tree = trees.into_iter().next();
-            tree.ok_or_else(|| Arc::new(error.unwrap_or(MergeTreeError::Killed)))
+            tree.ok_or_else(|| Arc::new(stopped.unwrap_or(MergeTreeError::Killed)))
         };
         pairs.iter().map(alone).collect()
     }
 
-    /// As many as one process answers for within these seconds or a third of the time that is left, and why it stopped there
-    /// where it failed; one of both at least.
+    /// What one process answers within `time` or a third of what is left: a tree, or why there is none, at least.
     fn some_of(
         &self,
         pairs: &[(String, String)],
-        seconds: u64,
+        time: Duration,
         deadline: Option<Instant>,
-    ) -> Result<(Vec<Option<String>>, Option<MergeTreeError>), MergeTreeError> {
+    ) -> Result<Answers, MergeTreeError> {
         let mut merge = self.git();
         merge.arg("--git-dir").arg(self.folder.path());
         merge.args(["merge-tree", "--write-tree", "--stdin", "--no-messages", "--name-only"]);
         let lines = pairs.iter().map(|(ours, theirs)| format!("{ours} {theirs}\n")).collect::<String>();
-        let Output { said, exit_code } = child_process::output(merge, lines.into_bytes(), budget(seconds, deadline))?;
+        let Output { said, exit_code } = child_process::output(merge, lines.into_bytes(), budget(time, deadline))?;
         let mut trees = trees(&said);
         trees.truncate(pairs.len());
         let went_on = exit_code == Some(0) && !trees.is_empty() || trees.len() == pairs.len();
-        let error = (!went_on).then(|| exit_code.map_or(MergeTreeError::Killed, MergeTreeError::Failed));
-        Ok((trees, error))
+        let stopped = (!went_on).then(|| exit_code.map_or(MergeTreeError::Killed, MergeTreeError::Failed));
+        Ok(Answers { trees, stopped })
     }
 
     fn git(&self) -> Command {
@@ -116,6 +116,14 @@ impl MergeTree {
 
 /// A tree, or none where there is a conflict.
 pub type Merged = Result<Option<String>, Arc<MergeTreeError>>;
+
+/// What one process said.
+struct Answers {
+    /// Of the first pairs.
+    trees: Vec<Option<String>>,
+    /// Why it said nothing of the next one.
+    stopped: Option<MergeTreeError>,
+}
 
 /// Git could not be asked, or cannot tell.
 #[derive(Debug, thiserror::Error)]
@@ -141,15 +149,15 @@ impl MergeTreeError {
     /// Whether Git was ended for taking long over a merge.
     #[must_use]
     pub fn is_slow(&self) -> bool {
-        matches!(self, Self::Child(ChildError::TooSlow(..)))
+        matches!(self, Self::Child(ChildError::TooSlow { .. }))
     }
 }
 
 /// However many ask one after the other, there is time left for the next one.
-fn budget(seconds: u64, deadline: Option<Instant>) -> Budget {
+fn budget(time: Duration, deadline: Option<Instant>) -> Budget {
     let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    let share = left.map_or(seconds, |left| (left / 3 + Duration::from_millis(500)).as_secs().max(1));
-    Budget { bytes: MAX_BYTES, seconds: seconds.min(share), deadline }
+    let share = left.map_or(time, |left| (left / 3).max(LEAST_TIME));
+    Budget { bytes: MAX_BYTES, time: time.min(share), deadline }
 }
 
 /// What `git merge-tree --stdin` says, as far as it is whole: for each merge `1` or `0`, the tree, the names of files that
@@ -201,11 +209,13 @@ const MAX_BYTES: u64 = 1 << 20;
 /// The last of them wait for the first.
 const MAX_BATCH: usize = 64;
 /// Of one merge.
-const SECONDS: u64 = 60;
+const TIME: Duration = Duration::from_secs(60);
 /// Of those that one process makes.
-const SECONDS_OF_MANY: u64 = 20;
+const TIME_OF_MANY: Duration = Duration::from_secs(20);
 /// Of those together that are asked for one by one.
-const SECONDS_OF_EACH: u64 = 180;
+const TIME_OF_EACH: Duration = Duration::from_secs(180);
+/// Git starts, though little time is left.
+const LEAST_TIME: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -267,8 +267,8 @@ pub enum Problem {
     /// The client could not be set up. Why.
     #[error("could not be asked, TLS cannot be set up: {0}")]
     NoClient(String),
-    /// Another status than the wanted one: a refusal, or trouble of the service's own.
-    #[error("{} with status {status}{}", if is_trouble(*.status) { "failed" } else { "refused" }, quoted(.said))]
+    /// Another status than the wanted one: a refusal, trouble of the service's own, or a success of another kind.
+    #[error("{} with status {status}{}", verb_of(*.status), quoted(.said))]
     Refused {
         /// The HTTP status.
         status: u16,
@@ -414,6 +414,14 @@ fn excerpt(bytes: &[u8]) -> String {
 /// RFC 9110 §15.6, and RFC 6585 §4: too many requests, whoever sent them.
 fn is_trouble(status: u16) -> bool {
     status >= 500 || status == 429
+}
+
+fn verb_of(status: u16) -> &'static str {
+    match status {
+        _ if is_trouble(status) => "failed",
+        400..500 => "refused",
+        _ => "answered unexpectedly",
+    }
 }
 
 fn quoted(said: &str) -> String {

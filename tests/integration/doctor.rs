@@ -117,10 +117,10 @@ fn whatever_is_wrong_with_git_is_found() {
     let bin = sandbox.path("bin");
     std::fs::create_dir(&bin).unwrap();
     let path = [("PATH", bin.to_str().unwrap())];
-    finds(&doctor(&sandbox, &path, 1), "git-version", "problem", "git cannot be started");
+    finds(&doctor(&sandbox, &path, 1), "git-version", "problem", "there is no program git in PATH");
     let git = sandbox.write("bin/git", "#!/bin/sh\nwhile :; do /bin/sleep 0.1; done\n");
     std::fs::set_permissions(&git, std::fs::Permissions::from_mode(0o755)).unwrap();
-    finds(&doctor(&sandbox, &path, 1), "git-version", "problem", "has not answered within 5 seconds");
+    finds(&doctor(&sandbox, &path, 1), "git-version", "problem", "git has not answered within 5 s");
     sandbox.write("bin/git", "#!/bin/sh\necho git version 2.11.0\n");
     finds(&doctor(&sandbox, &path, 1), "git-version", "problem", "Git 2.11 knows no X.509 signatures");
 }

@@ -18,7 +18,7 @@ fn the_log_fails() {
     let is_added = |request: &Request| request.line.starts_with("POST /rekor/");
     let answer = |status: &str, headers: &str, body: &[u8]| reply(status, headers, body);
     for (what, said, hint) in [
-        (answer("200 OK", "", b"{}"), "refused with status 200: \"{}\"", address),
+        (answer("200 OK", "", b"{}"), "answered unexpectedly with status 200: \"{}\"", address),
         (
             answer("201 Created", "", b"<html>"),
             "gave an answer that cannot be used: the answer is not the JSON of a log entry",
@@ -32,7 +32,7 @@ fn the_log_fails() {
         (answer("201 Created", "", &vec![b' '; 10 << 20]), "answered with more than 1048576 bytes", address),
         (
             answer("307 Temporary Redirect", "Location: https://elsewhere.example/\r\n", b""),
-            "refused with status 307",
+            "answered unexpectedly with status 307",
             address,
         ),
         (
@@ -138,7 +138,11 @@ fn the_certificate_authority_fails() {
         (reply("200 OK", "", b"<html>"), "gave an answer that cannot be used: it is not Fulcio's JSON", address),
         (reply("200 OK", "", b"{}"), "gave an answer that cannot be used: there is no certificate in it", address),
         (reply("200 OK", "", &vec![b' '; 10 << 20]), "answered with more than 1048576 bytes", address),
-        (reply("302 Found", "Location: https://elsewhere.example/\r\n", b""), "refused with status 302", address),
+        (
+            reply("302 Found", "Location: https://elsewhere.example/\r\n", b""),
+            "answered unexpectedly with status 302",
+            address,
+        ),
         (
             reply(
                 "500 Internal Server Error",

@@ -171,7 +171,7 @@ fn a_mirror_that_lies_or_fails_is_refused() {
             "timestamp.json",
             bytes("302 Found", "Location: https://elsewhere.example/\r\n", b""),
             1,
-            format!("{at}timestamp.json refused with status 302\n"),
+            format!("{at}timestamp.json answered unexpectedly with status 302\n"),
         ),
         (
             "2.root.json",

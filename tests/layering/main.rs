@@ -60,7 +60,7 @@ const UNITS: [Unit; 46] = [
     edge("settings", &["causes", "files", "trust_age"]),
     edge("terminal", &["escape"]),
     // What it starts says nothing but its version.
-    edge("git_version", &[]),
+    edge("git_version", &["child_process"]),
     // It keeps bytes for whoever names them, and knows nothing of logins.
     edge("key_ring", &[]),
     // What is no regular file is not given to gix.

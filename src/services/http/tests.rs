@@ -132,6 +132,15 @@ async fn what_a_service_says_is_found_and_short() {
     }
     let (problem, _) = problem_of(vec![answer("400 Bad Request", &[b'x'; 5000])]).await;
     assert_eq!(problem.to_string(), format!("refused with status 400: \"{}\"", "x".repeat(200)));
+    for (status, says) in [
+        ("202 Accepted", "answered unexpectedly with status 202"),
+        ("302 Found", "answered unexpectedly with status 302"),
+        ("429 Too Many Requests", "failed with status 429"),
+        ("503 Service Unavailable", "failed with status 503"),
+    ] {
+        let (problem, _) = problem_of(vec![answer(status, b"")]).await;
+        assert_eq!(problem.to_string(), says);
+    }
 }
 
 #[test]
