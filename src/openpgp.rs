@@ -6,6 +6,7 @@
 
 mod armor;
 mod fingerprint;
+mod issuer;
 mod key_file;
 mod packets;
 mod public_key;
@@ -23,6 +24,7 @@ use packets::packets;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenPgpSignature {
     packet: Vec<u8>,
+    key: Option<String>,
 }
 
 impl OpenPgpSignature {
@@ -52,7 +54,14 @@ impl OpenPgpSignature {
         if !SHA_2.contains(&digest) {
             return Err(BadOpenPgpSignature::Digest(digest));
         }
-        Ok(Self { packet: packet.whole.to_vec() })
+        Ok(Self { packet: packet.whole.to_vec(), key: issuer::issuer(packet.body) })
+    }
+
+    /// What it says of the key that made it, primary or not: the fingerprint, else the key ID, in upper-case hexadecimal. Nothing
+    /// proves it.
+    #[must_use]
+    pub fn claimed_key(&self) -> Option<&str> {
+        self.key.as_deref()
     }
 
     /// The signature with the content that it is held against, as one message: what `gpg --verify-files` takes. The literal

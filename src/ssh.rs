@@ -46,6 +46,14 @@ impl SshKey {
         self.data.fingerprint(HashAlg::Sha256).to_string()
     }
 
+    /// The line that [`SshKey::parse`] reads as this key, without a comment; `None` of a key with which it would be longer than
+    /// one that is read.
+    #[must_use]
+    pub fn line(&self) -> Option<String> {
+        let line = PublicKey::new(self.data.clone(), "").to_openssh().ok()?;
+        (Self::parse(&line).is_ok_and(|key| key.data == self.data)).then_some(line)
+    }
+
     /// What stood behind the key: whatever its owner wrote there.
     #[must_use]
     pub fn comment(&self) -> &str {
@@ -112,11 +120,11 @@ impl SshSignature {
         &self.fingerprint
     }
 
-    /// Whether the key that came along signed `payload` for Git.
+    /// The key that came along, where it signed `payload` for Git.
     ///
     /// # Errors
     /// [`BadSshSignature`] says what is wrong.
-    pub fn verify(&self, payload: &[u8]) -> Result<(), BadSshSignature> {
+    pub fn verify(&self, payload: &[u8]) -> Result<SshKey, BadSshSignature> {
         let signature = &self.signature;
         if signature.namespace() != GIT {
             return Err(BadSshSignature::Namespace(signature.namespace().to_owned()));
@@ -149,7 +157,8 @@ impl SshSignature {
             }
             (_, other) => return Err(BadSshSignature::Algorithm(other.as_str().to_owned())),
         };
-        key.verifying.verify_with(algorithm, &message, &signature).map_err(|_| BadSshSignature::Signature)
+        key.verifying.verify_with(algorithm, &message, &signature).map_err(|_| BadSshSignature::Signature)?;
+        Ok(key)
     }
 }
 
@@ -240,6 +249,7 @@ mod tests {
         let key = SshKey::parse(line).unwrap();
         assert_eq!(key.fingerprint(), "SHA256:UCUiLr7Pjs9wFFJMDByLgc3NrtdU344OgUM45wZPcIQ");
         assert_eq!(key.comment(), "user@example.com");
+        assert_eq!(key.line().unwrap(), line.strip_suffix(" user@example.com").unwrap());
         for bad in ["", "ssh-ed25519", &line.replace("ssh-", "sk-"), &line.replace("AAAAC3", "AAAAD3"), "-----BEGIN"] {
             assert_eq!(SshKey::parse(bad), Err(UnusableKey::Malformed), "{bad}");
         }

@@ -21,10 +21,7 @@ pub fn ssh_verdict(payload: &[u8], armor: &[u8], names: impl FnOnce(&str) -> boo
         return Verdict::OtherFormat(SignatureFormat::Ssh);
     }
     match signature.verify(payload) {
-        Ok(()) => {
-            let fingerprint = signature.fingerprint().to_owned();
-            Verdict::VerifiedByKey(Box::new(KeySignature::new(KeyFormat::Ssh, fingerprint, false)))
-        }
+        Ok(key) => Verdict::VerifiedByKey(Box::new(KeySignature::new(KeyFormat::Ssh, key.fingerprint(), false))),
         Err(error) => wrong(error),
     }
 }
