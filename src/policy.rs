@@ -25,7 +25,7 @@ pub use self::merge::{Merge, NoMerge};
 pub use self::pattern::{BadPattern, Pattern, RegexBudget};
 pub use self::rule::{Mismatch, Requirement, Rule, Signer, Validity, Who, Workflow};
 pub use self::squash::{NoSquash, Squash, SquashedHead};
-pub use self::suggestion::{Draft, LeftOut, Suggestion, Why};
+pub use self::suggestion::{Draft, DraftedKeys, LeftOut, NamedKey, NamedKeys, Suggestion, Why};
 
 use crate::instance::InstanceName;
 use crate::verify::{Findings, KeySignature, VerifiedSignature};

@@ -12,6 +12,7 @@ mod problem;
 mod samples;
 mod strangers;
 
+pub(super) use self::keys::is_forges;
 pub use self::problem::Problem;
 use self::strangers::Strangers;
 use super::PolicyFile;

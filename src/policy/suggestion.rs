@@ -2,9 +2,10 @@
 //!
 //! Every rule is as narrow as what was seen: names byte for byte; CI jobs by the forge's number of the repository, the file and
 //! the ref. Only the tags that one job signed for are drawn together. What `policy check` would have something to say about is
-//! left out.
+//! left out. Keys, which nobody vouches for, are in it as comments.
 
 mod draft;
+mod keys;
 mod seen;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 pub use self::draft::{Draft, LeftOut, Why};
+pub use self::keys::{DraftedKeys, NamedKey, NamedKeys};
+use self::keys::{OpenPgpKeys, SshKeys};
 use self::seen::{Origin, Seen, Whom};
 use super::Signer;
 use crate::instance::InstanceName;
@@ -23,6 +26,8 @@ pub struct Suggestion {
     signatures: u64,
     /// Signatures of others than the first [`MAX_SIGNERS`].
     beyond: u64,
+    ssh: SshKeys,
+    openpgp: OpenPgpKeys,
 }
 
 impl Suggestion {
@@ -36,6 +41,16 @@ impl Suggestion {
             return;
         }
         self.signers.entry(key).or_default().add(signer);
+    }
+
+    /// Takes note of the key of an SSH signature, if it signed `payload`. The committer's `address` is what the object says.
+    pub fn add_ssh(&mut self, payload: &[u8], armor: &[u8], address: Option<&[u8]>) {
+        self.ssh.add(payload, armor, address);
+    }
+
+    /// Takes note of the key that an OpenPGP signature names: there is nothing here to verify it with.
+    pub fn add_openpgp(&mut self, armor: &[u8]) {
+        self.openpgp.add(armor);
     }
 
     /// How many signed.

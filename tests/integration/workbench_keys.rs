@@ -221,8 +221,9 @@ fn a_draft_has_the_jobs_of_a_history_and_names_what_only_keys_signed() {
     for part in [
         "seen 3 signers in 6 objects; 2 of them made 80 % of the 5 signatures that verified, and are suggested, in 2 rules",
         "left out: 1 signer with fewer than 2 signatures (--at-least)",
-        "they say nothing of who may sign: 1 of another format",
-        "hint: what SSH and OpenPGP keys signed counts where a rule names the key: \"Rules about keys\" in docs/policy.md",
+        "seen 1 SSH key in 1 good signature, and none for the draft",
+        "left out: 1 SSH key with fewer than 2 signatures (--at-least)",
+        "they say nothing of who may sign: 1 by SSH keys\n",
     ] {
         assert!(err.contains(part), "{part}\n{err}");
     }
@@ -236,7 +237,147 @@ fn a_draft_has_the_jobs_of_a_history_and_names_what_only_keys_signed() {
     sandbox.waxseal(["verify", "--policy", draft, &next]).success();
     let branch = job("branch", (release, "refs/heads/main", "push"));
     sandbox.waxseal(["verify", "--policy", draft, &branch]).code(1);
-    // Where only keys signed there is nobody to suggest, and that is said.
+    // Where only keys signed there is nobody to suggest, and that is said; the key is there for whoever asks its owner.
     let none = sandbox.waxseal(["policy", "suggest", &by_key]).code(1);
-    assert!(none.err().contains("where a rule names the key"), "{}", none.err());
+    assert_eq!(none.out(), "");
+    assert!(none.err().contains("there is nobody to suggest"), "{}", none.err());
+    let key = sandbox.waxseal(["policy", "suggest", "--at-least", "1", &by_key]).code(1);
+    assert!(key.err().contains("no signature that verified: the draft has no rule yet that counts"), "{}", key.err());
+    let key = sandbox.write("key.toml", key.out());
+    let check = sandbox.waxseal(["policy", "check", key.to_str().unwrap()]).code(5);
+    assert!(check.err().contains("it has no rule"), "{}", check.err());
+}
+
+/// The draft as whoever compared the fingerprints makes it a policy: with a `#` less before each line of the rules.
+fn uncommented(draft: &str) -> String {
+    let (head, keys) = draft.split_once("\n## ").unwrap();
+    let keys = format!("## {keys}");
+    let lines = keys.lines().map(|line| line.strip_prefix('#').unwrap_or(line));
+    format!("{head}\n{}\n", lines.collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn ssh_keys_are_in_a_draft_and_admit_nobody_before_somebody_compared_them() {
+    let sandbox = Sandbox::new();
+    let (carol, mallory) = (SshSigner::new(1), SshSigner::new(2));
+    let by = |signer: &SshSigner, message: &str, committer: &str| {
+        let payload = String::from_utf8(unsigned(&sandbox, message, &[])).unwrap();
+        let (head, rest) = payload.split_once("\ncommitter ").unwrap();
+        let (_, rest) = rest.split_once('>').unwrap();
+        let payload = format!("{head}\ncommitter C <{committer}>{rest}");
+        signer.signed(&sandbox, HashKind::Sha1, payload.as_bytes(), payload.as_bytes())
+    };
+    let hostile = "x\u{1b}[2J\u{202e}\" # ##[stop]\\";
+    let good =
+        [by(&carol, "one", "carol@example.org"), by(&carol, "two", "carol@example.org"), by(&carol, "three", hostile)];
+    // Whoever has a key writes whose address they like, and somebody else's signature is no reason to name a key.
+    let in_her_name = by(&mallory, "in her name", "carol@example.org");
+    let payload = unsigned(&sandbox, "x", &[]);
+    let stolen = ["a", "b"].map(|signed| {
+        let other = SshSigner::new(3);
+        other.signed(&sandbox, HashKind::Sha1, &payload, signed.as_bytes())
+    });
+    let all: Vec<&str> = good.iter().chain([&in_her_name]).chain(&stolen).map(String::as_str).collect();
+    let ran = sandbox.waxseal(["policy", "suggest", "--at-least", "1"].iter().chain(&all)).code(1);
+    let (draft, err) = (ran.out(), ran.err());
+    for part in [
+        "waxseal: seen 2 SSH keys in 4 good signatures; 2 are in the draft, as comments: nobody has proven whose they are\n",
+        "waxseal: left out: 2 SSH signatures that are not good, whatever key they name\n",
+        "waxseal: they say nothing of who may sign: 6 by SSH keys\n",
+        "waxseal: hint: compare an SSH key's fingerprint with its owner before its rule counts: ",
+    ] {
+        assert!(err.contains(part), "{part}\n{err}");
+    }
+    for part in [
+        "## 3 signatures, under \"carol@example.org\" (2, and other keys too), \"x%1B[2J%E2%80%AE\\\" # %23#[stop]\\\\\" (1)\n",
+        "## 1 signature, under \"carol@example.org\" (1, and other keys too)\n",
+        &format!("# ssh = [\"{}\"]\n", carol.public()),
+        &format!("# ssh = [\"{}\"]\n", mallory.public()),
+    ] {
+        assert!(draft.contains(part), "{part}\n{draft}");
+    }
+    assert!(!draft.contains(&SshSigner::new(3).public()), "{draft}");
+    // As it is written nobody passes by it.
+    let file = sandbox.write("draft.toml", &draft);
+    sandbox.waxseal(["verify", "--policy", file.to_str().unwrap(), all[0]]).code(5);
+    let file = sandbox.write("draft.toml", uncommented(&draft));
+    let file = file.to_str().unwrap();
+    assert_eq!(sandbox.waxseal(["policy", "check", file]).success().out(), "2 rules, 0 findings\n");
+    sandbox.waxseal(["verify", "--policy", file].iter().chain(&all[..4])).success();
+    sandbox.waxseal(["verify", "--policy", file, all[4]]).code(1);
+    let test = sandbox.waxseal(["policy", "test", "--policy", file].iter().chain(&all[..4])).success().out();
+    for (signer, admitted) in [(&carol, 3), (&mallory, 1)] {
+        let line = format!("        {admitted}  rule \"SSH key {}\"\n", signer.fingerprint());
+        assert!(test.contains(&line), "{line}{test}");
+    }
+}
+
+#[test]
+fn what_git_has_signed_by_ssh_keygen_is_drafted_too() {
+    if program("ssh-keygen").is_none() {
+        println!("skipped: there is no ssh-keygen");
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let mut lines = Vec::new();
+    for (kind, bits) in [("ed25519", "256"), ("ecdsa", "384"), ("rsa", "2048")] {
+        let file = sandbox.path(kind);
+        let mut keygen = sandbox.command("ssh-keygen");
+        keygen.args(["-q", "-t", kind, "-b", bits, "-N", "", "-C", "somebody's", "-f"]).arg(&file);
+        Ran::of(&mut keygen, b"").success();
+        let public = std::fs::read_to_string(file.with_extension("pub")).unwrap();
+        lines.push(public.strip_suffix(" somebody's\n").unwrap().to_owned());
+        for message in ["one", "two"] {
+            let program = program("ssh-keygen").unwrap();
+            sandbox
+                .git([
+                    "-c",
+                    "gpg.format=ssh",
+                    "-c",
+                    &format!("gpg.ssh.program={}", program.display()),
+                    "-c",
+                    &format!("user.signingKey={}", file.display()),
+                    "commit",
+                    "-q",
+                    "--allow-empty",
+                    "-S",
+                    "-m",
+                    message,
+                ])
+                .success();
+        }
+    }
+    sandbox.git(["commit", "-q", "--allow-empty", "--no-gpg-sign", "-m", "Unsigned"]).success();
+    let draft = sandbox.waxseal(["policy", "suggest"]).code(1).out();
+    assert_eq!(draft.matches("# [[rule]]\n").count(), 3, "{draft}");
+    for line in &lines {
+        assert!(draft.contains(&format!("# ssh = [\"{line}\"]\n")), "{line}\n{draft}");
+    }
+    let policy = sandbox.write("draft.toml", uncommented(&draft));
+    let policy = policy.to_str().unwrap();
+    let signed = sandbox.git(["rev-list", "HEAD~1"]).success().out();
+    let signed: Vec<&str> = signed.lines().collect();
+    assert_eq!(signed.len(), 6);
+    sandbox.waxseal(["verify", "--policy", policy].iter().chain(&signed)).success();
+    let test = sandbox.waxseal(["policy", "test", "--policy", policy].iter().chain(&signed)).success().out();
+    assert_eq!(test.matches("        2  rule \"SSH key SHA256:").count(), 3, "{test}");
+    sandbox.waxseal(["verify", "--policy", policy]).code(1);
+}
+
+#[test]
+fn openpgp_signatures_name_their_keys_in_what_is_left_out() {
+    let sandbox = Sandbox::new();
+    let of = |armor: &str| openpgp::commit(&sandbox, openpgp::PAYLOAD, armor);
+    let (dave, mallory) = (of(openpgp::DAVES), of(openpgp::MALLORYS));
+    let ran = sandbox.waxseal(["policy", "suggest", &dave, &mallory]).code(1);
+    assert_eq!(ran.out(), "");
+    for part in [
+        &format!("waxseal: left out: the OpenPGP key {}, named by 1 signature\n", openpgp::DAVE),
+        "waxseal: they say nothing of who may sign: 2 by OpenPGP keys\n",
+        "waxseal: hint: an OpenPGP signature names its key and does not bring it along: write it to a file, \"gpg --armor \
+         --export KEY > FILE\", compare what \"gpg --show-keys --with-fingerprint FILE\" prints with its owner, and name both \
+         in a rule: \"Rules about keys\" in docs/policy.md\n",
+    ] {
+        assert!(ran.err().contains(part), "{part}\n{}", ran.err());
+    }
 }

@@ -9,12 +9,17 @@ use crate::verify::KeyFormat;
 /// nobody's.
 pub(super) fn alone(rule: &KeyRule) -> Vec<Problem> {
     let Some(forge) = &rule.forge else {
-        let known = rule.keys.keys().find(|key| FORGES.contains(&key.as_str()));
+        let known = rule.keys.keys().find(|key| is_forges(key));
         return known.cloned().map(Problem::ForgeKey).into_iter().collect();
     };
     let nobodys = forge.committers.iter().filter(|committer| !is_address(committer));
     let why = "a committer's address is compared byte for byte, and this is none";
     nobodys.map(|committer| Problem::MatchesNothing { pattern: committer.clone(), why }).collect()
+}
+
+/// Whether an OpenPGP key is known as a forge's, by its fingerprint or its key ID.
+pub(in crate::policy) fn is_forges(key: &str) -> bool {
+    FORGES.iter().any(|forges| *forges == key || key.len() == KEY_ID && forges.ends_with(key))
 }
 
 /// Whether a commit could have this address: Git ends one at the first of these characters.
@@ -72,3 +77,6 @@ fn meets(earlier: &KeyRule, rule: &KeyRule) -> bool {
 
 /// GitHub's, for what is done in its web pages.
 const FORGES: [&str; 2] = ["5DE3E0509C47EA3CF04A42D34AEE18F83AFDEB23", "968479A1AFF927E37D1A566BB5690EEEBB952194"];
+
+/// Of so many hexadecimal digits.
+const KEY_ID: usize = 16;

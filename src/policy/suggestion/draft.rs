@@ -6,8 +6,8 @@ use std::fmt::{self, Write as _};
 
 use jiff::Timestamp;
 
-use super::Suggestion;
 use super::seen::{Origin, Reference, Seen, Whom, is_marked};
+use super::{DraftedKeys, NamedKeys, Suggestion};
 use crate::escape;
 use crate::instance::InstanceName;
 use crate::policy::{MAX_BYTES, PolicyFile};
@@ -15,7 +15,7 @@ use crate::policy::{MAX_BYTES, PolicyFile};
 /// A policy file that nobody decided on yet.
 #[derive(Clone, Debug)]
 pub struct Draft {
-    /// The file; `None` where nobody is left.
+    /// The file; `None` where nobody is left, and no key that could stand in a comment. Without signers it is no policy yet.
     pub text: Option<String>,
     /// How many rules it has.
     pub rules: usize,
@@ -29,6 +29,10 @@ pub struct Draft {
     pub few: usize,
     /// How many signatures were of signers that nobody counted any more.
     pub beyond: u64,
+    /// The SSH keys.
+    pub ssh: DraftedKeys,
+    /// The OpenPGP keys, which are not in it.
+    pub openpgp: NamedKeys,
 }
 
 /// A signer of whom no rule is suggested.
@@ -97,14 +101,17 @@ impl Draft {
             });
             text = write(suggestion, &signers);
         }
+        let ssh = suggestion.ssh.write(&mut text, at_least);
         Self {
             rules: rules(&signers).len(),
             signatures: signers.iter().map(|(_, _, seen)| seen.signatures).sum(),
-            text: (!signers.is_empty()).then_some(text),
+            text: (!signers.is_empty() || ssh.drafted > 0).then_some(text),
             signers: signers.len(),
             left_out,
             few: few.len(),
             beyond: suggestion.beyond,
+            ssh,
+            openpgp: suggestion.openpgp.named(),
         }
     }
 
@@ -254,11 +261,11 @@ fn counted(seen: &Seen) -> String {
     format!("{}, {}", signatures(seen.signatures), between.unwrap_or_default())
 }
 
-fn signatures(count: u64) -> String {
+pub(super) fn signatures(count: u64) -> String {
     plural(count, "signature")
 }
 
-fn plural(count: impl fmt::Display, word: &str) -> String {
+pub(super) fn plural(count: impl fmt::Display, word: &str) -> String {
     let count = count.to_string();
     let s = if count == "1" { "" } else { "s" };
     format!("{count} {word}{s}")

@@ -1,5 +1,9 @@
+use ssh_key::private::Ed25519Keypair;
+use ssh_key::{HashAlg, LineEnding, PrivateKey};
+
 use super::*;
 use crate::policy::{Circumstances, PolicyFile};
+use crate::verify::KeyFormat;
 use crate::x509::fulcio::BuildClaims;
 use crate::x509::{CertificateClaims, SubjectAlternativeName};
 
@@ -211,4 +215,146 @@ fn a_draft_admits_the_jobs_that_it_was_made_of() {
     }
     let other = job("b.yml", "refs/heads/main", "push");
     assert!(file.rules().iter().all(|rule| rule.admits(&other, &own(), &circumstances).is_err()), "{text}");
+}
+
+fn key(seed: u8) -> PrivateKey {
+    PrivateKey::from(Ed25519Keypair::from_seed(&[seed; 32]))
+}
+
+fn armor(key: &PrivateKey, namespace: &str) -> Vec<u8> {
+    key.sign(namespace, HashAlg::Sha512, b"payload").unwrap().to_pem(LineEnding::LF).unwrap().into_bytes()
+}
+
+fn now() -> Timestamp {
+    "2026-06-01T00:00:00Z".parse().unwrap()
+}
+
+/// The draft with a `#` taken away before each line of the rules about keys.
+fn uncommented(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.strip_prefix('#') {
+        Some(rest) if line.starts_with("##") || KEY_LINES.iter().any(|start| line.starts_with(start)) => rest,
+        _ => line,
+    });
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+const KEY_LINES: [&str; 4] = ["# [[rule]]", "# name = ", "# ssh = ", "# unbounded = "];
+
+#[test]
+fn an_ssh_key_is_a_comment() {
+    let mut suggestion = of(&[email("alice@example.org")]);
+    let (one, two) = (key(1), key(2));
+    let hostile = b"x> \n[[rule]]\x1b[2J\xe2\x80\xae\xff\", \"b@example.org";
+    for address in [Some(&b"alice@example.org"[..]), Some(b"alice@example.org"), Some(hostile), None] {
+        suggestion.add_ssh(b"payload", &armor(&one, "git"), address);
+    }
+    suggestion.add_ssh(b"payload", &armor(&two, "git"), Some(b"alice@example.org"));
+    // What a key did not sign, or signed for something else, or cannot be read, is not its.
+    suggestion.add_ssh(b"another", &armor(&key(3), "git"), Some(b"alice@example.org"));
+    suggestion.add_ssh(b"payload", &armor(&key(3), "file"), Some(b"alice@example.org"));
+    suggestion.add_ssh(b"payload", b"-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----", None);
+    let Draft { text, ssh, signers, rules, .. } = suggestion.draft(1, now());
+    let text = text.unwrap();
+    let rule = |key: &PrivateKey| {
+        let (print, line) = (key.fingerprint(HashAlg::Sha256), key.public_key().to_openssh().unwrap());
+        format!(
+            "# [[rule]]\n# name = \"SSH key {print}\"\n# ssh = [\"{}\"]\n\
+             # unbounded = true  # or until_commit = \"…\", where the key is in use no more\n",
+            line.trim_end()
+        )
+    };
+    let (_, keys) = text.split_once("    \"alice@example.org\",  # 1 signature, 2026-01-31\n]\n").unwrap();
+    assert_eq!(
+        keys,
+        format!(
+            r#"
+## The rules below are comments and admit nobody. Each is about an SSH key that made good signatures; whose key it is
+## nobody has proven: whoever has one commits under any address. Ask the owner, or the forge where they are known, for
+## the fingerprint, and compare all of it. Where it is the same, take away the first # of each line of the rule.
+
+## 4 signatures, under "alice@example.org" (2, and other keys too), "x> %0A[[rule]]%1B[2J%E2%80%AE%FF\", \"b@example.org" (1), others (1)
+{}
+## 1 signature, under "alice@example.org" (1, and other keys too)
+{}"#,
+            rule(&one),
+            rule(&two)
+        )
+    );
+    let counted = DraftedKeys { seen: 2, signatures: 5, drafted: 2, bad: 3, ..DraftedKeys::default() };
+    assert_eq!((ssh, signers, rules), (counted, 1, 1));
+    // As it is nobody is admitted by a key; whom somebody has compared is.
+    let file = |text: &str| PolicyFile::read(text.as_bytes(), &own()).unwrap();
+    assert!(file(&text).key_rules().is_empty());
+    let file = file(&uncommented(&text));
+    assert_eq!(file.key_rules().len(), 2);
+    for (key, is_named) in [(one, true), (two, true), (key(3), false)] {
+        let print = key.fingerprint(HashAlg::Sha256).to_string();
+        assert_eq!(file.names_key(KeyFormat::Ssh, &print), is_named);
+    }
+    assert!(file.check(now(), &[own()]).is_empty());
+}
+
+#[test]
+fn keys_that_signed_seldom_and_keys_beyond_the_room_are_counted() {
+    let mut suggestion = Suggestion::default();
+    for seed in [1, 1, 2, 3] {
+        suggestion.add_ssh(b"payload", &armor(&key(seed), "git"), None);
+    }
+    let Draft { text, ssh, signers, .. } = suggestion.draft(2, now());
+    assert_eq!(ssh, DraftedKeys { seen: 3, signatures: 4, drafted: 1, few: 2, ..DraftedKeys::default() });
+    // It is no policy yet.
+    assert_eq!(signers, 0);
+    let problem = PolicyFile::read(text.unwrap().as_bytes(), &own()).unwrap_err();
+    assert_eq!(problem.to_string(), "it has no rule");
+    let mut nearly = "#".repeat(usize::try_from(super::super::MAX_BYTES).unwrap() - 900);
+    let ssh = suggestion.ssh.write(&mut nearly, 1);
+    assert_eq!((ssh.drafted, ssh.no_room), (1, 2));
+    assert!(nearly.len() <= usize::try_from(super::super::MAX_BYTES).unwrap());
+    let nobody = suggestion.draft(9, now());
+    assert_eq!((nobody.text, nobody.ssh.few), (None, 3));
+}
+
+#[test]
+fn openpgp_keys_are_named_and_not_drafted() {
+    let mut suggestion = Suggestion::default();
+    // A signature packet with the key ID that GitHub's has.
+    let id = [0xB5, 0x69, 0x0E, 0xEE, 0xBB, 0x95, 0x21, 0x94];
+    let of = |id: [u8; 8]| {
+        use base64::Engine as _;
+        let packet = [&[0xC2, 20, 4, 0, 22, 8, 0, 0, 0, 10, 9, 16][..], &id, &[0, 0]].concat();
+        let base64 = base64::engine::general_purpose::STANDARD.encode(packet);
+        format!("-----BEGIN PGP SIGNATURE-----\n\n{base64}\n-----END PGP SIGNATURE-----\n").into_bytes()
+    };
+    for armor in [of([7; 8]), of(id), of(id), b"-----BEGIN PGP SIGNATURE-----".to_vec()] {
+        suggestion.add_openpgp(&armor);
+    }
+    let draft = suggestion.draft(1, now());
+    assert_eq!(draft.text, None);
+    let named: Vec<_> = draft.openpgp.keys.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        named,
+        [
+            "the OpenPGP key B5690EEEBB952194, named by 2 signatures; it is a forge's, for which there is [rule.forge]",
+            "the OpenPGP key 0707070707070707, named by 1 signature",
+        ]
+    );
+    assert_eq!((draft.openpgp.unnamed, draft.openpgp.all_signatures()), (1, 4));
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_address_stands_beside_a_key_it_stays_in_its_comment(addresses: Vec<Vec<u8>>) {
+        let mut suggestion = of(&[email("alice@example.org")]);
+        let armor = armor(&key(1), "git");
+        for address in &addresses {
+            suggestion.add_ssh(b"payload", &armor, Some(address));
+        }
+        let text = suggestion.draft(1, now()).text.unwrap();
+        proptest::prop_assert!(PolicyFile::read(text.as_bytes(), &own()).unwrap().key_rules().is_empty());
+        let file = PolicyFile::read(uncommented(&text).as_bytes(), &own()).unwrap();
+        proptest::prop_assert_eq!(file.key_rules().len(), usize::from(!addresses.is_empty()));
+        proptest::prop_assert_eq!(file.rules().len(), 1);
+        let lines = if addresses.is_empty() { 12 } else { 22 };
+        proptest::prop_assert_eq!(text.lines().count(), lines, "{}", text);
+    }
 }
