@@ -17,7 +17,7 @@ pub mod summary;
 mod totals;
 
 pub use self::failures::Failures;
-pub use self::row::{Row, SHORT_ID, Standing, headline, key_kind, shortened};
+pub use self::row::{Head, Row, SHORT_ID, Standing, headline, key_kind, shortened};
 pub use self::totals::Totals;
 
 use std::fmt;
@@ -54,6 +54,8 @@ pub struct Report<'a> {
     pub failures: &'a Failures,
     /// The commits that change the policy file, whatever the verdict: the first [`MAX_CHANGES`], and how many more.
     pub changes: &'a Failures,
+    /// The commits that a head proves which a forge squashed: the first [`MAX_SQUASHES`], and how many more.
+    pub squashes: &'a Failures,
     /// The run's.
     pub exit_code: u8,
 }
@@ -127,6 +129,9 @@ pub fn grouped(count: u64) -> String {
 
 /// Who changes the law is named, as far as somebody reads; of more it is said how many there are.
 pub const MAX_CHANGES: usize = 100;
+
+/// A forge's signature says nothing of who wrote; of more heads than these there is a list.
+pub const MAX_SQUASHES: usize = 100;
 
 #[cfg(test)]
 mod tests;

@@ -70,6 +70,15 @@ pub enum NoSquash {
 }
 
 impl NoSquash {
+    /// The head that came nearest, if there is one.
+    #[must_use]
+    pub fn head(&self) -> Option<&SquashedHead> {
+        match self {
+            Self::NotAdmitted { head, .. } | Self::OtherTree { head, .. } => Some(head),
+            Self::Itself | Self::NoHead { .. } | Self::Parents => None,
+        }
+    }
+
     /// The stable code (`docs/errors.md`): each has another remedy.
     #[must_use]
     pub fn reason(&self) -> &'static str {

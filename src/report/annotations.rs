@@ -34,11 +34,12 @@ pub fn lines(report: &Report<'_>) -> String {
     let shown = changes.rows().iter().take(room(changes));
     for row in shown.clone() {
         let by = row.signer().map_or_else(|| "not verified".to_owned(), |signer| format!("signed by {signer}"));
+        let squash = row.squash().map(|squash| format!("; {squash}")).unwrap_or_default();
         let (title, subject) = (workflow_property(row.short_id()), workflow_data(&row.subject));
         writeln!(
             out,
             "::notice {file}title={title} changes the policy file::{}; subject: {subject}",
-            workflow_data(by)
+            workflow_data(by + &squash)
         )
         .unwrap_or_default();
     }

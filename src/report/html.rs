@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::signers::{Signers, share};
-use super::{Report, Row, Standing, grouped, key_kind, reasons};
+use super::{Failures, Head, Report, Row, Standing, grouped, key_kind, reasons};
 use crate::crypto::Sha256Digest;
 use crate::escape::markup;
 
@@ -40,6 +40,7 @@ fn write_page(out: &mut String, report: &Report<'_>, signers: &Signers) -> fmt::
     }
     failures(out, report)?;
     changes(out, report)?;
+    squashes(out, report)?;
     facts(out, report)?;
     writeln!(out, "</main>\n</body>\n</html>")
 }
@@ -220,11 +221,29 @@ fn changes(out: &mut String, report: &Report<'_>) -> fmt::Result {
     }
     writeln!(out, "<section>\n<h2>Commits that change the policy file</h2>")?;
     table(out, rows.iter())?;
-    let more = report.changes.all().saturating_sub(u64::try_from(rows.len()).unwrap_or_default());
-    if more > 0 {
-        writeln!(out, "<p class=\"soft\">and {} more; <code>waxseal verify --list</code> has them</p>", grouped(more))?;
-    }
+    more(out, report.changes)?;
     writeln!(out, "</section>")
+}
+
+/// Who wrote what the forge signed is behind its name.
+fn squashes(out: &mut String, report: &Report<'_>) -> fmt::Result {
+    let rows = report.squashes.rows();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "<section>\n<h2>Squashes and the heads that prove them</h2>")?;
+    table(out, rows.iter())?;
+    more(out, report.squashes)?;
+    writeln!(out, "</section>")
+}
+
+/// How many are not shown.
+fn more(out: &mut String, of: &Failures) -> fmt::Result {
+    let more = of.all().saturating_sub(u64::try_from(of.rows().len()).unwrap_or_default());
+    if more == 0 {
+        return Ok(());
+    }
+    writeln!(out, "<p class=\"soft\">and {} more; <code>waxseal verify --list</code> has them</p>", grouped(more))
 }
 
 fn table<'a>(out: &mut String, rows: impl Iterator<Item = &'a Row>) -> fmt::Result {
@@ -234,8 +253,11 @@ fn table<'a>(out: &mut String, rows: impl Iterator<Item = &'a Row>) -> fmt::Resu
          <th scope=\"col\">author, as claimed</th><th scope=\"col\">why</th></tr></thead>\n<tbody>"
     )?;
     for row in rows {
-        let why =
-            [row.detail.as_deref().map(markup), row.signer().map(|signer| format!("signed by {}", markup(signer)))];
+        let why = [
+            row.detail.as_deref().map(markup),
+            row.head.as_ref().map(head),
+            row.signer().map(|signer| format!("signed by {}", markup(signer))),
+        ];
         writeln!(
             out,
             "<tr><th scope=\"row\" class=\"id\"><code title=\"{}\">{}</code></th><td class=\"wide\">{}</td><td class=\"wide\" data-label=\"by\">{}</td>\
@@ -248,6 +270,12 @@ fn table<'a>(out: &mut String, rows: impl Iterator<Item = &'a Row>) -> fmt::Resu
         )?;
     }
     writeln!(out, "</tbody></table></div>")
+}
+
+fn head(head: &Head) -> String {
+    let reference = head.reference.as_ref().map(|reference| format!("{} ", markup(reference))).unwrap_or_default();
+    let (id, short) = (markup(&head.oid), markup(head.short_id()));
+    format!("{} {reference}<code title=\"{id}\">{short}</code>", head.word())
 }
 
 fn facts(out: &mut String, report: &Report<'_>) -> fmt::Result {

@@ -43,14 +43,14 @@ pub fn case(row: &Row) -> String {
     );
     let reason = row.reason.unwrap_or(row.verdict);
     let detail = row.detail.as_deref().map(markup).unwrap_or_default();
-    let note = if row.changes_policy { "<system-out>changes the policy file</system-out>" } else { "" };
+    let note = note(row);
     let element = match row.standing {
-        Standing::Ok if row.changes_policy => {
-            writeln!(out, ">{note}</testcase>").unwrap_or_default();
+        Standing::Ok if note.is_empty() => {
+            out.push_str("/>\n");
             return out;
         }
         Standing::Ok => {
-            out.push_str("/>\n");
+            writeln!(out, ">{note}</testcase>").unwrap_or_default();
             return out;
         }
         Standing::Exempt => {
@@ -74,6 +74,17 @@ pub fn case(row: &Row) -> String {
     }
     writeln!(out, "</{element}>{note}\n</testcase>").unwrap_or_default();
     out
+}
+
+/// What else there is to say of an object, whatever the verdict: a line each.
+fn note(row: &Row) -> String {
+    let changes = row.changes_policy.then(|| "changes the policy file".to_owned());
+    let head = row.head.as_ref().map(|head| {
+        let reference = head.reference.as_ref().map(|reference| format!("{reference}, ")).unwrap_or_default();
+        markup(format!("{} {reference}{}", head.word(), head.oid))
+    });
+    let lines: Vec<_> = changes.into_iter().chain(head).collect();
+    if lines.is_empty() { String::new() } else { format!("<system-out>{}</system-out>", lines.join("\n")) }
 }
 
 /// What comes after the cases.

@@ -35,6 +35,8 @@ pub struct Row {
     pub author: Vec<u8>,
     /// The first line of the message, not necessarily UTF-8.
     pub subject: Vec<u8>,
+    /// The head that was squashed, or the one that came nearest.
+    pub head: Option<Head>,
     /// The commit changes the policy file that judges it.
     pub changes_policy: bool,
     /// An earlier run found it.
@@ -54,6 +56,15 @@ impl Row {
         self.reason.unwrap_or(self.verdict).replace('-', " ")
     }
 
+    /// The head that was squashed, in words, of a commit that it proves. Of another the detail has it.
+    #[must_use]
+    pub fn squash(&self) -> Option<String> {
+        let head = self.head.as_ref().filter(|head| head.proves)?;
+        let id = head.short_id();
+        let which = head.reference.as_ref().map_or_else(|| id.to_owned(), |reference| format!("{reference} ({id})"));
+        Some(format!("{} {which}", head.word()))
+    }
+
     /// Identity and issuer, or what kind of key, where they are proven.
     #[must_use]
     pub fn signer(&self) -> Option<String> {
@@ -62,6 +73,31 @@ impl Row {
             Some(issuer) => format!("{identity} via {issuer}"),
             None => format!("{identity} ({})", key_kind(self.signature)),
         })
+    }
+}
+
+/// A head that a forge is said to have squashed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its name, in full.
+    pub oid: String,
+    /// The ref that leads to it, if one is known.
+    pub reference: Option<String>,
+    /// Whether the commit is admitted by it; else it says why it is not.
+    pub proves: bool,
+}
+
+impl Head {
+    /// What it is to the commit.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        if self.proves { "squash of" } else { "nearest head" }
+    }
+
+    /// The first digits of its name.
+    #[must_use]
+    pub fn short_id(&self) -> &str {
+        self.oid.get(..SHORT_ID).unwrap_or(&self.oid)
     }
 }
 

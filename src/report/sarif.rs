@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{About, Failures, Row, Standing, reasons};
+use super::{About, Failures, Head, Row, Standing, reasons};
 use crate::escape;
 
 /// The whole document.
@@ -79,9 +79,13 @@ struct SarifResult<'a> {
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Properties<'a> {
     oid: &'a str,
     verdict: &'static str,
+    /// The one that came nearest, of a commit that is no squash of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nearest_head: Option<Value>,
 }
 
 fn result<'a>(row: &'a Row, about: &About) -> SarifResult<'a> {
@@ -108,8 +112,12 @@ fn result<'a>(row: &'a Row, about: &About) -> SarifResult<'a> {
             "region": { "startLine": 1 },
         }}]),
         partial_fingerprints: json!({ "waxseal/v1": fingerprint, "primaryLocationLineHash": fingerprint }),
-        properties: Properties { oid: &row.oid, verdict: row.verdict },
+        properties: Properties { oid: &row.oid, verdict: row.verdict, nearest_head: row.head.as_ref().map(head) },
     }
+}
+
+fn head(head: &Head) -> Value {
+    json!({ "oid": head.oid, "ref": head.reference.as_ref().map(escape::terminal) })
 }
 
 /// Code scanning wants a file: the policy that was asked, where it is one of the repository's; else words in the place of

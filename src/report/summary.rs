@@ -16,7 +16,7 @@ pub fn text(report: &Report<'_>) -> String {
 }
 
 fn write_all(out: &mut String, report: &Report<'_>) -> fmt::Result {
-    let Report { about, totals, failures, changes, exit_code } = *report;
+    let Report { about, totals, failures, changes, squashes, exit_code } = *report;
     let mark = if exit_code == 0 { "✅" } else { "❌" };
     writeln!(out, "## {mark} waxseal: {}\n", markdown(totals.answer()))?;
     writeln!(out, "{}, exit code {exit_code}\n", literal(&about.range))?;
@@ -38,6 +38,10 @@ fn write_all(out: &mut String, report: &Report<'_>) -> fmt::Result {
     let shown = failures.first(MAX_SHOWN);
     if !shown.is_empty() {
         table(out, "First failures", &shown, failures, "--failed")?;
+    }
+    let squashes_shown: Vec<_> = squashes.rows().iter().take(MAX_SHOWN).collect();
+    if !squashes_shown.is_empty() {
+        table(out, "Squashes and the heads that prove them", &squashes_shown, squashes, "--list")?;
     }
     let mut codes: BTreeSet<&str> = failures.rows().iter().filter_map(|row| row.reason).collect();
     codes.extend(totals.parts(Standing::Unjudged).map(|(code, _)| code));
@@ -69,8 +73,9 @@ fn table(out: &mut String, title: &str, shown: &[&Row], of: &Failures, flag: &st
 fn why(row: &Row) -> String {
     let signer = row.signer().map(|signer| format!("<br>{}", literal(signer))).unwrap_or_default();
     let detail = row.detail.as_deref().map(|detail| format!("<br>{}", literal(detail))).unwrap_or_default();
+    let squash = row.squash().map(|squash| format!("<br>{}", literal(squash))).unwrap_or_default();
     let word = if row.reason.is_some() { row.reason_words() } else { "in order".to_owned() };
-    format!("**{word}**{detail}{signer}")
+    format!("**{word}**{detail}{squash}{signer}")
 }
 
 /// What others wrote. GitHub looks for mentions and issues in what Markdown became, but not in code.

@@ -23,6 +23,7 @@ pub(super) fn row(number: u32, standing: Standing, reason: Option<&'static str>)
         time: None,
         author: b"Alice <alice@example.org>".to_vec(),
         subject: b"A change".to_vec(),
+        head: None,
         changes_policy: false,
         cached: false,
     }
@@ -181,7 +182,14 @@ fn sarif() {
 fn markdown() {
     let (totals, failures) = sums(&[rows(), rows()].concat());
     let (about, changes) = (about(), of_changes());
-    let report = Report { about: &about, totals: &totals, failures: &failures, changes: &changes, exit_code: 1 };
+    let report = Report {
+        about: &about,
+        totals: &totals,
+        failures: &failures,
+        changes: &changes,
+        squashes: &changes,
+        exit_code: 1,
+    };
     let text = summary::text(&report);
     assert!(text.starts_with("## ❌ waxseal: 4 of 10 commits fail, 2 cannot be decided\n"), "{text}");
     assert!(text.contains("| FAIL | 4 | identity not allowed 2 · unsigned 2 |\n"), "{text}");
@@ -193,7 +201,14 @@ fn markdown() {
     assert!(!text.contains("<script") && !text.contains("](http"), "{text}");
     let (totals, failures) = sums(&rows()[..2]);
     let none = Failures::at_most(0);
-    let text = summary::text(&Report { totals: &totals, failures: &failures, changes: &none, exit_code: 0, ..report });
+    let text = summary::text(&Report {
+        totals: &totals,
+        failures: &failures,
+        changes: &none,
+        squashes: &none,
+        exit_code: 0,
+        ..report
+    });
     assert!(text.starts_with("## ✅ waxseal: all 2 commits are in order\n"), "{text}");
     assert!(!text.contains("What to do"), "{text}");
 }
@@ -216,7 +231,10 @@ fn page(rows: &[Row], exit_code: u8) -> String {
         }
     }
     let (about, changes) = (about(), of_changes());
-    let report = Report { about: &about, totals: &totals, failures: &failures, changes: &changes, exit_code };
+    let mut squashes = Failures::at_most(2);
+    rows.iter().filter(|row| row.squash().is_some()).for_each(|row| squashes.add(row));
+    let (changes, squashes) = (&changes, &squashes);
+    let report = Report { about: &about, totals: &totals, failures: &failures, changes, squashes, exit_code };
     html::page(&report, &signers)
 }
 
@@ -245,6 +263,90 @@ fn a_page_is_whole_in_itself() {
     assert!(text.chars().all(|character| character == '\n' || !character.is_control()), "{text}");
 }
 
+/// A commit that the forge squashed from the head at a ref whose name wants to be something else.
+fn squashed(proves: bool) -> Row {
+    let reference = Some(String::from_utf8_lossy(HOSTILE).into_owned());
+    let head = Some(Head { oid: format!("{:040x}", 0xfeed), reference, proves });
+    let reason = (!proves).then_some("squash-differs");
+    let standing = if proves { Standing::Ok } else { Standing::Failed };
+    Row { head, changes_policy: proves, ..row(7, standing, reason) }
+}
+
+#[test]
+fn every_sink_names_the_head_of_a_squash() {
+    let (proven, not) = (squashed(true), squashed(false));
+    let id = format!("{:040x}", 0xfeed);
+    let short = "0000000000";
+    assert!(proven.squash().unwrap().starts_with("squash of x\n::error"), "{:?}", proven.squash());
+    assert!(proven.squash().unwrap().ends_with(&format!(" ({short})")), "{:?}", proven.squash());
+    assert_eq!(not.squash(), None);
+    let unnamed = Some(Head { reference: None, ..proven.head.clone().unwrap() });
+    let unnamed = Row { head: unnamed, changes_policy: false, ..proven.clone() };
+    assert_eq!(unnamed.squash().unwrap(), format!("squash of {short}"));
+
+    // JUnit: the whole id.
+    assert!(junit::case(&unnamed).ends_with(&format!("><system-out>squash of {id}</system-out></testcase>\n")));
+    let cases = [&proven, &not].map(junit::case);
+    assert!(
+        cases[0].contains("<system-out>changes the policy file\nsquash of x%0A::error::y]]&gt;&lt;/failure&gt;"),
+        "{}",
+        cases[0]
+    );
+    assert!(cases[1].contains("</failure><system-out>nearest head x%0A::error::y]]&gt;"), "{}", cases[1]);
+    for case in &cases {
+        assert!(case.contains(&format!(", {id}</system-out>")), "{case}");
+        assert_eq!(
+            (case.matches("</failure>").count(), case.matches("<script").count()),
+            (case.matches("<failure").count(), 0)
+        );
+    }
+
+    let rows = [proven.clone(), not.clone(), unnamed];
+    let (totals, failures) = sums(&rows);
+    // SARIF: failures only, and the whole id beside the object's.
+    let document = sarif::document(&about(), &failures, 1).unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&document).unwrap();
+    let head = &document["runs"][0]["results"][0]["properties"]["nearestHead"];
+    assert_eq!(head["oid"], id.as_str());
+    assert!(head["ref"].as_str().unwrap().starts_with("x%0A::error"), "{head}");
+    let others = sarif::document(&about(), &sums(&self::rows()).1, 1).unwrap();
+    assert!(!String::from_utf8(others).unwrap().contains("nearestHead"));
+
+    let (about, none) = (about(), Failures::at_most(0));
+    let mut squashes = Failures::at_most(1);
+    [&proven, &proven].into_iter().for_each(|row| squashes.add(row));
+    let report = Report {
+        about: &about,
+        totals: &totals,
+        failures: &none,
+        changes: &squashes,
+        squashes: &squashes,
+        exit_code: 1,
+    };
+    let text = summary::text(&report);
+    let (_, section) = text.split_once("\n### Squashes and the heads that prove them\n").unwrap();
+    assert!(section.contains("| `0000000000` | **in order**<br><code>squash of x&#37;0A&#58;&#58;error"), "{section}");
+    assert!(section.contains("\nand 1 more: `waxseal verify --list`\n"), "{section}");
+    assert!(!text.contains("<script") && !text.contains("](http"), "{text}");
+    for row in text.lines().filter(|line| line.starts_with("| `")) {
+        assert_eq!(row.matches('|').count(), 4, "{row}");
+    }
+    let lines = annotations::lines(&report);
+    assert!(lines.contains("::not verified; squash of x%250A::error::y]]>"), "{lines}");
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+
+    // The page: a few digits, and all of them for whoever points at them.
+    let text = page(&[rows.as_slice(), &rows].concat(), 1);
+    let (before, section) = text.split_once("<h2>Squashes and the heads that prove them</h2>").unwrap();
+    let code = format!(" <code title=\"{id}\">{short}</code>");
+    assert!(before.contains("<br>nearest head x%0A::error::y]]&gt;&lt;/failure&gt;&lt;script&gt;"), "{before}");
+    assert!(section.contains("squash of x%0A::error::y]]&gt;&lt;/failure&gt;&lt;script&gt;"), "{section}");
+    assert!(section.contains(&format!("squash of{code}")), "{section}");
+    assert!(section.contains("and 2 more; <code>waxseal verify --list</code> has them"), "{section}");
+    assert!(!text.contains("<script"), "{text}");
+    assert!(!page(&self::rows(), 1).contains("Squashes"));
+}
+
 #[test]
 fn a_page_is_bounded() {
     let mut rows: Vec<Row> = (0..5_000).map(|_| hostile()).collect();
@@ -264,7 +366,8 @@ fn annotations_are_few() {
     let (_, failures) = sums(&rows());
     let (about, none) = (about(), Failures::at_most(0));
     let (totals, _) = sums(&rows());
-    let report = Report { about: &about, totals: &totals, failures: &failures, changes: &none, exit_code: 1 };
+    let report =
+        Report { about: &about, totals: &totals, failures: &failures, changes: &none, squashes: &none, exit_code: 1 };
     let lines = annotations::lines(&report);
     assert_eq!(lines.lines().count(), 3);
     assert!(lines.starts_with("::error file=a folder/policy.toml,title=identity not allowed 0000000000::"), "{lines}");

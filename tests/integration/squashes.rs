@@ -386,3 +386,61 @@ fn a_server_takes_a_squash_with_its_head() {
     push(&[format!("{}:refs/heads/work", world.work("More", &squash, &more))]).success();
     push(&[format!("{}:refs/heads/main", world.squash("More", &squash, &more))]).success();
 }
+
+#[test]
+fn reports_name_the_head_behind_a_squash() {
+    let world = World::new();
+    let changed = world.tree("FIRST", "last");
+    let head = world.work("Work", &world.base, &changed);
+    world.set("refs/pull/7/head", &head);
+    let stray = world.unsigned(&world.base, &world.tree("first", "LAST"));
+    world.set("refs/pull/8/head", &stray);
+    let squash = world.squash("Work (#7)", &world.base, &changed);
+    let unproven = world.squash("Stray (#8)", &world.base, &world.tree("first", "LAST"));
+    let differs = world.squash("Work, and more (#7)", &world.base, &world.tree("FIRST, and more", "last"));
+    let policy = world.policy(ANYWHERE);
+    let flags = ["--junit", "j.xml", "--sarif", "s.sarif", "--html", "h.html", "--markdown", "m.md"];
+    let arguments = ["verify", "--policy", &policy].into_iter().chain(flags).chain([&*squash, &unproven, &differs]);
+    let ran = world.sandbox.waxseal(arguments).code(1);
+    assert!(ran.out().contains(&format!("squash of refs/pull/7/head ({})", &head[..10])), "{}", ran.out());
+    let read = |name: &str| std::fs::read_to_string(world.sandbox.path("repository").join(name)).unwrap();
+
+    let junit = read("j.xml");
+    let document = roxmltree::Document::parse(&junit).unwrap();
+    let notes: Vec<_> =
+        document.descendants().filter(|node| node.has_tag_name("system-out")).filter_map(|node| node.text()).collect();
+    assert_eq!(
+        notes,
+        [
+            format!("squash of refs/pull/7/head, {head}"),
+            format!("nearest head refs/pull/8/head, {stray}"),
+            format!("nearest head refs/pull/7/head, {head}"),
+        ]
+    );
+
+    let sarif: Value = serde_json::from_str(&read("s.sarif")).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let nearest = |result: &Value| (result["ruleId"].clone(), result["properties"]["nearestHead"].clone());
+    let of = |code: &str, oid: &str, number: u32| {
+        (code.into(), serde_json::json!({ "oid": oid, "ref": format!("refs/pull/{number}/head") }))
+    };
+    assert_eq!(
+        results.iter().map(nearest).collect::<Vec<_>>(),
+        [of("squash-head-not-allowed", &stray, 8), of("squash-differs", &head, 7)]
+    );
+
+    let shown = |id: &str| format!("<code title=\"{id}\">{}</code>", &id[..10]);
+    let html = read("h.html");
+    let (failures, squashes) = html.split_once("<h2>Squashes and the heads that prove them</h2>").unwrap();
+    assert!(squashes.contains(&format!("squash of refs/pull/7/head {}", shown(&head))), "{squashes}");
+    assert!(squashes.contains(&shown(&squash)), "{squashes}");
+    for (number, id) in [(8, &stray), (7, &head)] {
+        assert!(failures.contains(&format!("nearest head refs/pull/{number}/head {}", shown(id))), "{failures}");
+    }
+
+    let markdown = read("m.md");
+    let (_, squashes) = markdown.split_once("### Squashes and the heads that prove them\n").unwrap();
+    let line = format!("squash of refs/pull/7/head &#40;{}&#41;</code>", &head[..10]);
+    assert!(squashes.contains(&line), "{markdown}");
+    assert!(markdown.contains(&format!("refs/pull/8/head &#40;{}&#41; gives its tree", &stray[..10])), "{markdown}");
+}

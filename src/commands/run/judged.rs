@@ -107,6 +107,15 @@ impl<'a> Judged<'a> {
         }
     }
 
+    /// The head by which a squash is admitted, or the one that came nearest, and whether it is the former.
+    pub(in crate::commands) fn head(&self) -> Option<(&SquashedHead, bool)> {
+        let proving = self.squashed.as_ref().map(|head| (head, true));
+        proving.or_else(|| match &self.allowed {
+            Allowed::No(Some((_, Mismatch::NoSquash(why)))) => why.head().map(|head| (head, false)),
+            _ => None,
+        })
+    }
+
     /// What the object means for the exit code.
     pub(in crate::commands) fn standing(&self) -> Standing {
         match (&self.allowed, &self.verdict) {

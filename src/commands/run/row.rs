@@ -3,7 +3,7 @@
 use super::json;
 use super::judged::Judged;
 use crate::git::ObjectKind;
-use crate::report::{Row, Standing, shortened};
+use crate::report::{Head, Row, Standing, shortened};
 
 impl Judged<'_> {
     /// What it is counted under: the kind of a signature that is in order, else the reason.
@@ -36,6 +36,11 @@ impl Judged<'_> {
             time: verified.map(|signature| signature.time()),
             author: shortened(if is_tag { description.committer } else { description.author }, MAX_TEXT),
             subject: shortened(description.subject(), MAX_TEXT),
+            head: self.head().map(|(head, proves)| Head {
+                oid: head.id.clone(),
+                reference: head.reference.as_deref().map(bounded),
+                proves,
+            }),
             changes_policy: self.changes_policy,
             cached: self.cached,
         }

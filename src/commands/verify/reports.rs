@@ -12,7 +12,8 @@ use crate::commands::run::{Run, json};
 use crate::files::{self, Draft};
 use crate::report::signers::Signers;
 use crate::report::{
-    About, Failures, MAX_CHANGES, PolicySource, Report, Totals, Trusted, annotations, html, junit, sarif, summary,
+    About, Failures, MAX_CHANGES, MAX_SQUASHES, PolicySource, Report, Totals, Trusted, annotations, html, junit, sarif,
+    summary,
 };
 use crate::verify::SctRequirement;
 
@@ -23,6 +24,7 @@ pub(super) struct Reports<'a> {
     totals: Totals,
     failures: Failures,
     changes: Failures,
+    squashes: Failures,
     /// For the page only.
     signers: Signers,
     junit: Option<Draft>,
@@ -52,6 +54,7 @@ impl<'a> Reports<'a> {
             totals: Totals::default(),
             failures: Failures::at_most(MAX_FAILURES),
             changes: Failures::at_most(MAX_CHANGES),
+            squashes: Failures::at_most(MAX_SQUASHES),
             signers: Signers::by_day(MAX_SIGNERS),
             junit: draft(&wanted.junit)?,
             sarif: draft(&wanted.sarif)?,
@@ -82,7 +85,8 @@ impl<'a> Reports<'a> {
     /// The disk's answer, with the name of the file.
     pub(super) fn add(&mut self, judged: &Judged<'_>) -> io::Result<()> {
         let standing = judged.standing();
-        let is_listed = standing.is_failure() && self.failures.has_room() || judged.changes_policy;
+        let is_failure = standing.is_failure() && self.failures.has_room();
+        let is_listed = is_failure || judged.changes_policy || judged.squashed.is_some();
         if self.junit.is_none() && self.html.is_none() && !is_listed {
             let is_tag = judged.kind() == Some(crate::git::ObjectKind::Tag);
             self.totals.count(standing, judged.label(), is_tag, judged.cached);
@@ -99,6 +103,9 @@ impl<'a> Reports<'a> {
         if row.changes_policy {
             self.changes.add(&row);
         }
+        if judged.squashed.is_some() {
+            self.squashes.add(&row);
+        }
         if self.html.is_some() {
             self.signers.add(&row);
         }
@@ -113,8 +120,15 @@ impl<'a> Reports<'a> {
     /// # Errors
     /// The disk's answer, with the name of the file.
     pub(super) fn finish(self, exit_code: u8) -> io::Result<()> {
-        let Self { wanted, about, totals, failures, changes, .. } = self;
-        let report = Report { about: &about, totals: &totals, failures: &failures, changes: &changes, exit_code };
+        let Self { wanted, about, totals, failures, changes, squashes, .. } = self;
+        let report = Report {
+            about: &about,
+            totals: &totals,
+            failures: &failures,
+            changes: &changes,
+            squashes: &squashes,
+            exit_code,
+        };
         let finish = |draft: Option<Draft>, path: &Option<PathBuf>, head: &[u8], tail: &[u8]| match (draft, path) {
             (Some(draft), Some(path)) => draft.finish(head, tail).map_err(|error| named(path, &error)),
             _ => Ok(()),
