@@ -249,11 +249,13 @@ impl Folders {
     pub(crate) fn of_user() -> Self {
         let app = AppStrategyArgs { app_name: "waxseal".to_owned(), ..AppStrategyArgs::default() };
         let Ok(folders) = etcetera::choose_app_strategy(app) else { return Self::default() };
+        // A HOME that is relative is wherever one stands, as in the work tree of somebody else's repository.
+        let absolute = |folder: PathBuf| folder.is_absolute().then_some(folder);
         Self {
-            data: Some(folders.data_dir()),
-            state: Some(folders.state_dir().unwrap_or_else(|| folders.data_dir())),
-            cache: Some(folders.cache_dir()),
-            runtime: folders.runtime_dir(),
+            data: absolute(folders.data_dir()),
+            state: absolute(folders.state_dir().unwrap_or_else(|| folders.data_dir())),
+            cache: absolute(folders.cache_dir()),
+            runtime: folders.runtime_dir().and_then(absolute),
         }
     }
 }

@@ -273,3 +273,18 @@ fn as_egit(ran: &Ran) -> Verdict {
 
 const PAYLOAD: &str = "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor Alice <alice@example.org> 1 +0000\n\
                        committer Alice <alice@example.org> 1 +0000\n\nmessage\n";
+
+#[test]
+fn a_home_that_is_relative_is_none() {
+    let sandbox = Sandbox::with_stack();
+    sandbox.allow(ALICE);
+    sandbox.git(["commit", "-q", "--allow-empty", "-S", "-m", "one"]).success();
+    // Whoever made the work tree put an instance there.
+    let planted = "mkdir -p home/.local/share && cp -R \"$HOME/.local/share/waxseal\" home/.local/share/";
+    sandbox.sh(planted).success();
+    let relative = sandbox
+        .sh("unset XDG_DATA_HOME XDG_STATE_HOME XDG_CACHE_HOME; HOME=home \"$WAXSEAL\" verify --any-identity")
+        .code(1);
+    assert!(relative.out().contains("is not trusted"), "{}{}", relative.out(), relative.err());
+    assert_eq!(sandbox.sh("ls -A home").success().out(), ".local\n");
+}
