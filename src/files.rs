@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+pub mod descriptor;
 mod draft;
 pub mod scratch;
 

@@ -61,7 +61,11 @@ pub(super) fn for_unreadable(repository: &Repository, unreadable: &UnreadableObj
 
 /// What was found is found again the next time.
 pub(super) fn for_cache(error: &CacheError) -> String {
-    format!("what was found is not kept for the next run: {error}; remove it, or verify with --no-cache")
+    let remedy = match error {
+        CacheError::Io { .. } => "see to that",
+        CacheError::Foreign(_) | CacheError::NotAFolder(_) | CacheError::Open(_) => "remove it",
+    };
+    format!("what was found is not kept for the next run: {error}; {remedy}, or verify with --no-cache")
 }
 
 /// Says it on standard error, if there is something to say.

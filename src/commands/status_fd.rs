@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::stdout;
 use crate::cli::StatusFd;
+use crate::files::descriptor;
 
 /// An opened status file descriptor, or none.
 pub(super) enum StatusOutput {
@@ -20,6 +21,9 @@ impl StatusOutput {
         Ok(match fd {
             None => Self::Nowhere,
             Some(StatusFd::Inherited(number)) => {
+                if descriptor::is_inherited_read_only(number) {
+                    return Err(io::Error::other(format!("file descriptor {number} is open for reading only")));
+                }
                 let file = OpenOptions::new().append(true).open(format!("/dev/fd/{number}"));
                 Self::Inherited(file.map_err(|error| io::Error::other(format!("file descriptor {number}: {error}")))?)
             }

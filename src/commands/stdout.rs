@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 use std::time::{Duration, Instant};
 
 use crate::command_error::{CommandError, ErrorKind};
+use crate::files::descriptor;
 
 /// Writes all of `text`.
 ///
@@ -88,27 +89,19 @@ const BLOCK: usize = 1 << 16;
 /// What a shell says of a program that SIGPIPE ended, as it ends Git.
 const OF_SIGPIPE: u8 = 128 + 13;
 
-/// What a write would say, had Rust's runtime left the descriptor closed.
+/// What a write would say, did the standard library not pass over it.
 pub(super) fn closed() -> io::Error {
-    io::Error::other("standard output is closed")
+    io::Error::other("standard output is not open for writing")
 }
 
-/// Rust's runtime opens `/dev/null`, for reading and writing, in place of a closed descriptor, and all that is written
-/// there succeeds. A shell's `>/dev/null` is not readable.
-#[cfg(unix)]
+/// Whether it is open for reading only: the standard library takes what is written there for written. One that was closed
+/// leads to `/dev/null` by now, and cannot be told from one that the caller sent there.
 pub(super) fn was_closed() -> bool {
-    use std::io::Read as _;
-    use std::os::fd::AsFd as _;
-    use std::os::unix::fs::MetadataExt as _;
-
-    let Ok(stdout) = io::stdout().as_fd().try_clone_to_owned() else { return true };
-    let mut stdout = std::fs::File::from(stdout);
-    let device = |metadata: io::Result<std::fs::Metadata>| metadata.ok().map(|metadata| metadata.rdev());
-    let null = device(std::fs::metadata("/dev/null"));
-    null.is_some() && device(stdout.metadata()) == null && stdout.read(&mut [0]).is_ok()
+    descriptor::is_read_only(io::stdout())
 }
 
-#[cfg(not(unix))]
-pub(super) fn was_closed() -> bool {
-    false
+/// Whether what is written there is lost. Rust's runtime opens `/dev/null`, for reading and writing, in place of a closed
+/// descriptor, and so do some callers for output that they do not want; a shell's `>/dev/null` is not readable.
+pub(super) fn leads_nowhere() -> bool {
+    was_closed() || descriptor::is_null_for_reading_and_writing(io::stdout())
 }

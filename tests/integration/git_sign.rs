@@ -274,7 +274,9 @@ fn half_a_signature_is_none() {
     let sign = r#"printf 'payload\n' | "$WAXSEAL" --status-fd=2 -bsau alice@example.org"#;
     for (stdout, why) in [
         (">/dev/full", "waxseal: error: the signature cannot be written: No space left on device (os error 28)\n"),
-        (">&-", "waxseal: error: standard output is closed\n"),
+        (">&-", "waxseal: error: standard output is closed, or leads nowhere\n"),
+        ("1<>/dev/null", "waxseal: error: standard output is closed, or leads nowhere\n"),
+        ("1</dev/zero", "waxseal: error: standard output is closed, or leads nowhere\n"),
         ("-o no/folder/signature", "waxseal: error: there is no folder no/folder\nwaxseal: hint: "),
         ("-o .git", "waxseal: error: the signature cannot be written to .git: "),
     ] {

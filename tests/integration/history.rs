@@ -351,6 +351,16 @@ fn output_that_nobody_gets_is_a_failure() {
             "waxseal: error: the output could not be written: No space left on device (os error 28)\n"
         );
     }
+    // Read-only, as nobody leaves it but by mistake.
+    let refused = sandbox.sh("\"$WAXSEAL\" verify 1</dev/zero").code(3);
+    assert_eq!(
+        refused.err(),
+        "waxseal: error: the output could not be written: standard output is not open for writing\n"
+    );
+    // What a caller does not want to see may be thrown away: a script's exit code is what it asked for, and reports are.
+    let unwanted = sandbox.sh("\"$WAXSEAL\" verify --junit report.xml 1<>/dev/null").success();
+    assert_eq!(unwanted.err(), "");
+    assert!(sandbox.sh("cat report.xml").success().out().contains("<testsuites"));
     // Whoever closed the pipe does not want to hear of it, but no script may take that for a success.
     let mut verify = sandbox.command(WAXSEAL);
     let unread = Ran::unread(verify.arg("verify"), b"").code(3);

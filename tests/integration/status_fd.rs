@@ -383,6 +383,18 @@ fn status_lines_that_nobody_gets_are_a_failure() {
     assert!(other.starts_with("[GNUPG:] NEWSIG\n[GNUPG:] GOODSIG "), "{other}");
     assert_eq!(sandbox.sh(verify).success().out(), "");
     sandbox.sh(&format!("{verify} --status-fd=1 2>&-")).success();
+    // What a caller has open for reading is not written to.
+    sandbox.write("repository/precious", "precious\n");
+    for (number, says) in [
+        (7, "file descriptor 7 is open for reading only\n"),
+        (1, "the status lines could not be written: standard output is not open for writing\n"),
+    ] {
+        let refused = sandbox.sh(&format!("{verify} --status-fd={number} {number}<precious")).code(1);
+        assert!(refused.err().contains(says), "{}", refused.err());
+    }
+    assert_eq!(sandbox.sh("cat precious").success().out(), "precious\n");
+    // Nobody wants them there, and nothing is wrong.
+    sandbox.sh(&format!("{verify} --status-fd=1 1<>/dev/null")).success();
 }
 
 fn verify(sandbox: &Sandbox, signature: &str, payload: &str, stdin: &[u8]) -> Ran {

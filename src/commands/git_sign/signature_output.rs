@@ -17,7 +17,7 @@ pub(super) enum Output {
 }
 
 impl Output {
-    /// Fails early, before anything becomes public, where stdout was closed or there is no such folder.
+    /// Fails early, before anything becomes public, where stdout leads nowhere or there is no such folder.
     pub(super) fn open(path: Option<&Path>) -> Result<Self, CommandError> {
         match path {
             Some(path) if !folder(path).is_dir() => {
@@ -25,7 +25,7 @@ impl Output {
                     .hint("--output names a file in a folder that is there"))
             }
             Some(path) => Ok(Self::File(path.to_owned())),
-            None if stdout::was_closed() => Err(CommandError::failed("standard output is closed")
+            None if stdout::leads_nowhere() => Err(CommandError::failed("standard output is closed, or leads nowhere")
                 .hint("the signature is written there; --output FILE writes it to a file")),
             None => Ok(Self::Stdout),
         }
