@@ -14,6 +14,7 @@ pub mod doctor;
 pub mod evidence;
 pub mod explain;
 mod facts;
+mod failure;
 mod findings;
 pub mod follow_login;
 pub mod git_sign;

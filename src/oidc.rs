@@ -16,6 +16,7 @@ mod page;
 mod provider;
 mod refresh;
 mod revocation;
+mod sources;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -31,8 +32,9 @@ pub use opener::{OPEN_BROWSER, Opener};
 pub use openidconnect::ClaimsVerificationError;
 pub use refresh::refresh;
 pub use revocation::revoke;
+pub use sources::UnattendedSources;
 pub use template::{BadTemplate, words};
-pub use unattended::{UnattendedSources, unattended};
+pub use unattended::unattended;
 
 use self::choose::{Here, Way};
 use self::provider::Provider;

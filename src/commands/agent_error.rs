@@ -1,6 +1,6 @@
 //! What went wrong with the agent, for whoever runs a command that needs it, with the next step.
 
-use super::git_sign::failure;
+use super::failure;
 use crate::agent::{AgentError, Failure, PlaceError};
 use crate::command_error::CommandError;
 

@@ -5,7 +5,6 @@
 
 mod claims;
 mod committer;
-pub(super) mod failure;
 mod payload;
 pub(super) mod public_consent;
 mod sign_in;
@@ -19,6 +18,7 @@ use self::public_consent::{PublicConsent, Purpose};
 pub(super) use self::sign_in::SignIn;
 use self::sign_in::Signature;
 use super::configured;
+use super::failure;
 use super::status_fd::{self, StatusOutput};
 use crate::agent;
 use crate::cli::GitSign;

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::failure;
 use super::git_sign::public_consent::{PublicConsent, Purpose};
-use super::git_sign::{SignIn, failure, instances};
+use super::git_sign::{SignIn, instances};
 use super::{configured, stdout};
 use crate::agent;
 use crate::cli::LogIn;

@@ -5,19 +5,10 @@ use std::time::Duration;
 use super::ambient::{self, Places};
 use super::command;
 use super::template::words;
-use super::{Flow, LoginError, Obtained};
+use super::{Flow, LoginError, Obtained, UnattendedSources};
 use crate::identity_token::IdentityToken;
 use crate::services::http::Http;
-use crate::settings::{LoginChoice, Settings};
-
-/// Where such a token may come from.
-#[derive(Clone, Copy, Debug)]
-pub struct UnattendedSources<'a> {
-    /// What the user and the environment say.
-    pub settings: &'a Settings,
-    /// Whom the token must be made for.
-    pub audience: &'a str,
-}
+use crate::settings::LoginChoice;
 
 /// The token of the environment, else that of `waxseal.tokenCommand`, else a CI system's or a cloud's; `None` when there
 /// is none of them, or `waxseal.login` wants a person. Where nothing is there, nobody is asked anything.
@@ -65,7 +56,7 @@ const COMMAND_TIME: Duration = Duration::from_secs(60);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Secret;
+    use crate::settings::{Secret, Settings};
 
     const TOKEN: &str = "e30.eyJpc3MiOiJpIiwic3ViIjoicyIsImF1ZCI6ImEiLCJleHAiOjEsImlhdCI6MX0.c2ln";
 

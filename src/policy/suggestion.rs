@@ -7,6 +7,7 @@
 mod draft;
 mod keys;
 mod seen;
+mod words;
 
 use std::collections::BTreeMap;
 

@@ -5,6 +5,7 @@
 //! the words for what it refuses. Nothing is written while it runs: what was verified, whole, is [`Followed`].
 
 mod error;
+mod fetched;
 mod source;
 mod state;
 
@@ -18,7 +19,8 @@ pub use self::error::{TufError, TufPlace, TufProblem};
 pub use self::source::Source;
 pub use self::state::TufState;
 
-use self::source::{Last, Transport};
+use self::fetched::Last;
+use self::source::Transport;
 use self::state::Kept;
 use super::Documents;
 

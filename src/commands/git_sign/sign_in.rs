@@ -5,12 +5,12 @@ use jiff::Timestamp;
 
 use super::claims;
 use super::clock;
-use super::failure;
 use super::public_consent::{Consent, PublicConsent};
 use crate::agent::{Admission, AgentError, Connection, Failure, Forwarded, Found, Login as AgentLogin, Place, Wanted};
 use crate::cms::attributes::SignedAttributes;
 use crate::command_error::CommandError;
 use crate::commands::agent_error::{agent_error, of_agent};
+use crate::commands::failure;
 use crate::credential::{self, Issuance, RequestedSigner, SigningCredential};
 use crate::identity_token::{Claims, IdentityToken};
 use crate::instance::Instance;

@@ -7,6 +7,7 @@ use std::fmt::{self, Write as _};
 use jiff::Timestamp;
 
 use super::seen::{Origin, Reference, Seen, Whom, is_marked};
+use super::words::{plural, signatures};
 use super::{DraftedKeys, NamedKeys, Suggestion};
 use crate::escape;
 use crate::instance::InstanceName;
@@ -259,16 +260,6 @@ fn counted(seen: &Seen) -> String {
     let between = seen.between.map(|(first, last)| (day(first), day(last)));
     let between = between.map(|(first, last)| if first == last { first } else { format!("{first} to {last}") });
     format!("{}, {}", signatures(seen.signatures), between.unwrap_or_default())
-}
-
-pub(super) fn signatures(count: u64) -> String {
-    plural(count, "signature")
-}
-
-pub(super) fn plural(count: impl fmt::Display, word: &str) -> String {
-    let count = count.to_string();
-    let s = if count == "1" { "" } else { "s" };
-    format!("{count} {word}{s}")
 }
 
 /// A name of 64 characters may be followed by a number.

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
-use super::draft::{plural, signatures};
+use super::words::{plural, signatures};
 use crate::escape;
 use crate::openpgp::OpenPgpSignature;
 use crate::policy::MAX_BYTES;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sigstore_tuf::Error;
 
-use super::source::{FetchError, Last};
+use super::fetched::{FetchError, Last};
 use crate::causes::causes;
 use crate::services::http::ServiceError;
 use crate::trust_store::TrustStoreError;

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sigstore_tuf::Repository;
 use sigstore_tuf::transport::FetchFuture;
 
-use super::super::{MAX_DOCUMENT_BYTES, TrustStoreError, optional, read};
+use super::super::{MAX_DOCUMENT_BYTES, optional, read};
 use super::TufPlace;
+use super::fetched::{FetchError, Last};
 use super::state::signed;
 use crate::services::http::{Http, Problem, ServiceError, ServiceName};
 
@@ -32,15 +33,6 @@ impl Source {
             Self::Web { address, .. } => TufPlace::Mirror(address.as_str().into()),
         }
     }
-}
-
-/// The file that came last: whatever is wrong is wrong with it.
-#[derive(Debug, Default)]
-pub(super) struct Last {
-    pub name: String,
-    pub version: Option<u64>,
-    /// It was asked for, and is not there.
-    pub absent: bool,
 }
 
 /// What `sigstore-tuf` asks for files.
@@ -77,19 +69,6 @@ impl Transport {
     fn last(&self) -> std::sync::MutexGuard<'_, Last> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// A file did not come. Travels through `sigstore-tuf` in a box.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum FetchError {
-    #[error(transparent)]
-    Disk(TrustStoreError),
-    #[error("its name leads elsewhere")]
-    Name,
-    #[error(transparent)]
-    Service(ServiceError),
-    #[error("it has more than {0} bytes")]
-    TooLarge(u64),
 }
 
 /// Names come from signed metadata, and go into an address or a path.
