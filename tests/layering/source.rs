@@ -73,7 +73,7 @@ impl Source {
         Self { tokens: kept }
     }
 
-    /// Where `crate::…` and `super::…` lead, each as a path from the crate's root, two names deep at most.
+    /// Where `crate::…` and `super::…` lead, each as a path from the crate's root.
     pub(crate) fn crate_paths(&self, module: &[String]) -> BTreeSet<Vec<String>> {
         let mut found = BTreeSet::new();
         let mut at = 0;
@@ -99,6 +99,16 @@ impl Source {
             expand(&self.tokens, at, &base, &mut found);
         }
         found
+    }
+
+    /// What the module gives as its own and its submodules have: each name with the submodule's.
+    pub(crate) fn given_on(&self) -> BTreeMap<String, String> {
+        let mut found = BTreeSet::new();
+        for (at, _) in self.tokens.iter().enumerate().filter(|(_, token)| *token == "use") {
+            let own = self.tokens.get(at + 1).is_some_and(|token| token == "self");
+            expand(&self.tokens, if own { at + 3 } else { at + 1 }, &[], &mut found);
+        }
+        found.into_iter().filter_map(|path| Some((path.last()?.clone(), path.first()?.clone()))).collect()
     }
 
     /// Whether a path begins with these names.
@@ -139,7 +149,7 @@ fn expand(tokens: &[String], at: usize, base: &[String], found: &mut BTreeSet<Ve
         path.push(tokens[at].clone());
     }
     let mut at = at + 1;
-    if tokens.get(at).is_some_and(|token| token == "::") && path.len() < 2 {
+    if tokens.get(at).is_some_and(|token| token == "::") && path.len() < DEEPEST {
         return expand(tokens, at + 1, &path, found);
     }
     found.insert(path);
@@ -156,6 +166,9 @@ fn expand(tokens: &[String], at: usize, base: &[String], found: &mut BTreeSet<Ve
     }
     at
 }
+
+/// No module lies deeper.
+const DEEPEST: usize = 8;
 
 fn is_cfg_test(tokens: &[String]) -> bool {
     tokens.iter().map(String::as_str).eq(["#", "[", "cfg", "(", "test", ")", "]"])
