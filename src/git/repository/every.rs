@@ -65,7 +65,7 @@ impl Repository {
         let mut found = Vec::new();
         for reference in references.prefixed(prefix).map_err(unusable)? {
             let mut reference =
-                reference.map_err(|error| RepositoryError::Unusable(format!("a ref is broken: {error}")))?;
+                reference.map_err(|error| RepositoryError::Unusable(format!("a ref is broken: {}", causes(&error))))?;
             let name = reference.name().as_bstr().to_owned();
             let is_symbolic = matches!(reference.target(), TargetRef::Symbolic(_));
             match reference.follow_to_object() {
@@ -84,7 +84,7 @@ impl Repository {
         match self.pushed(id).end {
             PushedEnd::Commit(commit) => Some(commit),
             PushedEnd::NotSignable => None,
-            PushedEnd::Unreadable(_) => Some(id),
+            PushedEnd::Unreadable(end) => Some(end),
         }
     }
 }

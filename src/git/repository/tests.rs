@@ -234,6 +234,18 @@ fn an_object_that_cannot_be_read_is_not_the_end() {
 }
 
 #[test]
+fn of_a_tag_whose_commit_is_missing_the_commit_is_among_all() {
+    let scratch = Scratch::new(&[]);
+    let one = scratch.commit(1, "one", &[]);
+    scratch.git(&["tag", "-m", "t", "v1", &one]);
+    std::fs::remove_file(scratch.object_file(&one)).unwrap();
+    let repository = scratch.open();
+    let all = repository.select_all().unwrap();
+    let found: Vec<_> = repository.objects(&[all]).map(|found| (found.id.to_string(), found.content)).collect();
+    assert_eq!(found, [(one, Err(UnreadableObject::Missing))]);
+}
+
+#[test]
 fn every_kind_of_repository_is_read() {
     let scratch = Scratch::new(&["--object-format=sha256"]);
     scratch.git(&["commit", "--quiet", "--allow-empty", "-m", "one"]);
