@@ -6,7 +6,7 @@ use std::io;
 use crate::cli::UsageError;
 use crate::escape;
 use crate::files::LockError;
-use crate::git::repository::{EVIDENCE_REF, NotesError, RepositoryError};
+use crate::git::repository::{EVIDENCE_REF, NotesError, RepositoryError, UnreadableObject};
 use crate::instance::InstanceName;
 use crate::seen_checkpoints::ObserveError;
 use crate::services::http::{NetworkError, Problem, ServiceError};
@@ -194,7 +194,10 @@ impl From<NotesError> for CommandError {
 
 impl From<RepositoryError> for CommandError {
     fn from(error: RepositoryError) -> Self {
-        let text = Self::usage(&error);
+        let text = match &error {
+            RepositoryError::Unreadable { .. } => Self::new(ErrorKind::Undecided, &error),
+            _ => Self::usage(&error),
+        };
         match error {
             RepositoryError::Form(_) => text.hint("give a revision, or a range A..B; several may be given"),
             RepositoryError::BrokenRef(_) => text.hint("\"git update-ref -d\" removes it; \"git fsck\" says more"),
@@ -205,6 +208,8 @@ impl From<RepositoryError> for CommandError {
                 text.hint("\"git tag --list\" lists them; \"waxseal verify\" takes any revision")
             }
             RepositoryError::Special(_) => text.hint(NOT_READ),
+            RepositoryError::Unreadable { why: UnreadableObject::TooLarge, .. } => text.hint(TOO_LARGE),
+            RepositoryError::Unreadable { .. } => text.hint(DAMAGED),
             RepositoryError::NotSignable { .. } | RepositoryError::Unknown(_) | RepositoryError::Unusable(_) => text,
         }
     }
@@ -348,6 +353,13 @@ fn cure(name: &InstanceName, error: &TrustStoreError) -> String {
         _ => anew,
     }
 }
+
+/// What to do about an object that waxseal does not read for its size alone.
+pub const TOO_LARGE: &str = "nothing is broken: waxseal reads no commit, tag, tree or policy file of more than 32 MiB";
+
+/// What to do about an object that the repository should give.
+pub const DAMAGED: &str =
+    "the repository is damaged: \"git fsck --full\" lists what is; get that again, as with a new clone";
 
 const NOT_READ: &str = "nothing but a regular file is read there; remove it";
 

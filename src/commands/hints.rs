@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 
+use crate::command_error::{DAMAGED, TOO_LARGE};
 use crate::escape;
 use crate::finding_cache::CacheError;
 use crate::git::repository::{HistoryError, Repository, UnreadableObject};
@@ -49,14 +50,16 @@ pub(super) fn for_history(repository: &Repository, error: &HistoryError) -> Stri
 
 /// What to do about an object that the repository should have. That one was not fetched is not that one is damaged.
 pub(super) fn for_unreadable(repository: &Repository, unreadable: &UnreadableObject) -> String {
-    let promisor = repository.promisor().filter(|_| *unreadable == UnreadableObject::Missing);
-    promisor.map_or_else(
-        || {
-            "the repository is damaged: \"git fsck --full\" lists what is; get that again, as with a new clone"
-                .to_owned()
-        },
-        |promisor| for_partial_clone(&promisor),
-    )
+    match unreadable {
+        UnreadableObject::Missing => {
+            repository.promisor().map_or_else(|| DAMAGED.to_owned(), |promisor| for_partial_clone(&promisor))
+        }
+        UnreadableObject::Corrupt
+        | UnreadableObject::OtherKind
+        | UnreadableObject::OutOfTime
+        | UnreadableObject::Storage(_) => DAMAGED.to_owned(),
+        UnreadableObject::TooLarge => TOO_LARGE.to_owned(),
+    }
 }
 
 /// What was found is found again the next time.
@@ -98,6 +101,9 @@ pub(super) fn remedy<'a>(reason: &str, trusted: impl Iterator<Item = &'a Instanc
     if matches!(reason, "exempt" | "identity-not-allowed" | "no-policy" | "unsigned") {
         return None;
     }
+    if reason == OBJECT_TOO_LARGE {
+        return Some(TOO_LARGE.to_owned());
+    }
     let remedy = reasons::plain(reasons::explain(reason)?.remedy);
     Some(match reason {
         "unknown-ca" | "unknown-log" | "unknown-tsa" => {
@@ -107,6 +113,9 @@ pub(super) fn remedy<'a>(reason: &str, trusted: impl Iterator<Item = &'a Instanc
         _ => remedy,
     })
 }
+
+/// What is said instead of the reason where an object that cannot be read is only too large.
+pub(super) const OBJECT_TOO_LARGE: &str = "object-unreadable (too large)";
 
 impl From<&Instance> for Trusted {
     fn from(instance: &Instance) -> Self {

@@ -78,10 +78,11 @@ impl Repository {
     pub fn open(git_dir: &Path) -> Result<Self, RepositoryError> {
         special::check_folder(git_dir)?;
         let unusable = |error: gix::Error| RepositoryError::Unusable(causes(&error));
-        let options = gix::open::Options::default()
-            .with(gix::sec::Trust::Full)
-            .open_path_as_is(true)
-            .config_overrides(["core.useReplaceRefs=false", MAX_OBJECT]);
+        let options =
+            gix::open::Options::default().with(gix::sec::Trust::Full).open_path_as_is(true).config_overrides([
+                "core.useReplaceRefs=false".to_owned(),
+                format!("gitoxide.objects.allocLimit={MAX_OBJECT_BYTES}"),
+            ]);
         let mut inner = gix::open_opts(git_dir, options).map_err(unusable)?;
         inner.objects.ignore_replacements = true;
         // gix would read the placeholder that such a repository has for HEAD.
@@ -227,7 +228,10 @@ impl Repository {
         {
             return self.signable(id.detach(), revision).map(Selected::Object);
         }
-        let spec = self.inner.rev_parse(revision).map_err(|_error| unknown())?;
+        let spec = self.inner.rev_parse(revision).map_err(|error| match hashed::is_too_large(&error) {
+            true => RepositoryError::Unreadable { revision: revision.to_vec(), why: UnreadableObject::TooLarge },
+            false => unknown(),
+        })?;
         if spec.path_and_mode().is_some() {
             return Err(RepositoryError::NotSignable { revision: revision.to_vec(), kind: "file" });
         }
@@ -257,7 +261,11 @@ impl Repository {
     fn commit(&self, id: ObjectId, revision: &BStr) -> Result<ObjectId, RepositoryError> {
         match self.pushed(id).end {
             PushedEnd::Commit(commit) => Ok(commit),
-            PushedEnd::NotSignable | PushedEnd::Unreadable(_) => Err(RepositoryError::Unknown(revision.to_vec())),
+            PushedEnd::NotSignable => Err(RepositoryError::Unknown(revision.to_vec())),
+            PushedEnd::Unreadable(id) => Err(match self.unreadable(id) {
+                Some(UnreadableObject::Missing) | None => RepositoryError::Unknown(revision.to_vec()),
+                Some(why) => RepositoryError::Unreadable { revision: revision.to_vec(), why },
+            }),
         }
     }
 }
@@ -307,6 +315,14 @@ pub enum RepositoryError {
     /// gix would wait for it.
     #[error("the repository cannot be read: {0}")]
     Special(#[from] SpecialFile),
+    /// What a revision names, or what stands on the way to it, is there and cannot be read.
+    #[error("\"{revision}\" cannot be followed: {why}", revision = .revision.as_bstr())]
+    Unreadable {
+        /// As it was typed.
+        revision: Vec<u8>,
+        /// What is the matter.
+        why: UnreadableObject,
+    },
     /// A revision names nothing.
     #[error("unknown revision \"{revision}\"", revision = .0.as_bstr())]
     Unknown(Vec<u8>),
@@ -315,9 +331,9 @@ pub enum RepositoryError {
     Unusable(String),
 }
 
-/// gix reads nothing larger. What waxseal signs is half as large at most; a file or folder that a policy is read through is
-/// seldom a thousandth of it.
-const MAX_OBJECT: &str = "gitoxide.objects.allocLimit=32m";
+/// gix reads nothing larger, whatever store it reads from. What waxseal signs is half as large at most; a file or folder that a
+/// policy is read through is seldom a thousandth of it.
+const MAX_OBJECT_BYTES: usize = 32 << 20;
 
 #[cfg(test)]
 mod tests;

@@ -53,6 +53,7 @@ mod hooks;
 mod identity_policy;
 mod issuers;
 mod key_ring;
+mod large_objects;
 mod listening;
 mod login;
 mod mixed;

@@ -4,11 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Display;
 
 use super::event::{Base, Job};
-use crate::command_error::{CommandError, ErrorKind};
+use crate::command_error::{CommandError, ErrorKind, TOO_LARGE};
 use crate::commands::run::selection::Selection;
 use crate::escape;
 use crate::git::refs::TAGS;
-use crate::git::repository::{ObjectId, Pushed, PushedEnd, Repository, Selected};
+use crate::git::repository::{ObjectId, Pushed, PushedEnd, Repository, Selected, UnreadableObject};
 
 /// What is verified, and where what is trusted already ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Range {
     pub(super) fn of(job: &Job, repository: &Repository) -> Result<Self, CommandError> {
         let (mut tags, head) = match repository.pushed(job.head) {
             Pushed { tags, end: PushedEnd::Commit(commit) } => (tags, commit),
-            Pushed { .. } => return Err(lacks(job.head, job, repository)),
+            Pushed { .. } => return Err(lacks_commit(job.head, job, repository)),
         };
         let is_tag = |name: &&String| name.starts_with(TAGS);
         // The commit is told where the tag is meant.
@@ -75,9 +75,11 @@ impl Range {
         let range =
             Self { why, reference, base: None, policy_commit: None, tags, head, alone: false, default_tip: None };
         let before = match job.base {
-            Base::Commit(base) => Some(repository.pushed(base).commit().ok_or_else(|| lacks(base, job, repository))?),
+            Base::Commit(base) => {
+                Some(repository.pushed(base).commit().ok_or_else(|| lacks_commit(base, job, repository))?)
+            }
             Base::Replaced(base) => match repository.pushed(base).commit() {
-                None if is_default(job) => return Err(lacks(base, job, repository)),
+                None if is_default(job) => return Err(lacks_commit(base, job, repository)),
                 before => before,
             },
             Base::DefaultBranch { .. } => None,
@@ -169,9 +171,19 @@ fn commit(revision: &OsStr, repository: &Repository) -> Result<(Vec<ObjectId>, O
     match pushed.end {
         PushedEnd::Commit(commit) => Ok((pushed.tags, commit)),
         PushedEnd::NotSignable => Err(CommandError::usage(format!("{} names no commit", revision.display()))),
-        PushedEnd::Unreadable(id) => Err(CommandError::new(ErrorKind::Undecided, format!("{id} is not in this clone"))
-            .hint("in CI, check out the whole history (fetch-depth: 0)")),
+        PushedEnd::Unreadable(id) => Err(too_large(id, repository).unwrap_or_else(|| {
+            CommandError::new(ErrorKind::Undecided, format!("{id} is not in this clone"))
+                .hint("in CI, check out the whole history (fetch-depth: 0)")
+        })),
     }
+}
+
+/// The error where it is for its size that `id`, or the commit that it stands for, cannot be read: fetching it again helps
+/// nobody.
+fn too_large(id: ObjectId, repository: &Repository) -> Option<CommandError> {
+    let PushedEnd::Unreadable(end) = repository.pushed(id).end else { return None };
+    let why = repository.unreadable(end).filter(|why| *why == UnreadableObject::TooLarge)?;
+    Some(CommandError::new(ErrorKind::Undecided, format!("{end} cannot be read: {why}")).hint(TOO_LARGE))
 }
 
 /// The commit before another one.
@@ -193,11 +205,24 @@ fn default_tip(job: &Job, repository: &Repository) -> Result<ObjectId, CommandEr
     let name = job.default_branch.as_ref().map(|branch| format!("refs/remotes/origin/{branch}"));
     let found = repository.refs_below("refs/remotes/origin/")?;
     let name = name.unwrap_or_else(|| "refs/remotes/origin/HEAD".to_owned());
-    let tip = found.into_iter().find(|(full, _)| *full == name.as_str()).and_then(|(_, there)| there.commit());
+    let there = found.into_iter().find(|(full, _)| *full == name.as_str()).map(|(_, there)| there.end);
+    if let Some(PushedEnd::Unreadable(id)) = there
+        && let Some(error) = too_large(id, repository)
+    {
+        return Err(error.hint("--base says where else the range begins"));
+    }
+    let tip = there.and_then(|end| match end {
+        PushedEnd::Commit(commit) => Some(commit),
+        PushedEnd::NotSignable | PushedEnd::Unreadable(_) => None,
+    });
     tip.ok_or_else(|| {
         CommandError::new(ErrorKind::Undecided, format!("this clone has no {name}, where the range would begin"))
             .hint("in CI, check out the whole history (fetch-depth: 0); --base says where else it begins")
     })
+}
+
+fn lacks_commit(id: ObjectId, job: &Job, repository: &Repository) -> CommandError {
+    too_large(id, repository).unwrap_or_else(|| lacks(id, job, repository))
 }
 
 fn lacks(id: impl Display, job: &Job, repository: &Repository) -> CommandError {

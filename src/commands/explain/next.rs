@@ -67,6 +67,7 @@ fn for_reason(run: &Run<'_>, judged: &Judged<'_>, reason: &str) -> Option<String
         "log-entry-absent" => Some(format!(
             "the log has the proof: waxseal explain --online {id} asks it once, waxseal evidence fetch {id} keeps what it says"
         )),
+        "object-unreadable" => hints::remedy(judged.hinted().unwrap_or(reason), run.verifier.instances()),
         "openpgp-signature" => Some(format!(
             "a rule of a policy file that names its key (docs/policy.md); or Git judges it: {verify} {id}, with gpg.program"
         )),

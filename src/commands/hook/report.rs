@@ -73,7 +73,7 @@ impl<'a> Report<'a> {
         }
         found.refused += 1;
         found.mend(judged, part);
-        self.reasons.extend(judged.reason().filter(|reason| !self.reasons.contains(reason)));
+        self.reasons.extend(judged.hinted().filter(|reason| !self.reasons.contains(reason)));
         if self.shown < self.hook.max_failures {
             self.shown += 1;
             found.lines.push(line(judged));

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::command_error::ErrorKind;
-use crate::commands::identity_policy;
 use crate::commands::outside_evidence::{Completed, EntryFrom, NoteRefusal};
+use crate::commands::{hints, identity_policy};
 use crate::git::ObjectKind;
 use crate::git::description::Description;
 use crate::git::repository::{FoundObject, UnreadableObject};
@@ -77,6 +77,14 @@ impl<'a> Judged<'a> {
             (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::No(_)) => Some("identity-not-allowed"),
             (Verdict::Verified(_) | Verdict::VerifiedByKey(_), Allowed::NobodyAsked) => Some("no-policy"),
             (verdict, _) => verdict.reason(),
+        }
+    }
+
+    /// What there may be a hint about: the reason, and of an object that is only too large that.
+    pub(in crate::commands) fn hinted(&self) -> Option<&'static str> {
+        match (self.reason(), &self.found.content) {
+            (Some("object-unreadable"), Err(UnreadableObject::TooLarge)) => Some(hints::OBJECT_TOO_LARGE),
+            (reason, _) => reason,
         }
     }
 
@@ -197,7 +205,9 @@ impl From<&UnreadableObject> for Missing {
         match error {
             UnreadableObject::Missing => Self::ObjectMissing,
             UnreadableObject::OutOfTime => Self::OutOfTime,
-            UnreadableObject::Corrupt | UnreadableObject::OtherKind => Self::ObjectUnreadable(error.to_string()),
+            UnreadableObject::Corrupt | UnreadableObject::OtherKind | UnreadableObject::TooLarge => {
+                Self::ObjectUnreadable(error.to_string())
+            }
             UnreadableObject::Storage(why) => Self::ObjectUnreadable(why.clone()),
         }
     }
@@ -247,7 +257,7 @@ pub(in crate::commands) struct Tally {
     pub tags: u64,
     /// The first few verified identities for which there was no policy, as items of `waxseal.allow`.
     pub unjudged: Vec<String>,
-    /// The reasons that were met, each once.
+    /// What there may be hints about, each once.
     pub reasons: Vec<&'static str>,
 }
 
@@ -274,7 +284,7 @@ impl Tally {
         }
         // What would complete the proof of a stranger's signature helps nobody.
         let is_stranger = matches!((&judged.verdict, &judged.allowed), (Verdict::Undecided(_), Allowed::No(_)));
-        let reason = judged.reason().filter(|reason| !is_stranger && !self.reasons.contains(reason));
+        let reason = judged.hinted().filter(|reason| !is_stranger && !self.reasons.contains(reason));
         self.reasons.extend(reason);
     }
 

@@ -98,6 +98,9 @@ pub enum UnreadableObject {
     /// It cannot be read from disk.
     #[error("the object cannot be read: {0}")]
     Storage(String),
+    /// It is there, and it, or what it is stored as a change of, is larger than what waxseal reads.
+    #[error("the object is too large: waxseal reads none that takes more than 32 MiB")]
+    TooLarge,
 }
 
 pub(super) fn gix_kind(kind: ObjectKind) -> gix::objs::Kind {

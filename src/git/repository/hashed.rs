@@ -3,6 +3,7 @@
 
 use gix::ObjectId;
 use gix::bstr::BString;
+use gix::error::{Class, ResourceExhaustionKind};
 use gix::objs::tree::EntryKind;
 use gix::objs::{Kind, TreeRefIter};
 
@@ -33,8 +34,15 @@ impl Repository {
         match self.inner.try_find_object(id) {
             Ok(Some(object)) => Ok((object.kind, object.detach().data)),
             Ok(None) => Err(UnreadableObject::Missing),
+            Err(error) if is_too_large(&error) => Err(UnreadableObject::TooLarge),
             Err(error) => Err(UnreadableObject::Storage(causes(&error))),
         }
+    }
+
+    /// Why an object that should be a commit or a tag, or is one, cannot be read; `None` where it can.
+    #[must_use]
+    pub fn unreadable(&self, id: ObjectId) -> Option<UnreadableObject> {
+        self.read(id).content.err()
     }
 
     /// What it says that an object is; its bytes are not read.
@@ -106,4 +114,9 @@ impl Repository {
             (Kind::Blob | Kind::Commit | Kind::Tag, _) => Err(UnreadableObject::Corrupt),
         }
     }
+}
+
+/// Whether gix failed because something is larger than what it may read.
+pub(super) fn is_too_large(error: &gix::Error) -> bool {
+    error.classify().has(Class::ResourceExhaustion(ResourceExhaustionKind::AllocationLimit))
 }

@@ -47,8 +47,11 @@ impl Repository {
     /// # Errors
     /// [`HistoryError`] when there is no such commit or file, or it is a symbolic link, or larger than `max_bytes`.
     pub fn file_at(&self, revision: &str, path: &str, max_bytes: u64) -> Result<FileAt, HistoryError> {
-        let Selected::Object(id) = self.selected(BStr::new(revision))? else {
-            return Err(HistoryError::NotACommit(revision.to_owned()));
+        let id = match self.selected(BStr::new(revision)) {
+            Ok(Selected::Object(id)) => id,
+            Ok(Selected::History { .. }) => return Err(HistoryError::NotACommit(revision.to_owned())),
+            Err(RepositoryError::Unreadable { why, .. }) => return Err(why.into()),
+            Err(error) => return Err(error.into()),
         };
         let commit = match self.pushed(id).end {
             PushedEnd::Commit(commit) => commit,
@@ -69,9 +72,13 @@ impl Repository {
                 return Err(HistoryError::NotAFile { revision: revision.to_owned(), path: path.to_owned() });
             }
         }
-        let (_blob, bytes) = self.object(id)?;
+        let too_large = || HistoryError::TooLarge(path.to_owned());
+        let (_blob, bytes) = self.object(id).map_err(|unreadable| match unreadable {
+            UnreadableObject::TooLarge => too_large(),
+            unreadable => unreadable.into(),
+        })?;
         if u64::try_from(bytes.len()).is_ok_and(|length| length > max_bytes) {
-            return Err(HistoryError::TooLarge(path.to_owned()));
+            return Err(too_large());
         }
         Ok(FileAt { commit, through: self.led_through(revision), bytes })
     }

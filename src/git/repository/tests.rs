@@ -220,6 +220,9 @@ fn an_object_that_cannot_be_read_is_not_the_end() {
     std::fs::remove_file(scratch.object_file(&two)).unwrap();
     std::fs::copy(scratch.object_file(&one), scratch.object_file(&two)).unwrap();
     assert_eq!(contents(&scratch.open(), &two), [Err(UnreadableObject::Corrupt)]);
+    // It is there, so that a range that ends in it is not unknown.
+    let range = scratch.open().select(&[format!("{one}..{two}").into()]);
+    assert!(matches!(range, Err(RepositoryError::Unreadable { why: UnreadableObject::Corrupt, .. })), "{range:?}");
     std::fs::remove_file(scratch.object_file(&two)).unwrap();
     assert_eq!(contents(&scratch.open(), &two), [Err(UnreadableObject::Missing)]);
     scratch.git(&["update-ref", "refs/heads/main", &three]);
