@@ -1,7 +1,7 @@
 //! Objects that are larger than what waxseal reads: nowhere are they taken, and nowhere are they called absent or damaged.
 
 use super::sandbox::ssh::{SshSigner, unsigned};
-use super::sandbox::{Ran, Sandbox, WAXSEAL};
+use super::sandbox::{ALICE, Ran, Sandbox, Server, WAXSEAL};
 
 const TOO_LARGE: &str = "the object is too large: waxseal reads none that takes more than 32 MiB";
 const HINT: &str = "hint: nothing is broken: waxseal reads no commit, tag, tree or policy file of more than 32 MiB";
@@ -11,6 +11,42 @@ fn large_commit(sandbox: &Sandbox, parents: &[&str]) -> String {
     let mut raw = unsigned(sandbox, "Large", parents);
     raw.resize(40_000_000, b'x');
     sandbox.hash_object("commit", &raw)
+}
+
+#[test]
+fn a_hook_reads_of_a_push_no_more_than_verify_reads_afterwards() {
+    let world = Server::new();
+    let sandbox = &world.sandbox;
+    sandbox.allow(ALICE);
+    let good = world.commit(&world.alice, "One");
+    world.script(
+        "server",
+        "pre-receive",
+        &format!("'{WAXSEAL}' hook pre-receive; code=$?; echo code $code; exit $code"),
+    );
+    world.push(&["main"]).success();
+    let commit = large_commit(sandbox, &[&good]);
+    let mut tag = format!("object {good}\ntype commit\ntag large\ntagger A <a@example.org> 0 +0000\n\n").into_bytes();
+    tag.resize(40_000_000, b'x');
+    let tag = sandbox.hash_object("tag", &tag);
+    // In quarantine there are files, or there is a pack.
+    for limit in ["1000", "1"] {
+        sandbox.run_in("server", "git", ["config", "receive.unpackLimit", limit]).success();
+        for (object, name) in [(&commit, "refs/heads/large"), (&tag, "refs/tags/large")] {
+            let refused = world.push(&[&format!("{object}:{name}")]).code(1);
+            let said = world.said(&refused);
+            let line = format!("  {} object-unreadable: the object cannot be read: {TOO_LARGE}", &object[..10]);
+            assert!(said.contains(&line), "{said}");
+            assert!(said.contains("hint: object-unreadable (too large): nothing is broken:"), "{said}");
+            assert!(!said.contains("fsck"), "{said}");
+            assert!(refused.err().contains("code 3"), "{}", refused.err());
+        }
+    }
+    for object in [&commit, &tag] {
+        let verified = sandbox.waxseal(["verify", "--json", object]).code(3).object();
+        assert_eq!(verified["reason"], "object-unreadable");
+        assert_eq!(verified["detail"], format!("the object cannot be read: {TOO_LARGE}"));
+    }
 }
 
 #[test]

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gix::odb::memory::Proxy;
+use gix::odb::store::init::Options;
 
-use super::{Repository, RepositoryError, special};
+use super::{MAX_OBJECT_BYTES, Repository, RepositoryError, special};
 use crate::files::{self, scratch::Scratch};
 
 /// The folder; it goes when the last repository that reads it does.
@@ -41,7 +42,9 @@ impl Repository {
         }
         let hash = self.inner.object_hash();
         let joined = Joined::of(folders, scratch).and_then(|joined| {
-            let objects = gix::odb::at_opts(joined.folder.path(), hash, [], gix::odb::store::init::Options::default())?;
+            // What opens a repository says this to the store of its own.
+            let options = Options { alloc_limit_bytes: Some(MAX_OBJECT_BYTES), ..Options::default() };
+            let objects = gix::odb::at_opts(joined.folder.path(), hash, [], options)?;
             Ok((joined, objects))
         });
         let (joined, mut objects) = joined.map_err(|error| {
