@@ -11,6 +11,7 @@ mod key_file;
 mod packets;
 mod public_key;
 mod status;
+mod version_4;
 
 pub use armor::MalformedArmor;
 pub use key_file::{BadKeyFile, keys};
@@ -19,6 +20,7 @@ pub use public_key::PublicKey;
 pub use status::{Said, Standing, sections};
 
 use packets::packets;
+use version_4::Version4;
 
 /// One signature, read: nothing of it is verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,11 +41,15 @@ impl OpenPgpSignature {
         let [block] = armor::blocks(text, SIGNATURE)?.try_into().map_err(|_| BadOpenPgpSignature::NotOne)?;
         let [packet] = packets(&block)?.try_into().map_err(|_| BadOpenPgpSignature::NotOne)?;
         // RFC 9580 §5.2.2 and §5.2.3: version 3 has the length of what it hashes before the type.
-        let (kind, digest) = match (packet.tag, packet.body) {
-            (packets::SIGNATURE, [4, kind, _, digest, ..]) => (*kind, *digest),
+        let (kind, digest, key) = match (packet.tag, packet.body) {
+            (packets::SIGNATURE, [4, ..]) => {
+                let signature = Version4::read(packet.body)?;
+                (signature.kind, signature.digest, issuer::of_subpackets(&signature.subpackets))
+            }
             (packets::SIGNATURE, [3, 5, kind, rest @ ..]) => {
                 // Behind time, key ID and the key's algorithm.
-                (*kind, *rest.get(4 + 8 + 1).ok_or(MalformedPackets::Length)?)
+                let digest = *rest.get(4 + 8 + 1).ok_or(MalformedPackets::Length)?;
+                (*kind, digest, issuer::of_version_3(packet.body))
             }
             (packets::SIGNATURE, [version, ..]) => return Err(BadOpenPgpSignature::Version(*version)),
             _ => return Err(BadOpenPgpSignature::NotOne),
@@ -54,7 +60,7 @@ impl OpenPgpSignature {
         if !SHA_2.contains(&digest) {
             return Err(BadOpenPgpSignature::Digest(digest));
         }
-        Ok(Self { packet: packet.whole.to_vec(), key: issuer::issuer(packet.body) })
+        Ok(Self { packet: packet.whole.to_vec(), key })
     }
 
     /// What it says of the key that made it, primary or not: the fingerprint, else the key ID, in upper-case hexadecimal. Nothing

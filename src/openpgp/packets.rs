@@ -82,6 +82,12 @@ pub enum MalformedPackets {
     /// Longer than what is there, or in parts.
     #[error("a packet has a wrong length")]
     Length,
+    /// At the end of a signature: too long, too short, or not all that is there.
+    #[error("its numbers do not fill the packet")]
+    Numbers,
+    /// Of a signature: longer than where they are, or without a type.
+    #[error("its subpackets have wrong lengths")]
+    Subpackets,
     /// More than a key has.
     #[error("there are more than {MAX_PACKETS} packets")]
     TooMany,

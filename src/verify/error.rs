@@ -199,6 +199,9 @@ pub enum Missing {
     /// It verifies OpenPGP signatures: why it did not.
     #[error("gpg, which a policy's OpenPGP keys need, could not be asked: {0}")]
     Gpg(String),
+    /// It ran, and ended without an answer that can be relied upon: what it said.
+    #[error("gpg, which a policy's OpenPGP keys need, gave no answer that can be relied upon, and said: {0}")]
+    GpgAnswer(String),
     /// The entry has no inclusion proof.
     #[error("the log entry has no inclusion proof")]
     InclusionProof,
@@ -270,6 +273,7 @@ impl Missing {
             Self::Checkpoint => "checkpoint-absent",
             Self::Clock { .. } => "clock",
             Self::Gpg(_) => "gpg-unavailable",
+            Self::GpgAnswer(_) => "gpg-no-answer",
             Self::InclusionProof => "inclusion-proof-absent",
             Self::LogContradiction(_) => "log-contradiction",
             Self::LogEntry => "log-entry-absent",

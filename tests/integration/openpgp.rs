@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use waxseal::git::{HashKind, ObjectKind, signed_bytes};
 
@@ -205,6 +207,92 @@ fn a_history_of_openpgp_signatures_is_read_in_order() {
     assert_eq!(found, expected);
 }
 
+/// What is in the armor of a signature.
+fn packet(armor: &str) -> Vec<u8> {
+    let (_, base64) = armor.split_once("\n\n").unwrap();
+    let (base64, _checksum) = base64.split_once("\n=").unwrap();
+    STANDARD.decode(base64.replace('\n', "")).unwrap()
+}
+
+fn armored(packet: &[u8]) -> String {
+    format!("-----BEGIN PGP SIGNATURE-----\n\n{}\n-----END PGP SIGNATURE-----\n", STANDARD.encode(packet))
+}
+
+/// Where a signature of version 4 has what nobody signed and gpg is lenient about: the subpackets that are not hashed, the
+/// digest's first octets, and the second octet of how many bits a number has.
+fn unsigned_places(packet: &[u8]) -> Vec<usize> {
+    let at = |place: usize| usize::from(u16::from_be_bytes([packet[place], packet[place + 1]]));
+    let header = 1 + (1 << (packet[0] & 3));
+    let others = header + 6 + at(header + 4);
+    let mut rest = others + 2 + at(others) + 2;
+    let mut places: Vec<usize> = (others + 2..rest).collect();
+    while rest < packet.len() {
+        places.push(rest + 1);
+        rest += 2 + at(rest).div_ceil(8);
+    }
+    places
+}
+
+#[test]
+fn a_signature_with_another_octet_is_rejected() {
+    let sandbox = Sandbox::new();
+    if !has_gpg() {
+        return;
+    }
+    let mut changed = Vec::new();
+    for (armor, masks) in [(DAVES, &[1, 0x80, 0xFF][..]), (RITAS, &[0x80])] {
+        let packet = packet(armor);
+        let unsigned = unsigned_places(&packet);
+        for place in 0..packet.len() {
+            for mask in masks {
+                let mut packet = packet.clone();
+                packet[place] ^= mask;
+                let id = commit(&sandbox, PAYLOAD, &armored(&packet));
+                changed.push((id, unsigned.contains(&place), format!("octet {place} is {:#x}", packet[place])));
+            }
+        }
+    }
+    let rules = rule(DAVE, "dave.asc", "unbounded = true") + &rule(RITA, "rita.asc", "unbounded = true");
+    let ids: Vec<&str> = changed.iter().map(|(id, ..)| id.as_str()).collect();
+    let found = judged(&verify(&sandbox, &rules, &ids).code(1));
+    assert_eq!(found.len(), changed.len());
+    for (found, (_, is_unsigned, what)) in found.iter().zip(&changed) {
+        let is_rejected = found.starts_with("rejected null ");
+        assert!(is_rejected || *is_unsigned && found == "verified true -", "{what}: {found}");
+    }
+    let good = |found: &&String| *found == "verified true -";
+    assert!(found.iter().filter(good).count() > 20, "{found:?}");
+    // A number of so many bits is not there, and gpg ends without a status line on it.
+    let mut longer = packet(RITAS);
+    let place = unsigned_places(&longer).last().unwrap() - 1;
+    longer[place] = 0xFF;
+    let ran = verify(&sandbox, &rules, &[&commit(&sandbox, PAYLOAD, &armored(&longer))]).code(1);
+    assert_eq!(judged(&ran), ["rejected null malformed-signature"]);
+    assert!(ran.out().contains("the OpenPGP signature: its numbers do not fill the packet"), "{}", ran.out());
+}
+
+#[test]
+fn what_gpg_has_no_answer_for_is_undecided_and_no_other() {
+    let sandbox = Sandbox::new();
+    if !has_gpg() {
+        return;
+    }
+    // Of version 3, which is left to gpg, with a number of more bits than it reads.
+    let body = [&[3, 5, 0, 0, 0, 0, 1][..], &[7; 8], &[1, 8, 0xAB, 0xCD, 0xFF, 0xFF, 1, 2, 3]].concat();
+    let packet = [&[0x88, u8::try_from(body.len()).unwrap()][..], &body].concat();
+    let (broken, good) = (commit(&sandbox, PAYLOAD, &armored(&packet)), commit(&sandbox, PAYLOAD, DAVES));
+    let dave = rule(DAVE, "dave.asc", "unbounded = true");
+    let ran = verify(&sandbox, &dave, &[&good, &broken, &good]).code(3);
+    assert_eq!(judged(&ran), ["verified true -", "undecided null gpg-no-answer", "verified true -"]);
+    assert_eq!(ran.objects()[1]["signature"], "openpgp");
+    assert!(
+        ran.out().contains("gave no answer that can be relied upon, and said: gpg: mpi too large"),
+        "{}",
+        ran.out()
+    );
+    assert!(!ran.err().contains("install GnuPG"), "{}", ran.err());
+}
+
 #[test]
 fn a_revoked_key_in_a_policy_is_found_before_anybody_signs() {
     let sandbox = Sandbox::new();
@@ -262,7 +350,9 @@ fn without_gpg_nobody_can_tell() {
     let fake = sandbox.write("home/gpg", "#!/bin/sh\necho '[GNUPG:] GOODSIG 1 x'\n");
     std::fs::set_permissions(&fake, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     command.env("PATH", std::env::join_paths([sandbox.path("home"), "/usr/bin".into(), "/bin".into()]).unwrap());
-    assert!(Ran::of(&mut command, b"").code(3).out().contains("it gave no answer"));
+    let ran = Ran::of(&mut command, b"").code(3);
+    assert!(ran.out().contains("gave no answer that can be relied upon, and said: nothing"), "{}", ran.out());
+    assert!(ran.err().contains("hint: gpg-no-answer: see what gpg said"), "{}", ran.err());
 }
 
 #[test]

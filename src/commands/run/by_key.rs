@@ -104,9 +104,12 @@ impl<'a> Keys<'a> {
                 }
                 Err(error) => {
                     let unanswered = if error.is_about_one() { 1 } else { pending.len() };
-                    let why = error.to_string();
+                    let missing = match &*error {
+                        GpgError::Silent(said) => Missing::GpgAnswer(said.clone()),
+                        GpgError::Child(_) | GpgError::Files(_) => Missing::Gpg(error.to_string()),
+                    };
                     for (_, verdict) in pending.drain(..unanswered) {
-                        *verdict = Verdict::Undecided(Undecided::because(Missing::Gpg(why.clone())));
+                        *verdict = Verdict::Undecided(Undecided::because(missing.clone()));
                     }
                 }
             }

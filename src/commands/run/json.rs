@@ -262,7 +262,9 @@ pub(super) fn signature(judged: &Judged<'_>) -> Option<&'static str> {
             Some(format) => Some(format.as_str()),
             None => x509(rejection.findings()),
         },
-        Verdict::Undecided(undecided) if matches!(undecided.missing(), Missing::Gpg(_)) => Some("openpgp"),
+        Verdict::Undecided(undecided) if matches!(undecided.missing(), Missing::Gpg(_) | Missing::GpgAnswer(_)) => {
+            Some("openpgp")
+        }
         Verdict::Undecided(undecided) => judged.kind().and_then(|_readable| x509(undecided.findings())),
         Verdict::Unsigned | Verdict::OtherFormat(SignatureFormat::Unknown | SignatureFormat::X509) => None,
         Verdict::OtherFormat(SignatureFormat::OpenPgp) => Some("openpgp"),

@@ -321,7 +321,7 @@ fn openpgp_keys_are_named_and_not_drafted() {
     let id = [0xB5, 0x69, 0x0E, 0xEE, 0xBB, 0x95, 0x21, 0x94];
     let of = |id: [u8; 8]| {
         use base64::Engine as _;
-        let packet = [&[0xC2, 20, 4, 0, 22, 8, 0, 0, 0, 10, 9, 16][..], &id, &[0, 0]].concat();
+        let packet = [&[0xC2, 26, 4, 0, 22, 8, 0, 0, 0, 10, 9, 16][..], &id, &[0, 0, 0, 1, 1, 0, 1, 1]].concat();
         let base64 = base64::engine::general_purpose::STANDARD.encode(packet);
         format!("-----BEGIN PGP SIGNATURE-----\n\n{base64}\n-----END PGP SIGNATURE-----\n").into_bytes()
     };
