@@ -76,9 +76,10 @@ fn line(done: u64, elapsed: Duration, columns: usize) -> String {
     let milliseconds = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
     let rate = done.saturating_mul(1_000) / milliseconds;
     let number = grouped(done);
-    let verified = format!("{number} object{} verified", if done == 1 { "" } else { "s" });
-    let all = format!("{verified}, {} a second", grouped(rate));
-    [all, verified, number].into_iter().find(|line| line.len() <= columns).unwrap_or_default()
+    // Whatever came of it: most of them may be unsigned.
+    let checked = format!("{number} object{} checked", if done == 1 { "" } else { "s" });
+    let all = format!("{checked}, {} a second", grouped(rate));
+    [all, checked, number].into_iter().find(|line| line.len() <= columns).unwrap_or_default()
 }
 
 /// How many characters a row takes, without the last column: some terminals go on to the next row there.
@@ -99,17 +100,17 @@ mod tests {
 
     #[test]
     fn how_many_and_how_fast() {
-        assert_eq!(line(12_345, Duration::from_secs(2), 79), "12,345 objects verified, 6,172 a second");
-        assert_eq!(line(0, Duration::ZERO, 79), "0 objects verified, 0 a second");
-        assert_eq!(line(1, Duration::from_secs(1), 79), "1 object verified, 1 a second");
+        assert_eq!(line(12_345, Duration::from_secs(2), 79), "12,345 objects checked, 6,172 a second");
+        assert_eq!(line(0, Duration::ZERO, 79), "0 objects checked, 0 a second");
+        assert_eq!(line(1, Duration::from_secs(1), 79), "1 object checked, 1 a second");
     }
 
     #[test]
     fn no_more_than_a_row() {
         for (columns, expected) in [
-            (39, "12,345 objects verified, 6,172 a second"),
-            (38, "12,345 objects verified"),
-            (23, "12,345 objects verified"),
+            (38, "12,345 objects checked, 6,172 a second"),
+            (37, "12,345 objects checked"),
+            (22, "12,345 objects checked"),
             (9, "12,345"),
             (5, ""),
             (0, ""),

@@ -12,7 +12,7 @@ fn a_long_run_says_how_far_it_is_on_a_terminal_and_nowhere_else() {
         assert_eq!(code, 1, "{shown}");
         Some(shown)
     };
-    let line = regex::Regex::new(r"[\d,]+ objects verified, [\d,]+ a second").unwrap();
+    let line = regex::Regex::new(r"[\d,]+ objects checked, [\d,]+ a second").unwrap();
     // As much as takes longer than a second here.
     let mut count = 8_000;
     let shown = loop {
@@ -45,9 +45,9 @@ fn a_long_run_says_how_far_it_is_on_a_terminal_and_nowhere_else() {
         shown.split_once(&format!("{0} of {0} commits fail", grouped(count))).unwrap().0.to_owned()
     };
     let shown = before_answer("stty cols 25;");
-    assert!(shown.contains(" objects verified") && !shown.contains("second"), "{shown:?}");
+    assert!(shown.contains(" objects checked") && !shown.contains("second"), "{shown:?}");
     let shown = before_answer("stty cols 10;");
-    assert!(!shown.trim().is_empty() && !shown.contains("verified"), "{shown:?}");
+    assert!(!shown.trim().is_empty() && !shown.contains("checked"), "{shown:?}");
     assert_eq!(before_answer("TERM=dumb"), "");
     // No terminal, no word.
     let ids = "HEAD\n".repeat(count);
