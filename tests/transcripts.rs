@@ -52,6 +52,7 @@ impl World {
         world.write("repository/1.root.json", include_bytes!("../src/trust_store/public_good/root.json"));
         world.write("repository/broken.json", b"{");
         world.write("repository/empty.json", b"{}");
+        world.write("repository/list.json", b"[]");
         world.write("repository/large.json", &vec![b' '; (1 << 20) + 1]);
         world.write("broken.gitconfig", b"[waxseal\n");
         world.write("repository/payload", b"payload\n");

@@ -11,9 +11,9 @@ use super::{UsageError, Verify};
 /// `waxseal ci`
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ci {
-    /// Where the range begins, whatever the environment says.
+    /// Where the range begins, whatever `WAXSEAL_CI_BASE` says.
     pub base: Option<OsString>,
-    /// Where it ends.
+    /// Where it ends, whatever `WAXSEAL_CI_HEAD` says.
     pub head: Option<OsString>,
     /// What is judged, by whose rules and under which trust; no revisions yet.
     pub judging: Verify,
@@ -21,11 +21,12 @@ pub struct Ci {
 
 #[derive(Args)]
 pub(super) struct CiFlags {
-    /// Where the range begins: a commit that is trusted already; else the environment says
+    /// Where the range begins: a commit that is trusted already; else WAXSEAL_CI_BASE or the CI
+    /// system says
     #[arg(long, value_name = "REV")]
     base: Option<OsString>,
-    /// Where the range ends; HEAD, where only --base is given
-    #[arg(long, value_name = "REV", requires = "base")]
+    /// Where the range ends; else WAXSEAL_CI_HEAD says, and HEAD where only the base is given
+    #[arg(long, value_name = "REV")]
     head: Option<OsString>,
     /// Believe what an earlier run kept of what it found: a cache that was restored may be anybody's
     #[arg(long)]

@@ -44,15 +44,17 @@ pub fn run(ci: &Ci, now: Timestamp) -> Result<u8, CommandError> {
     run.report()
 }
 
-/// The range that was given, or else the one of the event.
+/// The range that was given, each end by its flag, else by its variable; or else the one of the event.
 fn range(ci: &Ci, job: &CiJob, repository: &Repository) -> Result<Range, CommandError> {
-    let given = |text: &Option<String>| text.as_ref().map(OsString::from);
-    let (base, head) = match &ci.base {
-        Some(base) => (Some(base.clone()), ci.head.clone()),
-        None => (given(&job.base), given(&job.head)),
-    };
-    if let Some(base) = base {
-        return Range::between(&base, head.as_deref(), repository);
+    match (ci.base.as_ref().or(job.base.as_ref()), ci.head.as_ref().or(job.head.as_ref())) {
+        (Some(base), head) => return Range::between(base, head.map(OsString::as_os_str), repository),
+        // An event has both ends, and who names one of them means something else.
+        (None, Some(_)) => {
+            let name = if ci.head.is_some() { "--head" } else { "WAXSEAL_CI_HEAD" };
+            let error = CommandError::usage(format_args!("{name} needs --base or WAXSEAL_CI_BASE"));
+            return Err(error.hint("without any of them, it is the CI system that says between which commits"));
+        }
+        (None, None) => {}
     }
     let told = match (&job.github, &job.gitlab) {
         (Some(github), _) => payload(github).and_then(|payload| event::github(github, &payload)),
@@ -64,7 +66,12 @@ fn range(ci: &Ci, job: &CiJob, repository: &Repository) -> Result<Range, Command
             UnknownJob::Deletion(_) => {
                 "leave the job out where a ref is deleted, as \"if: !github.event.deleted\" does"
             }
-            UnknownJob::Event(_) | UnknownJob::Kind(_) | UnknownJob::Lacks { .. } | UnknownJob::NoSystem => {
+            UnknownJob::Event(_)
+            | UnknownJob::Kind(_)
+            | UnknownJob::Lacks { .. }
+            | UnknownJob::NoObject { .. }
+            | UnknownJob::NoSystem
+            | UnknownJob::Unset(_) => {
                 "--base and --head, or WAXSEAL_CI_BASE and WAXSEAL_CI_HEAD, say between which commits"
             }
         };

@@ -3,13 +3,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// What the variables say, as text that nobody checked.
+/// What the variables say, which nobody checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CiJob {
     /// `WAXSEAL_CI_BASE`: where the range begins, wherever the job runs.
-    pub base: Option<String>,
+    pub base: Option<OsString>,
     /// `WAXSEAL_CI_HEAD`: where it ends.
-    pub head: Option<String>,
+    pub head: Option<OsString>,
     /// Where `GITHUB_ACTIONS` is set.
     pub github: Option<GithubJob>,
     /// Where `GITLAB_CI` is set.
@@ -19,7 +19,7 @@ pub struct CiJob {
 /// A job of GitHub Actions, or of what does as it does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GithubJob {
-    /// `GITHUB_EVENT_NAME`
+    /// `GITHUB_EVENT_NAME`; empty where it is not set.
     pub event: String,
     /// `GITHUB_EVENT_PATH`: what the event says, in JSON.
     pub event_path: Option<PathBuf>,
@@ -34,7 +34,7 @@ pub struct GithubJob {
 /// A job of GitLab CI.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GitlabJob {
-    /// `CI_PIPELINE_SOURCE`
+    /// `CI_PIPELINE_SOURCE`; empty where it is not set.
     pub source: String,
     /// `CI_COMMIT_SHA`
     pub sha: Option<String>,
@@ -60,11 +60,12 @@ pub struct GitlabJob {
 
 impl CiJob {
     pub(super) fn read(environment: &impl Fn(&str) -> Option<OsString>) -> Self {
-        let text = |name: &str| environment(name).filter(|value| !value.is_empty())?.into_string().ok();
-        let path = |name: &str| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let set = |name: &str| environment(name).filter(|value| !value.is_empty());
+        let text = |name: &str| set(name)?.into_string().ok();
+        let path = |name: &str| set(name).map(PathBuf::from);
         Self {
-            base: text("WAXSEAL_CI_BASE"),
-            head: text("WAXSEAL_CI_HEAD"),
+            base: set("WAXSEAL_CI_BASE"),
+            head: set("WAXSEAL_CI_HEAD"),
             github: text("GITHUB_ACTIONS").map(|_set| GithubJob {
                 event: text("GITHUB_EVENT_NAME").unwrap_or_default(),
                 event_path: path("GITHUB_EVENT_PATH"),

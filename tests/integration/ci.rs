@@ -179,11 +179,15 @@ fn a_job_on_github_verifies_what_it_is_about() {
     sandbox.run_in("job", "git", ["checkout", "-q", "--detach", "origin/main"]).success();
     let by_hand = world.github("workflow_dispatch", r#"{"repository":{"default_branch":"main"}}"#, &[]).success();
     assert!(by_hand.out().contains("1 object,") && by_hand.err().contains("range: the commit "), "{}", by_hand.err());
-    for event in ["issue_comment", "deployment", ""] {
+    for event in ["issue_comment", "deployment"] {
         let unknown = world.github(event, "{}", &[]).code(3);
         assert!(unknown.err().contains("names no range of commits"), "{}", unknown.err());
     }
-    assert!(world.github("push", "not JSON", &[]).code(3).err().contains("the event file cannot be read"));
+    assert!(world.github("", "{}", &[]).code(3).err().contains("GITHUB_EVENT_NAME is not set"));
+    for payload in ["not JSON", "[]"] {
+        let unread = world.github("push", payload, &[]).code(3);
+        assert!(unread.err().contains("event.json, which GITHUB_EVENT_PATH names, is not"), "{}", unread.err());
+    }
 
     // What an earlier run kept is not believed unasked.
     let cached = |arguments: &[&str]| {
@@ -267,6 +271,17 @@ fn a_job_elsewhere_verifies_what_it_is_about() {
     assert!(world.ci(&[], &[]).code(3).err().contains("WAXSEAL_CI_BASE"));
     world.ci(&[("WAXSEAL_CI_BASE", first), ("WAXSEAL_CI_HEAD", &topic)], &[]).success();
     world.ci(&[("WAXSEAL_CI_BASE", first), ("WAXSEAL_CI_HEAD", &by_bob)], &[]).code(1);
+    // Each end for itself: by its flag, else by its variable; a head alone is none, whatever the event.
+    world.ci(&[("WAXSEAL_CI_HEAD", &by_bob)], &["--base", first]).code(1);
+    world.ci(&[("WAXSEAL_CI_HEAD", &by_bob)], &["--base", first, "--head", &topic]).success();
+    world.ci(&[("WAXSEAL_CI_BASE", first)], &["--head", &by_bob]).code(1);
+    world.ci(&[("WAXSEAL_CI_BASE", "nothing"), ("WAXSEAL_CI_HEAD", &by_bob)], &["--base", &topic]).code(1);
+    let alone = ("WAXSEAL_CI_HEAD", topic.as_str());
+    let event = [alone, ("GITLAB_CI", "true"), ("CI_PIPELINE_SOURCE", "push"), ("CI_COMMIT_SHA", &topic)];
+    for variables in [&[alone][..], &event] {
+        let refused = world.ci(variables, &[]).code(2);
+        assert!(refused.err().contains("WAXSEAL_CI_HEAD needs --base or WAXSEAL_CI_BASE"), "{}", refused.err());
+    }
     // Flags win, also over an event.
     world
         .ci(&[("WAXSEAL_CI_BASE", "nothing"), ("GITLAB_CI", "true")], &["--base", first, "--head", "origin/topic~"])

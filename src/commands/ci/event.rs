@@ -54,8 +54,12 @@ pub(super) enum UnknownJob {
     Kind(String),
     #[error("the event \"{event}\" does not say {what}")]
     Lacks { event: String, what: &'static str },
+    #[error("the event file {file}, which GITHUB_EVENT_PATH names, is not an event's JSON object: {why}")]
+    NoObject { file: String, why: String },
     #[error("no CI system is known here: neither GITHUB_ACTIONS nor GITLAB_CI is set")]
     NoSystem,
+    #[error("{0} is not set, so that nobody can tell for which event the job runs")]
+    Unset(&'static str),
 }
 
 /// The payload of a GitHub event: what is needed of it.
@@ -106,7 +110,13 @@ struct PayloadRepository {
 /// [`UnknownJob`]
 pub(super) fn github(job: &GithubJob, payload: &[u8]) -> Result<Job, UnknownJob> {
     let event = job.event.as_str();
-    let payload: Payload = serde_json::from_slice(payload).map_err(|error| UnknownJob::Event(error.to_string()))?;
+    if event.is_empty() {
+        return Err(UnknownJob::Unset("GITHUB_EVENT_NAME"));
+    }
+    let payload = Payload::read(payload).map_err(|why| {
+        let file = job.event_path.as_ref().map(|path| path.display().to_string());
+        UnknownJob::NoObject { file: file.unwrap_or_default(), why }
+    })?;
     let default_branch = payload.repository.and_then(|repository| repository.default_branch);
     let named = |text: &str, what| id(text).ok_or(UnknownJob::Lacks { event: event.to_owned(), what });
     match (event, payload.pull_request, payload.merge_group) {
@@ -169,12 +179,25 @@ pub(super) fn github(job: &GithubJob, payload: &[u8]) -> Result<Job, UnknownJob>
     }
 }
 
+impl Payload {
+    /// An array would be taken for its fields, too.
+    fn read(json: &[u8]) -> Result<Self, String> {
+        if !json.trim_ascii_start().starts_with(b"{") {
+            return Err("it does not begin with {".to_owned());
+        }
+        serde_json::from_slice(json).map_err(|error| error.to_string())
+    }
+}
+
 /// The job of GitLab CI.
 ///
 /// # Errors
 /// [`UnknownJob`]
 pub(super) fn gitlab(job: &GitlabJob) -> Result<Job, UnknownJob> {
     let event = job.source.as_str();
+    if event.is_empty() {
+        return Err(UnknownJob::Unset("CI_PIPELINE_SOURCE"));
+    }
     let named = |text: &Option<String>, what| {
         text.as_deref().and_then(id).ok_or(UnknownJob::Lacks { event: event.to_owned(), what })
     };
@@ -311,10 +334,11 @@ mod tests {
             ("issue_comment", r#"{"issue":{"number":1,"pull_request":{}}}"#),
             ("pull_request", "{}"),
             ("merge_group", "{}"),
-            ("", "{}"),
         ] {
             assert_eq!(on_github(event, payload), Err(UnknownJob::Kind(event.to_owned())));
         }
+        assert_eq!(on_github("", "{}"), Err(UnknownJob::Unset("GITHUB_EVENT_NAME")));
+        assert_eq!(gitlab(&GitlabJob::default()), Err(UnknownJob::Unset("CI_PIPELINE_SOURCE")));
         for payload in [
             r#"{"pull_request":{"number":7,"base":{"ref":"main","sha":"NONE"},"head":{"ref":"x","sha":"TWO"}}}"#,
             r#"{"pull_request":{"number":7,"base":{"ref":"main","sha":"ONE"},"head":{"ref":"x","sha":"$(id)"}}}"#,
@@ -325,8 +349,9 @@ mod tests {
             let push = on_github("push", &format!("{{{before}\"ref\":\"refs/heads/x\",\"after\":\"TWO\"}}"));
             assert!(matches!(push, Err(UnknownJob::Lacks { .. })), "{push:?}");
         }
-        for payload in ["", "[]", "{", r#"{"before":1}"#, r#"{"pull_request":{"number":"7"}}"#] {
-            assert!(matches!(on_github("pull_request", payload), Err(UnknownJob::Event(_))), "{payload}");
+        let fields = r#"["TWO","ONE",false,false,null,null,"refs/heads/x",null]"#;
+        for payload in ["", "[]", "null", fields, "{", r#"{"before":1}"#, r#"{"pull_request":{"number":"7"}}"#] {
+            assert!(matches!(on_github("pull_request", payload), Err(UnknownJob::NoObject { .. })), "{payload}");
         }
     }
 
