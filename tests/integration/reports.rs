@@ -254,6 +254,9 @@ fn what_was_found_before_an_interrupt_is_kept() {
     // What reads no further is waited for: the run goes no further than what a pipe and its own queues hold.
     let mut lines = BufReader::new(verify.stdout.take().unwrap()).lines();
     assert_eq!(lines.by_ref().take(1_200).count(), 1_200);
+    // A second's work is what may be lost.
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    assert_eq!(lines.by_ref().take(1_200).count(), 1_200);
     assert!(Ran::of(sandbox.command("kill").args(["-INT", &verify.id().to_string()]), b"").success().err().is_empty());
     assert!(!verify.wait().unwrap().success());
     assert!(!lines.any(|line| line.is_ok_and(|line| line.contains("footer"))));
