@@ -355,7 +355,7 @@ fn cure(name: &InstanceName, error: &TrustStoreError) -> String {
 }
 
 /// What to do about an object that waxseal does not read for its size alone.
-pub const TOO_LARGE: &str = "nothing is broken: waxseal reads no commit, tag, tree or policy file of more than 32 MiB";
+pub const TOO_LARGE: &str = "nothing is broken: waxseal reads no object of more than 32 MiB";
 
 /// What to do about an object that the repository should give.
 pub const DAMAGED: &str =

@@ -164,12 +164,11 @@ impl Settings {
     }
 
     /// `without`: keys and variables that are taken as not set.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     fn read_without(without: &[&str]) -> Result<Self, SettingsError> {
-        let environment = |name: &str| if without.contains(&name) { None } else { std::env::var_os(name) };
+        let environment = |name: &str| if without.contains(&name) { None } else { variable(name) };
         let directory = std::env::current_dir().map_err(SettingsError::WorkingDirectory)?;
         let (config, repository) = git_config::read(&directory, &environment)?;
-        let home = environment("HOME").map(PathBuf::from).or_else(std::env::home_dir);
+        let home = home(&environment);
         let settings = Self::resolve(&config, without, home.as_deref(), &environment)?;
         let surroundings = Surroundings::read(&environment, std::env::vars_os());
         let hook = HookVariables::read(&environment, &directory);
@@ -258,6 +257,19 @@ impl Folders {
             runtime: folders.runtime_dir().and_then(absolute),
         }
     }
+}
+
+/// What the environment says. A home folder that is relative is wherever one stands, as in the work tree of somebody else's
+/// repository: it counts as not set, though git goes there.
+#[expect(clippy::disallowed_methods, reason = "settings read the environment")]
+fn variable(name: &str) -> Option<OsString> {
+    let is_home = ["HOME", "XDG_CONFIG_HOME"].contains(&name);
+    std::env::var_os(name).filter(|value| !is_home || value.is_empty() || Path::new(value).is_absolute())
+}
+
+/// What `~/` stands for.
+fn home(environment: &impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    environment("HOME").map(PathBuf::from).or_else(std::env::home_dir).filter(|home| home.is_absolute())
 }
 
 #[cfg(test)]

@@ -118,9 +118,11 @@ impl Signing<'_> {
             verified.issuer(),
             verified.log_index()
         ));
-        if let Some(notice) = committer::difference(payload, verified.san(), self.settings.match_committer) {
-            failure::warn(&notice, self.terminal);
-        }
+        let notices = [
+            committer::difference(payload, verified.san(), self.settings.match_committer),
+            payload::beyond_verify(payload),
+        ];
+        notices.iter().flatten().for_each(|notice| failure::warn(notice, self.terminal));
         Ok(())
     }
 

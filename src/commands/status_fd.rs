@@ -27,6 +27,9 @@ impl StatusOutput {
                 let file = OpenOptions::new().append(true).open(format!("/dev/fd/{number}"));
                 Self::Inherited(file.map_err(|error| io::Error::other(format!("file descriptor {number}: {error}")))?)
             }
+            Some(StatusFd::Stderr) if descriptor::is_read_only(io::stderr()) => {
+                return Err(io::Error::other("standard error is not open for writing"));
+            }
             Some(StatusFd::Stderr) => Self::Stderr,
             Some(StatusFd::Stdout) if stdout::was_closed() => return Err(stdout::closed()),
             Some(StatusFd::Stdout) => Self::Stdout,

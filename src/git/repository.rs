@@ -331,9 +331,9 @@ pub enum RepositoryError {
     Unusable(String),
 }
 
-/// gix reads nothing larger, whatever store it reads from. What waxseal signs is half as large at most; a file or folder that a
-/// policy is read through is seldom a thousandth of it.
-const MAX_OBJECT_BYTES: usize = 32 << 20;
+/// gix reads nothing larger, whatever store it reads from. Few commits, and few files or folders that a policy is read through,
+/// are a thousandth of it.
+pub const MAX_OBJECT_BYTES: usize = 32 << 20;
 
 #[cfg(test)]
 mod tests;

@@ -40,9 +40,8 @@ impl Scope {
     ///
     /// # Errors
     /// [`ConfigFileError`] where there is no such file to be had.
-    #[expect(clippy::disallowed_methods, reason = "settings read the environment")]
     pub fn file(self, repository: &FoundRepository) -> Result<PathBuf, ConfigFileError> {
-        let mut variable = |name: &str| std::env::var_os(name);
+        let mut variable = super::variable;
         if self == Self::Global {
             // git `builtin/config.c`: the XDG file only where it is there and the other one is not.
             if variable("GIT_CONFIG_GLOBAL").is_some_and(|named| named.is_empty()) {

@@ -48,7 +48,7 @@ pub(super) fn read(
     directory: &Path,
     environment: &impl Fn(&str) -> Option<OsString>,
 ) -> Result<(File, FoundRepository), SettingsError> {
-    let home = environment("HOME").map(PathBuf::from).or_else(std::env::home_dir);
+    let home = super::home(environment);
     special::check(directory, environment("GIT_DIR"))?;
     let candidate = discover(directory, environment);
     let git_dir = candidate.as_ref().map(|candidate| candidate.git_dir.as_path());

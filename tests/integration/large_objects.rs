@@ -4,7 +4,7 @@ use super::sandbox::ssh::{SshSigner, unsigned};
 use super::sandbox::{ALICE, Ran, Sandbox, Server, WAXSEAL};
 
 const TOO_LARGE: &str = "the object is too large: waxseal reads none that takes more than 32 MiB";
-const HINT: &str = "hint: nothing is broken: waxseal reads no commit, tag, tree or policy file of more than 32 MiB";
+const HINT: &str = "hint: nothing is broken: waxseal reads no object of more than 32 MiB";
 
 /// A commit with forty million bytes that nobody signed.
 fn large_commit(sandbox: &Sandbox, parents: &[&str]) -> String {
@@ -123,5 +123,18 @@ fn a_large_policy_is_no_damage() {
         let refused = sandbox.waxseal(["verify", "--policy", name, &work]).code(5);
         let said = refused.err();
         assert!(said.contains(says) && said.contains(hint) && !said.contains("fsck"), "{name}: {said}");
+    }
+}
+
+#[test]
+fn who_signs_what_verify_does_not_read_is_told_so() {
+    let sandbox = Sandbox::with_stack();
+    let warning = "waxseal: warning: \"waxseal verify\" and hooks read no object of more than 32 MiB, as this one is\n";
+    let head = "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor Alice <alice@example.org> 0 +0000\n\
+                committer Alice <alice@example.org> 0 +0000\n\n";
+    for (lines, is_warned) in [(1, false), (5_000_000, true)] {
+        sandbox.write("repository/payload", format!("{head}{}", "a line\n".repeat(lines)));
+        let signed = sandbox.sh("\"$WAXSEAL\" -bsau alice@example.org <payload").success();
+        assert_eq!(signed.err().contains(warning), is_warned, "{}", signed.err());
     }
 }

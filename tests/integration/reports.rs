@@ -137,6 +137,7 @@ fn annotations_that_nobody_takes_leave_it_undecided() {
     let sandbox = Sandbox::new();
     sandbox.git(["commit", "-q", "--allow-empty", "-m", "unsigned"]).success();
     sandbox.sh("\"$WAXSEAL\" verify --annotations 2> /dev/full").code(3);
+    sandbox.sh("\"$WAXSEAL\" verify --annotations 2< /dev/zero").code(3);
     sandbox.sh("\"$WAXSEAL\" verify 2> /dev/full").code(1);
 }
 

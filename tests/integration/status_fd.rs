@@ -388,6 +388,7 @@ fn status_lines_that_nobody_gets_are_a_failure() {
     for (number, says) in [
         (7, "file descriptor 7 is open for reading only\n"),
         (1, "the status lines could not be written: standard output is not open for writing\n"),
+        (2, ""),
     ] {
         let refused = sandbox.sh(&format!("{verify} --status-fd={number} {number}<precious")).code(1);
         assert!(refused.err().contains(says), "{}", refused.err());

@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 
 use crate::cli::Input;
 use crate::command_error::CommandError;
+use crate::git::repository::MAX_OBJECT_BYTES;
 use crate::signature::payload::{PayloadKind, has_ordered_headers, header};
 
 /// Reads the whole payload. What is too long is taken from the pipe too, so that whoever writes it can end.
@@ -43,6 +44,17 @@ pub(super) fn check(payload: &[u8]) -> Result<(), CommandError> {
     Ok(())
 }
 
+/// What is to be said of a commit or tag that Git's own commands verify, and nobody else here.
+pub(super) fn beyond_verify(payload: &[u8]) -> Option<String> {
+    let is_object = matches!(PayloadKind::of(payload), PayloadKind::Commit | PayloadKind::Tag);
+    (is_object && payload.len() + SIGNATURE_BYTES > MAX_OBJECT_BYTES).then(|| {
+        format!(
+            "\"waxseal verify\" and hooks read no object of more than {} MiB, as this one is",
+            MAX_OBJECT_BYTES >> 20
+        )
+    })
+}
+
 /// Who the payload says it is by: committer and author, tagger, pusher.
 pub(super) fn people(payload: &[u8]) -> impl Iterator<Item = &[u8]> {
     ["committer", "author", "tagger", "pusher"].into_iter().filter_map(|name| header(payload, name))
@@ -69,6 +81,9 @@ fn read_from(mut source: impl io::Read, payload: &mut Vec<u8>) -> io::Result<Len
     let rest = io::copy(&mut source, &mut io::sink())?;
     Ok(if rest == 0 { Length::Whole } else { Length::TooLong })
 }
+
+/// More than a signature takes in an object.
+const SIGNATURE_BYTES: usize = 1 << 14;
 
 /// Ten times the largest message that Git's own tests sign; a commit object holds no files.
 const MAX_BYTES: u64 = 1 << 30;

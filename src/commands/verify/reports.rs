@@ -9,7 +9,7 @@ use crate::cli;
 use crate::command_error::{CommandError, ErrorKind};
 use crate::commands::run::judged::Judged;
 use crate::commands::run::{Run, json};
-use crate::files::{self, Draft};
+use crate::files::{self, Draft, descriptor};
 use crate::report::signers::Signers;
 use crate::report::{
     About, Failures, MAX_CHANGES, MAX_SQUASHES, PolicySource, Report, Totals, Trusted, annotations, html, junit, sarif,
@@ -146,7 +146,11 @@ impl<'a> Reports<'a> {
             file.write_all(markdown.as_bytes()).map_err(|error| named(path, &error))?;
         }
         if wanted.annotations {
-            let written = io::stderr().lock().write_all(annotations::lines(&report).as_bytes());
+            let written = if descriptor::is_read_only(io::stderr()) {
+                Err(io::Error::other("it is not open for writing"))
+            } else {
+                io::stderr().lock().write_all(annotations::lines(&report).as_bytes())
+            };
             written.map_err(|error| named(Path::new("standard error"), &error))?;
         }
         Ok(())
