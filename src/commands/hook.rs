@@ -5,6 +5,7 @@
 //! it. What cannot be judged in the time that there is counts as undecided, and is refused.
 
 use std::io::{self, Write as _};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -72,7 +73,7 @@ fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
     if matches!(run.policy, IdentityPolicy::NotGiven) {
         return Err(CommandError::new(ErrorKind::Policy, "nobody said who may sign here").hint(BEGIN));
     }
-    if let Some(policy_ref) = policy_ref {
+    if let Some(policy_ref) = &policy_ref {
         policy_ref.refuse_namesakes(&updates)?;
         policy_ref.refuse_change_of_history(&updates, &run.repository)?;
     }
@@ -101,6 +102,9 @@ fn judge(hook: &Hook, now: Timestamp) -> Result<u8, CommandError> {
         (_, Some(_)) => ErrorKind::Undecided.exit_code(),
         (exit_code, None) => exit_code,
     };
+    if let (0, Some(policy_ref)) = (exit_code, &policy_ref) {
+        policy_ref.refuse_unreadable(&updates, &run)?;
+    }
     // Whoever does not listen is refused all the same.
     let _closed = report.print(&mut io::stderr().lock(), exit_code, stopped.as_deref());
     Ok(exit_code)
@@ -116,6 +120,8 @@ struct PolicyRef {
     namesakes: Vec<String>,
     /// Of the file and of those that it names.
     paths: Vec<String>,
+    /// Of the file, where it is the ref's own commit that has it.
+    path: Option<String>,
 }
 
 impl PolicyRef {
@@ -124,7 +130,8 @@ impl PolicyRef {
         let name = leading(&place.revision);
         let reference = repository.reference(name.as_ref()).map(|reference| repository.moved(&reference));
         let namesakes = repository.namesakes(name);
-        Some(Self { reference, name: name.to_owned(), namesakes, paths: policy.paths.clone() })
+        let path = (name == place.revision).then(|| place.path.clone());
+        Some(Self { reference, name: name.to_owned(), namesakes, paths: policy.paths.clone(), path })
     }
 
     /// Nobody makes the policy's name ambiguous: it would be another policy, or none, and every push refused.
@@ -163,6 +170,30 @@ impl PolicyRef {
             let name = escape::terminal(reference);
             return Err(CommandError::failed(format!("the push {what} {name}, where the policy comes from"))
                 .hint("change the policy with a new commit; who looks after the server can do it there"));
+        }
+        Ok(())
+    }
+
+    /// Nobody leaves a policy there that cannot be read, or none: every push would be refused, and so the one that mends it.
+    fn refuse_unreadable(&self, updates: &[Update], run: &Run<'_>) -> Result<(), CommandError> {
+        let (Some(reference), Some(path)) = (&self.reference, &self.path) else { return Ok(()) };
+        let commit = |id| run.repository.pushed(id).commit();
+        for update in updates.iter().filter(|update| update.reference == *reference) {
+            let (old, Some(new)) = (update.old.and_then(commit), update.new.and_then(commit)) else { continue };
+            let is_same = |path: &String| old.is_some_and(|old| run.repository.same_at(old, new, path) == Some(true));
+            if self.paths.iter().all(is_same) {
+                continue;
+            }
+            let source = PathBuf::from(format!("{new}:{path}"));
+            let read = LoadedPolicy::read_before_push(&source, Some(&run.repository), &run.default_instance);
+            if let Err(error) = read {
+                let name = escape::terminal(reference);
+                return Err(CommandError::failed(format!(
+                    "the push leaves {name} without a policy that can be read: {}",
+                    error.message()
+                ))
+                .hint("\"waxseal policy check REF:PATH\" says so before a push; after it nobody could push any more"));
+            }
         }
         Ok(())
     }

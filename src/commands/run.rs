@@ -48,7 +48,7 @@ pub(super) struct Run<'a> {
     pub(super) request: &'a Verify,
     pub(super) settings: Settings,
     /// What a rule without an instance means.
-    default_instance: InstanceName,
+    pub(super) default_instance: InstanceName,
     pub(super) repository: Repository,
     hash: HashKind,
     pub(super) now: Timestamp,

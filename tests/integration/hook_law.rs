@@ -205,3 +205,35 @@ fn the_commit_that_has_the_law_can_be_released() {
     assert!(refused.err().contains("is among those to judge"), "{}", refused.err());
     assert!(refused.err().contains("origin/main"), "{}", refused.err());
 }
+
+#[test]
+fn a_law_that_cannot_be_read_locks_nobody_out() {
+    let (world, _) = with_law();
+    set_policy(&world, "main:policy.toml");
+    let maintainers = rule(&world.sandbox, "maintainers", ALICE, "may_change_policy = true");
+    for (hook, more) in [("pre-receive", ""), ("update", "# Once more\n")] {
+        world.hook("server", hook, "");
+        for broken in [Some("invalid = x\n"), Some("version = 1\n"), None] {
+            match broken {
+                Some(text) => {
+                    std::fs::write(world.sandbox.path("repository/policy.toml"), text).unwrap();
+                    world.git(&["add", "policy.toml"]).success();
+                }
+                None => drop(world.git(&["rm", "-q", "policy.toml"]).success()),
+            }
+            world.commit(&world.alice, "No law");
+            let refused = world.push(&["main"]).code(1);
+            let said = world.said(&refused);
+            let sentence = "error: the push leaves refs/heads/main without a policy that can be read: the policy ";
+            assert!(said.starts_with(sentence), "{broken:?}: {said}");
+            // On another branch it is nobody's law.
+            world.push(&["main:refs/heads/work"]).success();
+            world.push(&[":refs/heads/work"]).success();
+            world.git(&["reset", "-q", "--hard", "HEAD~"]).success();
+        }
+        law(&world, &[&maintainers, more, &rule(&world.sandbox, "others", BOB, "")]);
+        world.commit(&world.alice, "Another law");
+        world.push(&["main"]).success();
+        world.no_hook(hook);
+    }
+}
