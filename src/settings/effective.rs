@@ -26,14 +26,13 @@ pub struct SetValue {
 }
 
 impl EffectiveConfig {
-    /// Reads it as git would in the working directory.
+    /// Reads it as git would in the working directory, but for a home folder that is relative.
     ///
     /// # Errors
     /// [`SettingsError`] names the file.
-    #[expect(clippy::disallowed_methods, reason = "settings read the environment")]
     pub fn read() -> Result<(Self, FoundRepository), SettingsError> {
         let directory = std::env::current_dir().map_err(SettingsError::WorkingDirectory)?;
-        let (file, repository) = git_config::read(&directory, &|name: &str| std::env::var_os(name))?;
+        let (file, repository) = git_config::read(&directory, &super::variable)?;
         Ok((Self { file }, repository))
     }
 
