@@ -288,9 +288,12 @@ fn a_home_that_is_relative_is_none() {
     assert!(relative.out().contains("is not trusted"), "{}{}", relative.out(), relative.err());
     assert_eq!(sandbox.sh("ls -A home").success().out(), ".local\n");
     // And said who may sign.
-    let allow = "git config --file \"$PLACE\" waxseal.allow \"$(git config waxseal.allow)\"; git config --global --unset-all waxseal.allow";
-    sandbox.sh(&format!("mkdir -p home/git; PLACE=home/.gitconfig; {}", allow.split(';').next().unwrap())).success();
-    sandbox.sh(&format!("PLACE=home/git/config; {allow}")).success();
+    sandbox
+        .sh("git config waxseal.allow >allowed; mkdir home/git; git config --global --unset-all waxseal.allow")
+        .success();
+    for file in ["home/.gitconfig", "home/git/config"] {
+        sandbox.sh(&format!("git config --file {file} waxseal.allow \"$(cat allowed)\"")).success();
+    }
     for variables in ["HOME=home", "XDG_CONFIG_HOME=home HOME=/nonexistent"] {
         let script = format!(
             "export XDG_DATA_HOME=\"$HOME/.local/share\"; unset GIT_CONFIG_GLOBAL XDG_CONFIG_HOME; {variables} \"$WAXSEAL\" verify"
