@@ -52,9 +52,7 @@ pub fn run(command: &EvidenceCommand, now: Timestamp) -> Result<u8, CommandError
         written: 0,
         tally: Tally::default(),
     };
-    if stdout::was_closed() {
-        return Err(unwritten(&stdout::closed()));
-    }
+    stdout::check_writable().map_err(|error| unwritten(&error))?;
     for found in repository.objects(&selected) {
         fetch.object(&found)?;
     }

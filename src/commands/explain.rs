@@ -106,9 +106,7 @@ impl<'a> Explanation<'a> {
     }
 
     fn print(&self) -> io::Result<u8> {
-        if stdout::was_closed() {
-            return Err(stdout::closed());
-        }
+        stdout::check_writable()?;
         let mut out = io::stdout().lock();
         if self.run.request.json {
             json::print(&mut out, self)?;

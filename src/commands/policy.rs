@@ -74,9 +74,7 @@ fn print_json(findings: &[Finding]) -> io::Result<()> {
 }
 
 fn write(text: &[u8]) -> io::Result<()> {
-    if stdout::was_closed() {
-        return Err(stdout::closed());
-    }
+    stdout::check_writable()?;
     let mut out = io::stdout().lock();
     out.write_all(text)?;
     out.flush()

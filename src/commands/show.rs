@@ -63,9 +63,7 @@ fn object(repository: &Repository, revision: Option<&OsString>) -> Result<(Strin
 }
 
 fn print(text: &str) -> io::Result<u8> {
-    if stdout::was_closed() {
-        return Err(stdout::closed());
-    }
+    stdout::check_writable()?;
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush())?;
     Ok(0)

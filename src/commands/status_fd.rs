@@ -31,8 +31,10 @@ impl StatusOutput {
                 return Err(io::Error::other("standard error is not open for writing"));
             }
             Some(StatusFd::Stderr) => Self::Stderr,
-            Some(StatusFd::Stdout) if stdout::was_closed() => return Err(stdout::closed()),
-            Some(StatusFd::Stdout) => Self::Stdout,
+            Some(StatusFd::Stdout) => {
+                stdout::check_writable()?;
+                Self::Stdout
+            }
         })
     }
 

@@ -11,11 +11,7 @@ use crate::files::descriptor;
 /// # Errors
 /// [`CommandError`] when it does not get there.
 pub(super) fn print(text: &str) -> Result<(), CommandError> {
-    if was_closed() {
-        return Err(unwritten(&closed()));
-    }
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| unwritten(&error))
+    write(text).map_err(|error| unwritten(&error))
 }
 
 /// Writes `text` for a person, who may have seen enough: that is no failure to be told. The exit code.
@@ -23,13 +19,18 @@ pub(super) fn print(text: &str) -> Result<(), CommandError> {
 /// # Errors
 /// [`CommandError`] when it does not get there for another reason.
 pub(super) fn print_to_reader(text: &str) -> Result<u8, CommandError> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match write(text) {
+        Ok(()) => Ok(0),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(OF_SIGPIPE),
-        Ok(()) if !was_closed() => Ok(0),
-        Ok(()) => Err(unwritten(&closed())),
         Err(error) => Err(unwritten(&error)),
     }
+}
+
+fn write(text: &str) -> io::Result<()> {
+    check_writable()?;
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }
 
 fn unwritten(error: &io::Error) -> CommandError {
@@ -89,19 +90,20 @@ const BLOCK: usize = 1 << 16;
 /// What a shell says of a program that SIGPIPE ended, as it ends Git.
 const OF_SIGPIPE: u8 = 128 + 13;
 
-/// What a write would say, did the standard library not pass over it.
-pub(super) fn closed() -> io::Error {
-    io::Error::other("standard output is not open for writing")
-}
-
-/// Whether it is open for reading only: the standard library takes what is written there for written. One that was closed
-/// leads to `/dev/null` by now, and cannot be told from one that the caller sent there.
-pub(super) fn was_closed() -> bool {
-    descriptor::is_read_only(io::stdout())
+/// What a write would say, did the standard library not take what is written to a descriptor that is open for reading only for
+/// written. One that was closed leads to `/dev/null` by now, and cannot be told from one that the caller sent there.
+///
+/// # Errors
+/// One that says so.
+pub(super) fn check_writable() -> io::Result<()> {
+    if descriptor::is_read_only(io::stdout()) {
+        return Err(io::Error::other("standard output is not open for writing"));
+    }
+    Ok(())
 }
 
 /// Whether what is written there is lost. Rust's runtime opens `/dev/null`, for reading and writing, in place of a closed
 /// descriptor, and so do some callers for output that they do not want; a shell's `>/dev/null` is not readable.
 pub(super) fn leads_nowhere() -> bool {
-    was_closed() || descriptor::is_null_for_reading_and_writing(io::stdout())
+    check_writable().is_err() || descriptor::is_null_for_reading_and_writing(io::stdout())
 }

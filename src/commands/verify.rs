@@ -39,9 +39,7 @@ impl Run<'_> {
     }
 
     fn print(&self, mut reports: Option<Reports<'_>>) -> io::Result<u8> {
-        if stdout::was_closed() {
-            return Err(stdout::closed());
-        }
+        stdout::check_writable()?;
         let mut out = Output::stdout();
         let mut tally = Tally::default();
         let mut people = (!self.request.json).then(|| People::new(self));

@@ -103,9 +103,7 @@ impl Found {
 }
 
 fn print(run: &Run<'_>, asked: &Asked<'_>) -> io::Result<u8> {
-    if stdout::was_closed() {
-        return Err(stdout::closed());
-    }
+    stdout::check_writable()?;
     let as_json = run.request.json;
     let mut out = Output::stdout();
     if as_json {

@@ -47,9 +47,7 @@ struct New {
 }
 
 fn print(run: &Run<'_>, new: &New) -> io::Result<u8> {
-    if stdout::was_closed() {
-        return Err(stdout::closed());
-    }
+    stdout::check_writable()?;
     let mut out = io::stdout().lock();
     let as_json = run.request.json;
     if as_json {

@@ -64,9 +64,7 @@ fn add_by_key(suggestion: &mut Suggestion, format: SignatureFormat, judged: &Jud
 }
 
 fn print(text: &str) -> io::Result<()> {
-    if stdout::was_closed() {
-        return Err(stdout::closed());
-    }
+    stdout::check_writable()?;
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()

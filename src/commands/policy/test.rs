@@ -41,9 +41,7 @@ struct RuleCount {
 }
 
 fn print(run: &Run<'_>) -> io::Result<u8> {
-    if stdout::was_closed() {
-        return Err(stdout::closed());
-    }
+    stdout::check_writable()?;
     let mut out = io::stdout().lock();
     let mut tally = Tally::default();
     let mut counts: Vec<RuleCount> =
