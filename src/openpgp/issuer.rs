@@ -1,12 +1,12 @@
 //! Which key a signature says made it.
 
-use std::fmt::Write as _;
+use hex::encode_upper;
 
 use super::version_4::Subpacket;
 
 /// RFC 9580 §5.2.2: behind the length of what it hashes, the type and a time.
 pub(super) fn of_version_3(body: &[u8]) -> Option<String> {
-    body.get(7..7 + KEY_ID).map(hex)
+    body.get(7..7 + KEY_ID).map(encode_upper)
 }
 
 /// The fingerprint, else the key ID, where there is one among a signature's subpackets.
@@ -18,23 +18,15 @@ pub(super) fn of_subpackets(subpackets: &[Subpacket<'_>]) -> Option<String> {
 /// §5.2.3.35: the key's version, and its fingerprint.
 fn fingerprint(kind: u8, body: &[u8]) -> Option<String> {
     match (kind, body) {
-        (33, [4, fingerprint @ ..]) if fingerprint.len() == 20 => Some(hex(fingerprint)),
-        (33, [5 | 6, fingerprint @ ..]) if fingerprint.len() == 32 => Some(hex(fingerprint)),
+        (33, [4, fingerprint @ ..]) if fingerprint.len() == 20 => Some(encode_upper(fingerprint)),
+        (33, [5 | 6, fingerprint @ ..]) if fingerprint.len() == 32 => Some(encode_upper(fingerprint)),
         _ => None,
     }
 }
 
 /// §5.2.3.12.
 fn key_id(kind: u8, body: &[u8]) -> Option<String> {
-    (kind == 16 && body.len() == KEY_ID).then(|| hex(body))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        // Writing into a String cannot fail.
-        write!(hex, "{byte:02X}").unwrap_or_default();
-        hex
-    })
+    (kind == 16 && body.len() == KEY_ID).then(|| encode_upper(body))
 }
 
 const KEY_ID: usize = 8;
